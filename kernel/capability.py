@@ -1,0 +1,58 @@
+"""Capabilities: what a process may do, as (issuer, params) pairs (PROTOCOL 2.5 and 4.1)."""
+
+from __future__ import annotations
+
+import attrs
+import msgpack
+
+from kernel.address import Address, ProcessId
+from kernel.jsontext import JsonValue, canonical, dump, parse
+
+MESSAGING = '"messaging"'
+NETWORK = '"network"'
+ROOT = '{"root":true}'
+KERNEL = ProcessId("kernel", "sys", "nectar")
+
+
+@attrs.frozen(order=True, cache_hash=True)
+class Capability:
+    """`params` is a string that holds JSON and is kept in canonical form, so equal means equal in meaning (F-02)."""
+
+    issuer: Address
+    params: str = attrs.field(converter=canonical)
+
+    @classmethod
+    def messaging(cls, issuer: Address) -> Capability:
+        """The right to send to `issuer`."""
+        return Capability(issuer, MESSAGING)
+
+    @classmethod
+    def network(cls, node: str) -> Capability:
+        """The right to talk to other nodes and to be talked to by them."""
+        return Capability(Address(node, KERNEL), NETWORK)
+
+    def params_json(self) -> JsonValue:
+        """Raises `kernel.jsontext.NotJson` when params hold no JSON."""
+        return parse(self.params)
+
+    def set_params_json(self, value: JsonValue) -> Capability:
+        """A new capability of the same issuer."""
+        return Capability(self.issuer, dump(value).decode())
+
+    def signed_bytes(self) -> bytes:
+        """What a signature covers: the msgpack array `[issuer, params]`."""
+        packed: bytes = msgpack.packb([str(self.issuer), self.params])
+        return packed
+
+    def __str__(self) -> str:
+        return f"{self.issuer}^{self.params}"
+
+
+@attrs.frozen(order=True, cache_hash=True)
+class SignedCapability(Capability):
+    """A capability with its issuing node's Ed25519 signature over `signed_bytes()`."""
+
+    signature: bytes = b""
+
+    def unsigned(self) -> Capability:
+        return Capability(self.issuer, self.params)

@@ -1,0 +1,1 @@
+"""The deterministic world: simulated devices and the seeded scheduler."""

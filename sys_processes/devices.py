@@ -1,0 +1,96 @@
+"""The outside world as the system processes see it: Protocols with a real and a simulated implementer each.
+
+The real ones live in `runtime`, the simulated ones in `runtime.sim`; one contract suite tests both. `kernel.ports` holds
+those that the kernel itself needs.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from typing import ParamSpec, Protocol, TypeVar
+
+import attrs
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class FileType(enum.StrEnum):
+    File = "File"
+    Directory = "Directory"
+    Symlink = "Symlink"
+    Other = "Other"
+
+
+@attrs.frozen
+class FileInfo:
+    file_type: FileType
+    size: int
+
+
+class Disk(Protocol):
+    """Files below one root. Paths are relative, `/`-separated, already normalised: no `..`, no empty part.
+
+    Symlinks are never followed. Raises FileNotFoundError, NotADirectoryError, IsADirectoryError, or another OSError.
+    """
+
+    async def read(self, path: str) -> bytes: ...
+
+    async def write(self, path: str, data: bytes) -> None:
+        """Replace the whole file, creating it and its folders. Durable only after `sync`."""
+
+    async def list(self, path: str) -> list[tuple[str, FileType]]:
+        """Names in a folder, sorted. `""` is the root."""
+
+    async def info(self, path: str) -> FileInfo: ...
+
+    async def make_folder(self, path: str) -> None:
+        """With all folders above it; an existing one is no error."""
+
+    async def remove(self, path: str) -> None:
+        """A file, or a folder with all that is in it. Missing is no error."""
+
+    async def rename(self, old: str, new: str) -> None:
+        """Atomic; replaces a file at `new`, and a folder at `new` only if that is empty."""
+
+    async def sync(self, path: str) -> None:
+        """Return when the file (or, for a folder, all below it) is durable."""
+
+
+class Workers(Protocol):
+    """Blocking work away from the event loop."""
+
+    async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Raises what `work` raises. Not cancelled half-way: the call returns when the work is done."""
+
+
+class ByteStream(Protocol):
+    """A connection. The methods of `trio.abc.HalfCloseableStream`, with the same exceptions; and who is there."""
+
+    @property
+    def peer(self) -> str | None:
+        """`ip:port` of the other side (IPv6 in brackets), or None when it has no address."""
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray: ...
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None: ...
+
+    async def wait_send_all_might_not_block(self) -> None: ...
+
+    async def send_eof(self) -> None: ...
+
+    async def aclose(self) -> None: ...
+
+
+class Listener(Protocol):
+    """An open door."""
+
+    @property
+    def url(self) -> str:
+        """`http://host:port`, no trailing slash: how a client of this machine reaches it."""
+
+    async def accept(self) -> ByteStream:
+        """Raises `trio.ClosedResourceError` once closed; other errors (too many open files) concern one accept only."""
+
+    async def aclose(self) -> None: ...

@@ -1,0 +1,1 @@
+"""What runs on a node: `process_lib` (what actors import) and `apps` (example packages)."""
