@@ -1,0 +1,284 @@
+"""The calls of a process (PROTOCOL 5.1): messages, payloads, state, children, printing, time, chance."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, TypeVarTuple
+
+from kernel.address import Address, ProcessId, to_process_id
+from kernel.capability import Capability
+from kernel.errors import StateError
+from kernel.jsontext import dump
+from kernel.message import Message, Payload
+from kernel.message import OnExit as RawOnExit
+from kernel.message import Request as RawRequest
+from kernel.message import Response as RawResponse
+from kernel.syscalls import Outgoing, current
+from userland.process_lib._aliases import add_aliases
+from userland.process_lib._builders import Request, Response, Target, to_address
+from userland.process_lib._capabilities import Process
+from userland.process_lib._on_exit import raw_on_exit
+
+if TYPE_CHECKING:
+    import random as random_module
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+Capabilities: TypeAlias = str | Iterable[Capability | Process] | None
+Grants: TypeAlias = Iterable[Process | tuple[ProcessId | str, str]]
+
+
+def our() -> Address:
+    return current().our
+
+
+# -- messages
+
+
+async def receive() -> tuple[Address, Message]:
+    """The next message with its source, as the component interface gives it. Raises as `await_message`."""
+    message = await current().receive()
+    return message.source, message
+
+
+async def await_message() -> Message:
+    """The next message in arrival order. Raises `SendError` for one that came back, `ReceiveConflict`."""
+    return await current().receive()
+
+
+async def await_next_message_body() -> bytes:
+    """The ipc of the next message. Raises as `await_message`."""
+    return (await current().receive()).ipc
+
+
+def _no_builder(value: object, call: str) -> None:
+    if isinstance(value, Request | Response):
+        kind = type(value).__name__
+        raise TypeError(f"{call} takes the raw wit.{kind}; the builder sends itself: {kind}()....send()")
+
+
+def send_request(
+    target: Target, request: RawRequest, context: bytes | None = None, payload: Payload | None = None
+) -> None:
+    """Raw: `request` is a `wit.Request`. What cannot be delivered comes back through `await_message`."""
+    _no_builder(request, "send_request")
+    current().send_request(to_address(target), request, context, payload)
+
+
+def send_requests(requests: Sequence[Outgoing]) -> None:
+    """`send_request` for each `(target, wit.Request, context, payload)`, in order: what `.build()` makes."""
+    for request in requests:
+        _no_builder(request, "send_requests")
+    current().send_requests(
+        [(to_address(target), request, context, payload) for target, request, context, payload in requests]
+    )
+
+
+def send_response(response: RawResponse, payload: Payload | None = None) -> None:
+    """Raw: `response` is a `wit.Response`. Raises `NoPromptingMessage`, `AlreadyResponded`."""
+    _no_builder(response, "send_response")
+    current().send_response(response, payload)
+
+
+async def send_and_await_response(
+    target: Target, request: RawRequest, payload: Payload | None = None
+) -> tuple[Address, Message]:
+    """Raw: `request` is a `wit.Request` with `expects_response`; gives the answer with its source.
+
+    Raises ValueError without `expects_response`, `SendError`, `SelfRequest` for oneself.
+    """
+    _no_builder(request, "send_and_await_response")
+    message = await current().send_and_await_response(to_address(target), request, payload)
+    return message.source, message
+
+
+# -- payloads
+
+
+def get_payload() -> Payload | None:
+    """Of the message delivered last to this task; None after one without payload and after a `SendError`."""
+    return current().get_payload()
+
+
+def has_payload() -> bool:
+    return current().get_payload() is not None
+
+
+def last_payload() -> Payload | None:
+    """The latest payload ever delivered to this task."""
+    return current().last_payload()
+
+
+def make_payload(value: T, serializer: Callable[[T], bytes] = dump) -> Payload:
+    """Without mime type; the serializer makes JSON unless another is given."""
+    return Payload(None, serializer(value))
+
+
+def get_typed_payload(deserializer: Callable[[bytes], T]) -> T | None:
+    """What the deserializer makes of the last message's payload; None without one and when it raises."""
+    payload = current().get_payload()
+    if payload is None:
+        return None
+    try:
+        return deserializer(payload.bytes)
+    except Exception:  # noqa: BLE001 - whatever a user's parser raises means: not that type
+        return None
+
+
+# -- state
+
+
+async def get_state() -> bytes | None:
+    """None when there is none; empty bytes are a state. Raises `StateError`, `SendError` after 5 s."""
+    return await current().get_state()
+
+
+async def set_state(state: bytes) -> None:
+    """Replace the state; returns when it is durable. Raises as `get_state`."""
+    if not isinstance(state, bytes):
+        raise TypeError(
+            f"set_state takes bytes, got {type(state).__name__}; write json.dumps(value).encode()"
+        )
+    await current().set_state(state)
+
+
+async def clear_state() -> None:
+    """Returns when that is durable. Raises as `get_state`."""
+    await current().clear_state()
+
+
+async def get_typed_state(deserializer: Callable[[bytes], T]) -> T | None:
+    """What the deserializer makes of the state; None when there is none.
+
+    A state that it cannot read raises `StateError`: taken for none, it would soon be overwritten.
+    """
+    state = await current().get_state()
+    if state is None:
+        return None
+    try:
+        return deserializer(state)
+    except Exception as error:
+        raise StateError(
+            "get_typed_state", f"the {len(state)} bytes of state do not parse: {error!r}"
+        ) from error
+
+
+# -- children
+
+
+def _requested(capabilities: Capabilities) -> list[Capability]:
+    call = current()
+    if capabilities is None or capabilities == "None":
+        return []
+    if capabilities == "All":
+        return list(call.our_capabilities())
+    if isinstance(capabilities, str | Capability | ProcessId):
+        raise TypeError(
+            'request_capabilities is a list of capabilities or process ids, "All", or None; '
+            f"got {capabilities!r}"
+        )
+    return [
+        each
+        if isinstance(each, Capability)
+        else Capability.messaging(Address(call.our.node, to_process_id(each)))
+        for each in capabilities
+    ]
+
+
+def _granted(entry: Process | tuple[ProcessId | str, str]) -> ProcessId | tuple[ProcessId, str]:
+    if isinstance(entry, tuple) and len(entry) == 2:
+        return to_process_id(entry[0]), entry[1]
+    return to_process_id(entry)
+
+
+async def spawn(
+    name: str | None,
+    path: str,
+    on_exit: RawOnExit,
+    request_capabilities: Capabilities = (),
+    grant_capabilities: Grants | bool = (),
+    public: bool = False,
+) -> ProcessId:
+    """Start a child of this package (PROTOCOL 4.4, 4.5); a name of None becomes a fresh one.
+
+    `request_capabilities`, of ours, for the child: each a `Capability`, or a process id for messaging to it;
+    or "All", or None. `grant_capabilities`, issued by the child: a process id for messaging, or `(id, params)`.
+    The seed's five arguments `(name, path, on_exit, capabilities, public)` are understood, too.
+    Raises `SpawnError`.
+    """
+    if isinstance(grant_capabilities, bool):
+        public, grant_capabilities = grant_capabilities, []
+    grants = [_granted(each) for each in grant_capabilities]
+    return await current().spawn(
+        name,
+        path,
+        raw_on_exit(on_exit),
+        _requested(request_capabilities),
+        grants,
+        public,
+    )
+
+
+# -- printing
+
+
+def print_to_terminal(verbosity: int, text: str) -> None:
+    """0 always shows, 1 verbose, 2 very verbose, 3 everything."""
+    current().print_to_terminal(verbosity, text)
+
+
+def _joined(args: tuple[object, ...]) -> str:
+    return " ".join(map(str, args))
+
+
+def println(*args: object) -> None:
+    """Always shown; arguments are joined as `print` does."""
+    current().print_to_terminal(0, _joined(args))
+
+
+def kiprintln(*args: object) -> None:
+    """`println`, prefixed with our package id."""
+    call = current()
+    call.print_to_terminal(0, f"{call.our.package_id}: {_joined(args)}")
+
+
+def process_println(*args: object) -> None:
+    """`println`, prefixed with our process id."""
+    call = current()
+    call.print_to_terminal(0, f"{call.our.process}: {_joined(args)}")
+
+
+# -- tasks, time, chance
+
+
+def start_soon(task: Callable[[*Ts], Awaitable[object]], *args: *Ts) -> None:
+    """Start a child task, which begins with this task's prompting message and last payload.
+
+    It ends with the process, and its crash is a crash of the process.
+    """
+    current().start_soon(task, *args)
+
+
+def now() -> float:
+    """Seconds since the epoch, on the node's clock."""
+    return current().now()
+
+
+async def sleep(seconds: float) -> None:
+    await current().sleep(seconds)
+
+
+def random() -> random_module.Random:
+    """The process's own generator."""
+    return current().random()
+
+
+if TYPE_CHECKING:
+    get_blob = get_payload
+    has_blob = has_payload
+    last_blob = last_payload
+    make_blob = make_payload
+    get_typed_blob = get_typed_payload
+else:
+    add_aliases(globals())
