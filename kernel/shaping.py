@@ -1,0 +1,293 @@
+"""From a declared class to the functions that read and write its JSON (PROTOCOL 2.1). Only `kernel.codec` uses this.
+
+One cattrs converter finds and caches a pair of hooks per type. Reading never coerces; what does not fit raises `Unfit`,
+which collects its JSON path on the way out.
+"""
+
+from __future__ import annotations
+
+import enum
+import types
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, TypeVar, get_args, get_origin
+
+from cattrs import Converter
+
+from kernel.variants import Range
+
+# A type expression: a class, a union, an alias such as list[int].
+Form = Any
+Load = Callable[[Any, Any], Any]
+Dump = Callable[[Any], Any]
+T = TypeVar("T")
+W = TypeVar("W")
+
+
+class Unfit(Exception):
+    """A JSON value is not of the declared form. `steps` leads from the innermost value outwards."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.steps: list[str | int] = []
+
+
+def found(value: object) -> str:
+    """A JSON value in a few words."""
+    match value:
+        case None | bool() | int() | float():
+            return {None: "null", True: "true", False: "false"}.get(value, f"the number {value}")
+        case str():
+            return f"the string {value!r}" if len(value) <= 40 else f"a string of {len(value)} characters"
+        case list():
+            return f"an array of {len(value)}"
+        case _:
+            return "an object"
+
+
+def expected(what: str, value: object) -> Unfit:
+    return Unfit(f"expected {what}, found {found(value)}")
+
+
+# -- the converter
+
+
+def _unknown(form: Form) -> Load:
+    raise TypeError(f"{form!r} has no JSON form; kernel.codec names the types it knows")
+
+
+_converter = Converter()
+_loading: list[Form] = []
+_dumping: list[Form] = []
+
+
+def register(
+    admits: Callable[[Form], bool], load: Callable[[Form], Load], dump: Callable[[Form], Dump]
+) -> None:
+    """Forms that `admits` accepts are read and written by what the two factories make of them."""
+    _converter.register_structure_hook_factory(admits, lambda form: load(form))
+    _converter.register_unstructure_hook_factory(admits, lambda form: dump(form))
+
+
+def carry(cls: type[T], form: Form, to_form: Callable[[T], W], from_form: Callable[[W], T]) -> None:
+    """Values of `cls` travel as `form`. A ValueError of `from_form` makes the JSON unfit."""
+
+    def make_load(_: Form) -> Load:
+        inner = load_hook(form)
+
+        def load(value: Any, _: object) -> T:
+            carried = inner(value, None)
+            try:
+                return from_form(carried)
+            except ValueError as error:
+                raise Unfit(str(error)) from None
+
+        return load
+
+    def make_dump(_: Form) -> Dump:
+        inner = dump_hook(form)
+        return (lambda value: to_form(value)) if inner is same else (lambda value: inner(to_form(value)))
+
+    register(lambda asked: asked is cls, make_load, make_dump)
+
+
+def _is_enum(form: Form) -> bool:
+    return isinstance(form, type) and issubclass(form, enum.Enum)
+
+
+def load_hook(form: Form) -> Load:
+    """What reads the form. Raises TypeError for a type without one."""
+    if form in _loading:  # a form inside itself: by the time it is read, its hook is complete
+        return lambda value, _: load_hook(form)(value, _)
+    if _is_enum(form):  # before cattrs, which would read a StrEnum as the str that it is
+        return _load_enum(form)
+    _loading.append(form)
+    try:
+        return _converter.get_structure_hook(form)
+    finally:
+        _loading.pop()
+
+
+def dump_hook(form: Form) -> Dump:
+    """What writes the form."""
+    if form in _dumping:
+        return lambda value: dump_hook(form)(value)
+    if _is_enum(form):
+        return lambda value: value.value
+    _dumping.append(form)
+    try:
+        return _converter.get_unstructure_hook(form)
+    finally:
+        _dumping.pop()
+
+
+def same(value: Any) -> Any:
+    """Writes what JSON can say as it is."""
+    return value
+
+
+register(lambda form: True, _unknown, _unknown)
+
+
+# -- scalars
+
+
+def _exactly(cls: type, what: str) -> Load:
+    def load(value: object, _: object) -> object:
+        if value.__class__ is not cls:
+            raise expected(what, value)
+        return value
+
+    return load
+
+
+def _load_float(value: object, _: object) -> float:
+    if value.__class__ is not float and value.__class__ is not int:
+        raise expected("a number", value)
+    return float(value)  # type: ignore[arg-type]
+
+
+def _load_bytes(value: Any, _: object) -> bytes:
+    if value.__class__ is not list:
+        raise expected("an array of integers 0-255", value)
+    if not set(map(type, value)) - {int}:
+        try:
+            return bytes(value)
+        except ValueError:
+            pass
+    for index, byte in enumerate(value):
+        if byte.__class__ is not int or not 0 <= byte <= 255:
+            error = expected("an integer 0-255", byte)
+            error.steps.append(index)
+            raise error
+    raise AssertionError(value)
+
+
+def _load_ranged(form: Form) -> Load:
+    (limits,) = (extra for extra in form.__metadata__ if isinstance(extra, Range))
+
+    def load(value: Any, _: object) -> int:
+        if value.__class__ is not int or not limits.least <= value <= limits.most:
+            raise expected(f"an integer {limits.least}-{limits.most}", value)
+        number: int = value
+        return number
+
+    return load
+
+
+def _load_enum(cls: type[enum.Enum]) -> Load:
+    members = {(member.value.__class__, member.value): member for member in cls}
+    names = ", ".join(repr(member.value) for member in cls)
+
+    def load(value: Any, _: object) -> enum.Enum:
+        member = members.get((value.__class__, value)) if isinstance(value, str | int) else None
+        if member is None:
+            raise expected(f"one of {names}", value)
+        return member
+
+    return load
+
+
+def _scalar(cls: type, load: Load, dump: Dump) -> None:
+    _converter.register_structure_hook(cls, load)
+    _converter.register_unstructure_hook(cls, dump)
+
+
+_scalar(bool, _exactly(bool, "true or false"), same)
+_scalar(int, _exactly(int, "an integer"), same)
+_scalar(str, _exactly(str, "a string"), same)
+_scalar(float, _load_float, same)
+_scalar(bytes, _load_bytes, list)
+_scalar(types.NoneType, _exactly(types.NoneType, "null"), same)
+
+
+# -- arrays and maps
+
+
+def _each(load: Load, values: Iterable[Any]) -> list[Any]:
+    result: list[Any] = []
+    for index, value in enumerate(values):
+        try:
+            result.append(load(value, None))
+        except Unfit as unfit:
+            unfit.steps.append(index)
+            raise
+    return result
+
+
+def _load_list(form: Form) -> Load:
+    origin, arguments = get_origin(form), get_args(form)
+    if origin is tuple and (len(arguments) != 2 or arguments[1] is not ...):
+        return load_row([load_hook(argument) for argument in arguments], tuple)
+    item = load_hook(arguments[0])
+
+    def load(value: Any, _: object) -> object:
+        if value.__class__ is not list:
+            raise expected("an array", value)
+        return origin(_each(item, value))
+
+    return load
+
+
+def load_row(items: list[Load], build: Callable[[list[Any]], Any]) -> Load:
+    """An array with a form for each place."""
+
+    def load(value: Any, _: object) -> object:
+        if value.__class__ is not list or len(value) != len(items):
+            raise expected(f"an array of {len(items)}", value)
+        row = []
+        for index, item in enumerate(items):
+            try:
+                row.append(item(value[index], None))
+            except Unfit as unfit:
+                unfit.steps.append(index)
+                raise
+        return build(row)
+
+    return load
+
+
+def _dump_list(form: Form) -> Dump:
+    origin, arguments = get_origin(form), get_args(form)
+    if origin is tuple and (len(arguments) != 2 or arguments[1] is not ...):
+        items = [dump_hook(argument) for argument in arguments]
+        return lambda value: [item(part) for item, part in zip(items, value, strict=True)]
+    item = dump_hook(arguments[0])
+    return list if item is same else lambda value: [item(part) for part in value]
+
+
+def _load_map(form: Form) -> Load:
+    key_form, value_form = get_args(form)
+    load_key, load_value = load_hook(key_form), load_hook(value_form)
+
+    def load(value: Any, _: object) -> dict[Any, Any]:
+        if value.__class__ is not dict:
+            raise expected("an object", value)
+        result = {}
+        for key, content in value.items():
+            try:
+                result[load_key(key, None)] = load_value(content, None)
+            except Unfit as unfit:
+                unfit.steps.append(key)
+                raise
+        return result
+
+    return load
+
+
+def _dump_map(form: Form) -> Dump:
+    dump_key, dump_value = (dump_hook(argument) for argument in get_args(form))
+    return lambda value: {dump_key(key): dump_value(content) for key, content in value.items()}
+
+
+def _is_array(form: Form) -> bool:
+    return get_origin(form) in (list, tuple)
+
+
+def _has_range(form: Form) -> bool:
+    return get_origin(form) is Annotated and any(isinstance(extra, Range) for extra in form.__metadata__)
+
+
+register(_has_range, _load_ranged, lambda _: same)
+register(_is_array, _load_list, _dump_list)
+register(lambda form: get_origin(form) is dict, _load_map, _dump_map)
