@@ -1,6 +1,7 @@
-"""The kernel's own values as JSON (PROTOCOL 1.4, 2.2, 2.5, 2.6). Only `kernel.codec` uses this.
+"""The kernel's own values as JSON (PROTOCOL 1.4, 2.2, 2.5, 2.6). For `kernel.codec` only.
 
-Each travels as a small form class: what is optional in Python is often required on the wire, and both vocabularies are read.
+Each travels as a small form class: what is optional in Python is often required on the wire, and both vocabularies
+are read.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from kernel.variants import U64, newtype, unit
 # Forms are made of classes and unions, which the converter has to know first.
 _TAUGHT = objects
 
-# -- identifiers (1.4)
+# -- identifiers
 
 
 @attrs.frozen
@@ -36,7 +37,7 @@ carry(ProcessId, str, str, ProcessId.from_str)
 carry(Address, str, str, Address.from_str)
 carry(PackageId, _PackageForm | str, lambda value: _PackageForm(value.package, value.publisher), _package_id)
 
-# -- capabilities (2.5): an object, one with a signature, a pair with a signature, or `issuer^params`
+# -- capabilities: an object, one with a signature, a pair with a signature, or `issuer^params`
 
 
 @attrs.frozen
@@ -98,7 +99,7 @@ def _pair(attached: _Attached) -> _AnyCapability:
 
 carry(_Attached, _AnyCapability, _pair, lambda form: _Attached(_capability(form)))
 
-# -- payloads and messages (2.2)
+# -- payloads and messages
 
 
 @attrs.frozen
@@ -164,7 +165,7 @@ def _response(form: _ResponseForm) -> Response:
 carry(Request, _RequestForm, _request_form, _request)
 carry(Response, _ResponseForm, _response_form, _response)
 
-# -- what happens when a process ends (2.6)
+# -- what happens when a process ends
 
 
 @unit("None")

@@ -1,16 +1,17 @@
 """The one JSON codec: declared classes to serde's JSON and back (PROTOCOL 2.1, 1.4, 0.3).
 
-A field may be an int (no bool, no float; `U8`, `U16`, `U32`, `U64` check the range), str, bool, float (any JSON number), bytes
-(an array of integers 0-255), None, `X | None` (a missing key is null), list, tuple, dict with text-like keys, an Enum (its
-value), `object` or `JsonValue` (any JSON), an attrs class, a union, a NewType, and the kernel's own values: ProcessId, Address,
-PackageId, Payload, Request, Response, OnExit, Capability, SignedCapability.
+A field may be an int (no bool, no float; `U8`, `U16`, `U32`, `U64` check the range), str, bool, float (any JSON
+number), bytes (an array of integers 0-255), None, `X | None` (a missing key is null), list, tuple, dict with text-like
+keys, an Enum (its value), `object` or `JsonValue` (any JSON), an attrs class, a union, a NewType, and the kernel's own
+values: ProcessId, Address, PackageId, Payload, Request, Response, OnExit, Capability, SignedCapability.
 
-- An attrs class is an object; under `@unit`, `@newtype`, `@struct` or `@tuple_variant` it is a variant of a serde enum, and an
-  enum is a union of such classes. `{"V": null}` is read for a unit variant too.
+- An attrs class is an object; under `@unit`, `@newtype`, `@struct` or `@tuple_variant` it is a variant of a serde
+  enum, and an enum is a union of such classes. `{"V": null}` is read for a unit variant too.
 - Nothing is coerced. Unknown keys are ignored, a missing key is an error unless the field is optional or has a default.
-- `attrs.field(metadata=...)` takes `"name"` (the key, when it differs from the field), `"also"` (other spellings that are read;
-  two spellings in one object are an error) and `"omit_default"` (a value equal to the default is not written).
+- `attrs.field(metadata=...)` takes `"name"` (the key, when it differs from the field), `"also"` (other spellings that
+  are read; two spellings in one object are an error), `"omit_default"` (a value equal to the default is not written).
 - Members of a union that share a JSON kind are tried in order, tagged variants first.
+- `carry(Class, form, to_form, from_form)` lets a class that is none of these travel as one that is.
 """
 
 from __future__ import annotations
@@ -55,7 +56,10 @@ _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Malformed(ValueError):
-    """JSON text that is not of the asked shape. `path` is where (`$.Bind.path`), `problem` what was expected and found."""
+    """JSON text that is not of the asked shape.
+
+    `path` is where (`$.Bind.path`), `problem` what was expected and what was found.
+    """
 
     def __init__(self, path: str, problem: str) -> None:
         super().__init__(f"{path}: {problem}")
@@ -72,10 +76,10 @@ def _step(step: str | int) -> str:
 
 
 class Shape(Generic[T]):
-    """How values of a type look in JSON. Made once per type, at import; TypeError there for a type without a JSON form.
+    """How values of a type look in JSON. Made once per type, at import; a type without a JSON form is a TypeError.
 
-    `fast_encode` and `fast_decode` are shortcuts for hot shapes: they return None when they are not sure, and the declared
-    shape decides. They must agree with it and raise nothing.
+    `fast_encode` and `fast_decode` are shortcuts for hot shapes: they return None when they are not sure, and the
+    declared shape decides. They must agree with it and raise nothing.
     """
 
     def __init__(

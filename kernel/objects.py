@@ -6,7 +6,7 @@ import enum
 import types
 import typing
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args
 
 import attrs
 
@@ -21,6 +21,7 @@ from kernel.shaping import (
     found,
     load_hook,
     load_row,
+    origin_of,
     register,
     same,
 )
@@ -50,7 +51,7 @@ class Slot:
 
 
 def _class_of(form: Form) -> Any:
-    return get_origin(form) or form
+    return origin_of(form) or form
 
 
 def _substituted(form: Form, arguments: dict[Form, Form]) -> Form:
@@ -61,8 +62,8 @@ def _substituted(form: Form, arguments: dict[Form, Form]) -> Form:
 
 
 def _hints(cls: type) -> dict[str, Form]:
-    """The resolved annotations. A field named like a type (`bytes: bytes`) must not hide that type, so the class's own
-    namespace is kept out of the lookup.
+    """The resolved annotations. A field named like a type (`bytes: bytes`) must not hide that type, so the class's
+    own namespace is kept out of the lookup.
     """
     hints: dict[str, Form] = {}
     for base in reversed(cls.__mro__):
@@ -161,9 +162,13 @@ def _variant(form: Form) -> Variant | None:
     return variant_of(cls) if isinstance(cls, type) else None
 
 
-def _load_nothing(value: object, _: object) -> None:
-    if value is not None:
-        raise expected("null, for a variant without content", value)
+def _load_unit(cls: Callable[[], object]) -> Load:
+    def load(value: object, _: object) -> object:
+        if value is not None:
+            raise expected("null, for a variant without content", value)
+        return cls()
+
+    return load
 
 
 def _load_content(form: Form, style: Style) -> Load:
@@ -172,7 +177,7 @@ def _load_content(form: Form, style: Style) -> Load:
     if style is Style.struct:
         return _load_object(form)
     if style is Style.unit:
-        return lambda value, _: _load_nothing(value, None) or cls()
+        return _load_unit(cls)
     hooks = [load_hook(slot.form) for slot in _slots(form)]
     if style is Style.newtype:
         return lambda value, _: _built(cls, hooks[0](value, None))
@@ -215,7 +220,7 @@ def _dump_tagged(form: Form) -> Dump:
     assert variant is not None
     tag = variant.tag
     if variant.style is Style.unit:
-        return lambda value: tag
+        return lambda _: tag
     if variant.style is Style.struct:
         content = _dump_object(form)
         return lambda value: {tag: content(value)}
@@ -230,7 +235,7 @@ def _dump_tagged(form: Form) -> Dump:
 
 
 def _is_union(form: Form) -> bool:
-    return get_origin(form) in (Union, types.UnionType)
+    return origin_of(form) in (Union, types.UnionType)
 
 
 def _is_optional(form: Form) -> bool:
@@ -267,7 +272,7 @@ def _runtime_class(form: Form) -> type:
     """The class that values of a union's member have."""
     if hasattr(form, "__supertype__"):
         return _runtime_class(form.__supertype__)
-    if get_origin(form) is Annotated:
+    if origin_of(form) is Annotated:
         return _runtime_class(get_args(form)[0])
     cls = _class_of(form)
     if not isinstance(cls, type):

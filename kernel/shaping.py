@@ -1,15 +1,17 @@
-"""From a declared class to the functions that read and write its JSON (PROTOCOL 2.1). Only `kernel.codec` uses this.
+"""From a declared type to the functions that read and write its JSON (PROTOCOL 2.1). For `kernel.codec` only.
 
-One cattrs converter finds and caches a pair of hooks per type. Reading never coerces; what does not fit raises `Unfit`,
-which collects its JSON path on the way out.
+One cattrs converter finds and caches a pair of hooks per type. Reading never coerces; what does not fit raises
+`Unfit`, which collects its JSON path on the way out.
 """
 
 from __future__ import annotations
 
 import enum
 import types
+import typing
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, TypeVar, get_args, get_origin
+from functools import partial
+from typing import Annotated, Any, NoReturn, TypeVar, get_args
 
 from cattrs import Converter
 
@@ -32,11 +34,20 @@ class Unfit(Exception):
         self.steps: list[str | int] = []
 
 
+def origin_of(form: Form) -> Any:
+    """`list` of `list[int]`; None for what has no arguments."""
+    return typing.get_origin(form)
+
+
 def found(value: object) -> str:
     """A JSON value in a few words."""
     match value:
-        case None | bool() | int() | float():
-            return {None: "null", True: "true", False: "false"}.get(value, f"the number {value}")
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return f"the number {value}"
         case str():
             return f"the string {value!r}" if len(value) <= 40 else f"a string of {len(value)} characters"
         case list():
@@ -52,7 +63,7 @@ def expected(what: str, value: object) -> Unfit:
 # -- the converter
 
 
-def _unknown(form: Form) -> Load:
+def _unknown(form: Form) -> NoReturn:
     raise TypeError(f"{form!r} has no JSON form; kernel.codec names the types it knows")
 
 
@@ -65,8 +76,8 @@ def register(
     admits: Callable[[Form], bool], load: Callable[[Form], Load], dump: Callable[[Form], Dump]
 ) -> None:
     """Forms that `admits` accepts are read and written by what the two factories make of them."""
-    _converter.register_structure_hook_factory(admits, lambda form: load(form))
-    _converter.register_unstructure_hook_factory(admits, lambda form: dump(form))
+    _converter.register_structure_hook_factory(admits, load)
+    _converter.register_unstructure_hook_factory(admits, dump)
 
 
 def carry(cls: type[T], form: Form, to_form: Callable[[T], W], from_form: Callable[[W], T]) -> None:
@@ -86,7 +97,7 @@ def carry(cls: type[T], form: Form, to_form: Callable[[T], W], from_form: Callab
 
     def make_dump(_: Form) -> Dump:
         inner = dump_hook(form)
-        return (lambda value: to_form(value)) if inner is same else (lambda value: inner(to_form(value)))
+        return to_form if inner is same else lambda value: inner(to_form(value))
 
     register(lambda asked: asked is cls, make_load, make_dump)
 
@@ -95,10 +106,18 @@ def _is_enum(form: Form) -> bool:
     return isinstance(form, type) and issubclass(form, enum.Enum)
 
 
+def _load_again(form: Form, value: Any, _: object) -> Any:
+    return load_hook(form)(value, None)
+
+
+def _dump_again(form: Form, value: Any) -> Any:
+    return dump_hook(form)(value)
+
+
 def load_hook(form: Form) -> Load:
     """What reads the form. Raises TypeError for a type without one."""
     if form in _loading:  # a form inside itself: by the time it is read, its hook is complete
-        return lambda value, _: load_hook(form)(value, _)
+        return partial(_load_again, form)
     if _is_enum(form):  # before cattrs, which would read a StrEnum as the str that it is
         return _load_enum(form)
     _loading.append(form)
@@ -111,7 +130,7 @@ def load_hook(form: Form) -> Load:
 def dump_hook(form: Form) -> Dump:
     """What writes the form."""
     if form in _dumping:
-        return lambda value: dump_hook(form)(value)
+        return partial(_dump_again, form)
     if _is_enum(form):
         return lambda value: value.value
     _dumping.append(form)
@@ -126,7 +145,7 @@ def same(value: Any) -> Any:
     return value
 
 
-register(lambda form: True, _unknown, _unknown)
+register(lambda _: True, _unknown, _unknown)
 
 
 # -- scalars
@@ -141,10 +160,10 @@ def _exactly(cls: type, what: str) -> Load:
     return load
 
 
-def _load_float(value: object, _: object) -> float:
+def _load_float(value: Any, _: object) -> float:
     if value.__class__ is not float and value.__class__ is not int:
         raise expected("a number", value)
-    return float(value)  # type: ignore[arg-type]
+    return float(value)
 
 
 def _load_bytes(value: Any, _: object) -> bytes:
@@ -216,7 +235,7 @@ def _each(load: Load, values: Iterable[Any]) -> list[Any]:
 
 
 def _load_list(form: Form) -> Load:
-    origin, arguments = get_origin(form), get_args(form)
+    origin, arguments = origin_of(form), get_args(form)
     if origin is tuple and (len(arguments) != 2 or arguments[1] is not ...):
         return load_row([load_hook(argument) for argument in arguments], tuple)
     item = load_hook(arguments[0])
@@ -248,7 +267,7 @@ def load_row(items: list[Load], build: Callable[[list[Any]], Any]) -> Load:
 
 
 def _dump_list(form: Form) -> Dump:
-    origin, arguments = get_origin(form), get_args(form)
+    origin, arguments = origin_of(form), get_args(form)
     if origin is tuple and (len(arguments) != 2 or arguments[1] is not ...):
         items = [dump_hook(argument) for argument in arguments]
         return lambda value: [item(part) for item, part in zip(items, value, strict=True)]
@@ -281,13 +300,13 @@ def _dump_map(form: Form) -> Dump:
 
 
 def _is_array(form: Form) -> bool:
-    return get_origin(form) in (list, tuple)
+    return origin_of(form) in (list, tuple)
 
 
 def _has_range(form: Form) -> bool:
-    return get_origin(form) is Annotated and any(isinstance(extra, Range) for extra in form.__metadata__)
+    return origin_of(form) is Annotated and any(isinstance(extra, Range) for extra in form.__metadata__)
 
 
 register(_has_range, _load_ranged, lambda _: same)
 register(_is_array, _load_list, _dump_list)
-register(lambda form: get_origin(form) is dict, _load_map, _dump_map)
+register(lambda form: origin_of(form) is dict, _load_map, _dump_map)

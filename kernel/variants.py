@@ -47,9 +47,10 @@ def variant_of(cls: type) -> Variant | None:
 
 
 def _mark(cls: type[C], style: Style, tag: str | None) -> type[C]:
-    if not attrs.has(cls):
+    fields: tuple[object, ...] | None = vars(cls).get("__attrs_attrs__")
+    if fields is None:
         raise TypeError(f"@{style} goes above @attrs.frozen, and {cls.__name__} is no attrs class yet")
-    count = len(attrs.fields(cls))
+    count = len(fields)
     if (style is Style.unit and count != 0) or (style is Style.newtype and count != 1):
         raise TypeError(f"@{style} class {cls.__name__} must have {_FIELDS[style]}, it has {count}")
     setattr(cls, _MARK, Variant(style, tag or cls.__name__))
