@@ -1,0 +1,92 @@
+"""Our side: a real node as `nectar dev` starts it, with the bench package, asked through its RPC route."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from scripts.benchmarks.rounds import Measured
+
+ROOT = Path(__file__).parent.parent.parent
+PACKAGE = Path(__file__).parent / "package"
+ECHO = ROOT / "userland" / "apps" / "echo"
+PATIENCE = 600
+SERVER_CPU, CLIENT_CPU = 0, 1
+
+
+def pin(cpu: int) -> None:
+    """Keep this process on one core, so that server and client do not push each other about."""
+    if (os.cpu_count() or 1) > 1:
+        os.sched_setaffinity(0, {cpu})
+
+
+class Node:
+    def __init__(self, process: subprocess.Popen[str], url: str) -> None:
+        self._process = process
+        self.url = url
+
+    def resident(self) -> int:
+        """Bytes of memory the node occupies."""
+        pages = Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+    def ask(self, process: str, ipc: str) -> bytes:
+        """The ipc of the answer to one injected message."""
+        call = {"process": process, "ipc": ipc, "expects_response": PATIENCE}
+        request = urllib.request.Request(
+            f"{self.url}/rpc:sys:nectar/message",
+            data=json.dumps(call).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+            return bytes(json.loads(answer.read())["ipc"])
+
+    def work(self, name: str, count: int) -> Measured:
+        found = json.loads(self.ask("bench:bench:nectar", json.dumps({"work": name, "count": count})))
+        if found["count"] != count:
+            raise SystemExit(f"{name}: {found['count']} of {count} came through as sent")
+        return Measured(found["count"], found["seconds"])
+
+    def token(self) -> str:
+        """A login token, as a browser finds it in its cookie."""
+        request = urllib.request.Request(f"{self.url}/login", data=b'{"password":"secret"}')
+        with urllib.request.urlopen(request) as answer:
+            cookie: str = answer.headers["Set-Cookie"]
+        return cookie.partition(";")[0].partition("=")[2]
+
+
+@contextlib.contextmanager
+def running() -> Iterator[Node]:
+    """A throw-away node with the package of benches and the echo app, gone at the end."""
+    command = [
+        sys.executable,
+        *("-m", "runtime", "dev", str(PACKAGE), str(ECHO)),
+        *("--port", "0", "--set", f"http.timeout={PATIENCE}"),
+    ]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+        preexec_fn=lambda: pin(SERVER_CPU),
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        for line in process.stdout:
+            if line.startswith("ready: "):
+                yield Node(process, line.removeprefix("ready: ").strip())
+                break
+        else:
+            raise SystemExit("the node did not become ready; what it said stands above")
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def register(node: Node) -> str:
+    """What a WebSocket client says first to reach the echo app."""
+    return json.dumps({"auth_token": node.token(), "target_process": "echo:echo:nectar", "encrypted": False})

@@ -1,0 +1,119 @@
+"""Runs one piece of work when asked to and answers with its count and its seconds; answers a GET of `/hello`.
+
+A Request's ipc is `{"work": NAME, "count": N}`. Every worker is a process of its own
+and every message passes every check.
+"""
+
+import json
+from collections.abc import Sequence
+
+from userland.process_lib import (
+    Address,
+    Message,
+    OnExit,
+    Request,
+    Response,
+    SendError,
+    await_message,
+    http,
+    now,
+    spawn,
+)
+
+SENDERS = 100
+PATIENCE = 600
+HELLO = b"Hello, world!"
+
+
+async def start(our: Address, path: str, *, heard_by: Sequence[Address] = ()) -> Address:
+    """A child that only its parent and `heard_by` may message."""
+    may = [address.process for address in heard_by]
+    return Address(our.node, await spawn(None, path, OnExit.none(), grant_capabilities=may))
+
+
+async def gather(orders: Sequence[tuple[Address, dict[str, object]]]) -> int:
+    """Tell each worker its order, all at once; the sum of the counts they answer with."""
+    for worker, order in orders:
+        Request.to(worker).try_ipc(order).expects_response(PATIENCE).send()
+    return sum([json.loads((await await_message()).ipc) for _ in orders])
+
+
+class Bench:
+    def __init__(self, our: Address) -> None:
+        self.our = our
+        self.sleepers: list[Address] = []
+
+    async def pairs(self, count: int, clients: int) -> dict[str, float]:
+        couples: list[tuple[Address, Address]] = []
+        for _ in range(clients):
+            asker = await start(self.our, "/asker.py")
+            couples.append((asker, await start(self.our, "/answerer.py", heard_by=[asker])))
+        for share in (count // 10 // clients, count // clients):  # the first one warms up
+            begin = now()
+            done = await gather([(asker, {"count": share, "peer": str(peer)}) for asker, peer in couples])
+            seconds = now() - begin
+        await gather([(worker, {"stop": True}) for couple in couples for worker in couple])
+        return {"count": done, "seconds": seconds}
+
+    async def fan_in(self, count: int) -> dict[str, float]:
+        senders = [await start(self.our, "/sender.py") for _ in range(SENDERS)]
+        sink = await start(self.our, "/sink.py", heard_by=senders)
+        for share in (count // 10 // SENDERS, count // SENDERS):  # the first one warms up
+            begin = now()
+            await gather([(sender, {"count": share, "peer": str(sink)}) for sender in senders])
+            answer = await Request.to(sink).ipc(b"how many").send_and_await_response(PATIENCE)
+            seconds = now() - begin
+            arrived, total = json.loads(answer.ipc)
+        right = total == SENDERS * share * (share - 1) // 2
+        await gather([(worker, {"stop": True}) for worker in senders])
+        return {"count": arrived if right else 0, "seconds": seconds}
+
+    async def idle(self, count: int) -> dict[str, float]:
+        """Start that many processes and leave them there."""
+        begin = now()
+        self.sleepers = [await start(self.our, "/sleeper.py") for _ in range(count)]
+        return {"count": count, "seconds": now() - begin}
+
+    async def wake(self, count: int) -> dict[str, float]:
+        """Each sleeper answers and ends; the proof that each was there."""
+        begin = now()
+        woken = 0
+        for first in range(0, count, 1000):
+            woken += await gather([(sleeper, {}) for sleeper in self.sleepers[first : first + 1000]])
+        self.sleepers.clear()
+        return {"count": woken, "seconds": now() - begin}
+
+    async def run(self, work: str, count: int) -> dict[str, float]:
+        match work:
+            case "pair":
+                return await self.pairs(count, 1)
+            case "pairs":
+                return await self.pairs(count, 64)
+            case "fan_in":
+                return await self.fan_in(count)
+            case "idle":
+                return await self.idle(count)
+            case "wake":
+                return await self.wake(count)
+        return {"count": 0, "seconds": 1}
+
+
+async def serve(bench: Bench, message: Message) -> None:
+    if not message.is_request():
+        return
+    if message.source.process_name == "http_server" and message.metadata == "http":
+        http.send_response(200, {"Content-Type": "text/plain"}, HELLO)
+        return
+    order = json.loads(message.ipc)
+    Response().try_ipc(await bench.run(order["work"], order["count"])).send()
+
+
+async def init(our: Address) -> None:
+    await http.bind_http_path("/hello", False, False)
+    bench = Bench(our)
+    while True:
+        try:
+            message = await await_message()
+        except SendError:
+            continue
+        await serve(bench, message)
