@@ -1,0 +1,1 @@
+"""Packages: the shapes of their files, and the decision what installing one would do."""

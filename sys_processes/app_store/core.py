@@ -1,0 +1,218 @@
+"""What installing a package would do, decided from its files alone (PROTOCOL 8.1, 4.4, 4.6)."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Collection, Mapping
+
+import attrs
+
+from kernel.address import Address, PackageId, ProcessId
+from kernel.capability import KERNEL, MESSAGING, Capability
+from kernel.mailbox import Limits
+from kernel.message import OnExit
+from sys_processes.app_store.fields import PackageError, PackageWarning
+from sys_processes.app_store.protocol import (
+    ManifestEntry,
+    Metadata,
+    Right,
+    parse_manifest,
+    parse_metadata,
+)
+
+MANIFEST = "pkg/manifest.json"
+METADATA = ("metadata.json", "pkg/metadata.json")
+SYSTEM_PUBLISHER = "nectar"
+# Ids in these packages are system processes, or are taken for them by the alias rule (PROTOCOL 0.3).
+RESERVED = (PackageId("sys", "nectar"), PackageId("distro", "sys"))
+
+
+@attrs.frozen
+class PlannedProcess:
+    """A process to create.
+
+    `code` is a vfs path below the package's drive. `capabilities` are all that it is given, network included;
+    `grants` are the pairs (process, params) of what it issues to others. `path` is its place in the manifest.
+    """
+
+    id: ProcessId
+    code: str
+    on_exit: OnExit
+    capabilities: tuple[Capability, ...]
+    grants: tuple[tuple[ProcessId, str], ...]
+    networking: bool
+    public: bool
+    mailbox: Limits
+    path: str
+    code_path: str
+
+
+@attrs.frozen
+class InstallPlan:
+    """`files` are what belongs into the drive `/{package}:{publisher}/pkg`, by their path below it."""
+
+    package: PackageId
+    version: str | None
+    processes: tuple[PlannedProcess, ...]
+    warnings: tuple[PackageWarning, ...]
+    files: Mapping[str, bytes]
+
+    @property
+    def drive(self) -> str:
+        return f"/{self.package}/pkg"
+
+
+@attrs.frozen
+class Surroundings:
+    """The node that a package is installed on.
+
+    `running` are its processes. `approved` says that the user vouches for what the package asks for, by name.
+    """
+
+    node: str
+    running: Collection[ProcessId]
+    approved: bool = False
+
+    def resolve(self, process: ProcessId) -> ProcessId:
+        """The alias rule of PROTOCOL 0.3."""
+        if process in self.running or process.package_id != PackageId("distro", "sys"):
+            return process
+        meant = ProcessId(process.process.replace("-", "_"), "sys", "nectar")
+        return meant if meant in self.running or meant == KERNEL else process
+
+
+def plan_install(files: Mapping[str, bytes], around: Surroundings) -> InstallPlan:
+    """`files` by their path in the package folder (`metadata.json`, `pkg/..`). Raises `PackageError`."""
+    metadata, warnings = _metadata(files)
+    if MANIFEST not in files:
+        raise _no_manifest(files)
+    entries, more = parse_manifest(MANIFEST, files[MANIFEST])
+    warnings = [*warnings, *more]
+    own = [ProcessId(entry.name, metadata.package.package, metadata.package.publisher) for entry in entries]
+    processes = []
+    for entry, process in zip(entries, own, strict=True):
+        processes.append(_plan_process(entry, process, files, around))
+        warnings += _absent(entry, own, around)
+    drive = {path.removeprefix("pkg/"): data for path, data in files.items() if path.startswith("pkg/")}
+    return InstallPlan(metadata.package, metadata.version, tuple(processes), tuple(warnings), drive)
+
+
+def _metadata(files: Mapping[str, bytes]) -> tuple[Metadata, list[PackageWarning]]:
+    found = [path for path in METADATA if path in files]
+    if not found:
+        raise PackageError(
+            METADATA[0],
+            "$",
+            "is missing on top of the package and in pkg/",
+            'write {"package": "chess", "publisher": "nectar"} into it',
+        )
+    metadata, warnings = parse_metadata(found[0], files[found[0]])
+    if len(found) > 1:
+        warnings.append(PackageWarning(found[1], "$", f"is not read, because there is a {found[0]} on top"))
+    if metadata.package in RESERVED:
+        raise PackageError(
+            found[0],
+            "$",
+            f"the package {metadata.package} belongs to the node",
+            "choose another name",
+        )
+    return metadata, warnings
+
+
+def _no_manifest(files: Mapping[str, bytes]) -> PackageError:
+    if "manifest.json" in files:
+        return PackageError("manifest.json", "$", "lies on top of the package", f"move it to {MANIFEST}")
+    return PackageError(
+        MANIFEST,
+        "$",
+        "is missing",
+        'write [{"process_name": "chess", "process_path": "/chess.py"}] into it',
+    )
+
+
+def _plan_process(
+    entry: ManifestEntry, process: ProcessId, files: Mapping[str, bytes], around: Surroundings
+) -> PlannedProcess:
+    if entry.name == KERNEL.process:
+        raise PackageError(
+            MANIFEST,
+            f"{entry.path}.process_name",
+            "no package may call a process 'kernel'",
+            "choose another name",
+        )
+    code = _code(entry, files)
+    requests = [attrs.evolve(right, process=around.resolve(right.process)) for right in entry.requests]
+    for right in requests:
+        _check_kernel(right, process, around)
+    capabilities = [Capability(Address(around.node, right.process), right.params) for right in requests]
+    if entry.networking and (network := Capability.network(around.node)) not in capabilities:
+        capabilities.append(network)
+    return PlannedProcess(
+        id=process,
+        code=f"/{process.package_id}/{code}",
+        on_exit=entry.on_exit,
+        capabilities=tuple(capabilities),
+        grants=tuple((around.resolve(right.process), right.params) for right in entry.grants),
+        networking=entry.networking,
+        public=entry.public,
+        mailbox=entry.mailbox,
+        path=entry.path,
+        code_path=entry.code_path,
+    )
+
+
+def _check_kernel(right: Right, process: ProcessId, around: Surroundings) -> None:
+    """Who may message the kernel may do anything (PROTOCOL 4.6)."""
+    if (right.process, right.params) != (KERNEL, MESSAGING):
+        return
+    if process.publisher != SYSTEM_PUBLISHER and not around.approved:
+        raise PackageError(
+            MANIFEST,
+            right.path,
+            f"messaging to {KERNEL} is control over the node; {process.publisher!r} is no system publisher",
+            f"remove it, or name the package on the command line (`nectar boot --package`), "
+            f"which approves what {process} asks for",
+        )
+
+
+def _code(entry: ManifestEntry, files: Mapping[str, bytes]) -> str:
+    """The path of the code in the package. A component that is not there stands for the module beside it."""
+    path = posixpath.normpath("pkg/" + entry.code.lstrip("/"))
+    if not path.startswith("pkg/") or "\0" in path or "\\" in path:
+        raise PackageError(
+            MANIFEST,
+            entry.code_path,
+            f"{entry.code!r} is not inside pkg/",
+            'write a path such as "/chess.py"',
+        )
+    stem, extension = posixpath.splitext(path)
+    if extension not in (".py", ".wasm"):
+        raise PackageError(
+            MANIFEST, entry.code_path, f"{entry.code!r} names no code", 'write a path that ends in ".py"'
+        )
+    if path in files or (extension == ".wasm" and f"{stem}.py" in files):
+        return path
+    code = sorted(name for name in files if name.endswith((".py", ".wasm")) and name.count("/") == 1)
+    there = f"there are {', '.join(code)}" if code else "pkg/ has no code"
+    raise PackageError(
+        MANIFEST, entry.code_path, f"there is no {path}; {there}", f"add {stem}.py or correct this"
+    )
+
+
+def _absent(entry: ManifestEntry, own: list[ProcessId], around: Surroundings) -> list[PackageWarning]:
+    """PROTOCOL 0.4: a capability whose issuer does not run is given all the same, with a warning."""
+    here = (*own, KERNEL)
+    warnings = []
+    for right in entry.requests:
+        process = around.resolve(right.process)
+        if process not in around.running and process not in here:
+            text = f"{process} does not run here; the capability is granted and of no use until it does"
+            warnings.append(PackageWarning(MANIFEST, right.path, text))
+    for right in entry.grants:
+        process = around.resolve(right.process)
+        if process not in around.running and process not in here:
+            warnings.append(PackageWarning(MANIFEST, right.path, f"{process} does not run here"))
+    return warnings
+
+
+__all__ = ["InstallPlan", "PackageError", "PackageWarning", "PlannedProcess", "Surroundings", "plan_install"]

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import attrs
+import pytest
+
+from kernel.address import Address, PackageId, ProcessId
+from kernel.capability import Capability
+from kernel.jsontext import JsonValue, dump
+from sys_processes.app_store.core import InstallPlan, Surroundings, plan_install
+from sys_processes.app_store.fields import PackageError
+
+HTTP = ProcessId("http_server", "sys", "nectar")
+VFS = ProcessId("vfs", "sys", "nectar")
+NODE = Surroundings("alice.uq", (HTTP, VFS))
+METADATA = b'{"package":"chess","publisher":"alice.uq"}'
+
+
+def package(*entries: JsonValue, **others: bytes) -> dict[str, bytes]:
+    return {
+        "metadata.json": METADATA,
+        "pkg/manifest.json": dump(list(entries)),
+        "pkg/chess.py": b"",
+    } | {name.replace("__", "/").replace("_dot_", "."): data for name, data in others.items()}
+
+
+def chess(**keys: JsonValue) -> JsonValue:
+    base: dict[str, JsonValue] = {"process_name": "chess", "process_path": "/chess.py"}
+    return base | keys
+
+
+def plan(*entries: JsonValue, around: Surroundings = NODE) -> InstallPlan:
+    return plan_install(package(*entries), around)
+
+
+def refusal(files: dict[str, bytes], around: Surroundings = NODE) -> PackageError:
+    with pytest.raises(PackageError) as caught:
+        plan_install(files, around)
+    return caught.value
+
+
+def test_each_entry_becomes_a_process_with_exactly_what_it_asked_for() -> None:
+    """C-159."""
+    found = plan(
+        chess(
+            request_networking=True,
+            request_capabilities=[
+                "http_server:sys:nectar",
+                {"process": "vfs:sys:nectar", "params": {"root": True}},
+            ],
+            grant_capabilities=[
+                "http_server:sys:nectar",
+                {"process": "vfs:sys:nectar", "params": "saves"},
+            ],
+        ),
+        {"process_name": "clock", "process_path": "chess.py", "public": True},
+    )
+    first, second = found.processes
+    assert first.id == ProcessId("chess", "chess", "alice.uq")
+    assert first.code == "/chess:alice.uq/pkg/chess.py"
+    assert first.capabilities == (
+        Capability.messaging(Address("alice.uq", HTTP)),
+        Capability(Address("alice.uq", VFS), '{"root":true}'),
+        Capability.network("alice.uq"),
+    )
+    assert first.grants == ((HTTP, '"messaging"'), (VFS, '"saves"'))
+    assert (second.id.process, second.capabilities, second.public) == ("clock", (), True)
+    assert found.warnings == ()
+
+
+def test_the_drive_gets_what_lies_in_pkg_and_nothing_else() -> None:
+    files = package(chess(), pkg__ui__index_dot_html=b"<p>", readme=b"")
+    found = plan_install(files, NODE)
+    assert found.package == PackageId("chess", "alice.uq")
+    assert found.drive == "/chess:alice.uq/pkg"
+    assert sorted(found.files) == ["chess.py", "manifest.json", "ui/index.html"]
+
+
+def test_metadata_in_pkg_is_found() -> None:
+    files = package(chess())
+    files["pkg/metadata.json"] = files.pop("metadata.json")
+    assert plan_install(files, NODE).package == PackageId("chess", "alice.uq")
+
+
+def test_metadata_on_top_wins_and_the_other_is_named() -> None:
+    files = package(chess()) | {"pkg/metadata.json": b'{"package":"other","publisher":"x"}'}
+    found = plan_install(files, NODE)
+    assert found.package == PackageId("chess", "alice.uq")
+    assert found.warnings[0].file == "pkg/metadata.json"
+
+
+def test_a_package_without_metadata_is_told_what_to_write() -> None:
+    files = package(chess())
+    del files["metadata.json"]
+    assert '"package"' in refusal(files).fix
+
+
+def test_a_package_without_manifest_is_told_what_to_write() -> None:
+    assert '"process_name"' in refusal({"metadata.json": METADATA}).fix
+
+
+def test_a_manifest_on_top_is_to_be_moved() -> None:
+    error = refusal({"metadata.json": METADATA, "manifest.json": b"[]"})
+    assert (error.file, error.fix) == ("manifest.json", "move it to pkg/manifest.json")
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["/../metadata.py", "../chess.py", "/a\\b.py", "/a\0.py", "/", "", "/chess", "/chess.js", "/no.py"],
+)
+def test_a_path_that_names_no_code_in_pkg_is_refused_at_its_place(code: str) -> None:
+    error = refusal(package(chess(process_path=code)))
+    assert (error.file, error.path) == ("pkg/manifest.json", "$[0].process_path")
+
+
+def test_the_code_that_is_there_is_named_when_the_wanted_one_is_not() -> None:
+    assert "there are pkg/chess.py" in refusal(package(chess(process_path="/ches.py"))).problem
+
+
+def test_a_component_that_is_not_there_stands_for_the_module_beside_it() -> None:
+    found = plan({"process_name": "chess", "process_wasm_path": "/chess.wasm"})
+    assert found.processes[0].code == "/chess:alice.uq/pkg/chess.wasm"
+
+
+def test_messaging_to_the_kernel_is_refused_to_other_publishers() -> None:
+    error = refusal(package(chess(request_capabilities=["timer:sys:nectar", "kernel:sys:nectar"])))
+    assert error.path == "$[0].request_capabilities[1]"
+    assert "approves" in error.fix
+
+
+@pytest.mark.parametrize("spelling", ["kernel:sys:nectar", "kernel:distro:sys"])
+def test_no_spelling_of_the_kernel_passes(spelling: str) -> None:
+    right: JsonValue = {"process": spelling, "params": "messaging"}
+    assert "control over the node" in refusal(package(chess(request_capabilities=[right]))).problem
+
+
+def test_messaging_to_the_kernel_is_given_when_the_user_approves() -> None:
+    approved = attrs.evolve(NODE, approved=True)
+    found = plan(chess(request_capabilities=["kernel:sys:nectar"]), around=approved)
+    assert found.processes[0].capabilities[0].issuer.process.process == "kernel"
+
+
+def test_messaging_to_the_kernel_is_given_to_the_system_publisher() -> None:
+    files = package(chess(request_capabilities=["kernel:sys:nectar"]))
+    files["metadata.json"] = b'{"package":"app_store","publisher":"nectar"}'
+    assert len(plan_install(files, NODE).processes[0].capabilities) == 1
+
+
+def test_the_ids_of_later_eras_mean_the_processes_that_run() -> None:
+    found = plan(
+        chess(request_capabilities=["http-server:distro:sys"], grant_capabilities=["vfs:distro:sys"])
+    )
+    assert found.processes[0].capabilities == (Capability.messaging(Address("alice.uq", HTTP)),)
+    assert found.processes[0].grants == ((VFS, '"messaging"'),)
+
+
+def test_a_capability_of_a_process_that_does_not_run_is_given_with_a_warning() -> None:
+    found = plan(chess(request_capabilities=["kv:sys:nectar"]))
+    assert len(found.processes[0].capabilities) == 1
+    assert [(w.path, "does not run" in w.text) for w in found.warnings] == [
+        ("$[0].request_capabilities[0]", True)
+    ]
+
+
+def test_processes_of_one_package_may_ask_for_each_other() -> None:
+    found = plan(
+        chess(request_capabilities=["clock:chess:alice.uq"]),
+        {"process_name": "clock", "process_path": "/chess.py"},
+    )
+    assert found.warnings == ()
+
+
+def test_no_package_may_call_a_process_kernel() -> None:
+    """C-065."""
+    error = refusal(package(chess(process_name="kernel")))
+    assert error.path == "$[0].process_name"
+
+
+@pytest.mark.parametrize(("package_name", "publisher"), [("sys", "nectar"), ("distro", "sys")])
+def test_the_packages_of_the_node_itself_cannot_be_replaced(package_name: str, publisher: str) -> None:
+    files = package(chess())
+    files["metadata.json"] = dump({"package": package_name, "publisher": publisher})
+    assert "belongs to the node" in refusal(files).problem
