@@ -17,7 +17,8 @@ import attrs
 
 OUR = "our"
 
-_BAD_CHAR = re.compile(r"[:@/\s\x00-\x1f\x7f-\x9f]")
+# Control characters, and the surrogates, which no UTF-8 text can hold.
+_BAD_CHAR = re.compile(r"[:@/\s\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _SAFE = re.compile(r"[A-Za-z0-9_.-]+")
 
 
@@ -30,6 +31,10 @@ class ParseKind(enum.StrEnum):
     TooManyAts = "TooManyAts"
     InvalidCharacter = "InvalidCharacter"
 
+
+# Characters of a bad text that an error repeats; and of a good one that is kept parsed.
+_SHOWN = 200
+_KEPT = 256
 
 _EXPLAINED = {
     ParseKind.MissingField: "Missing field in ProcessId string",
@@ -44,7 +49,8 @@ class IdentifierParseError(ValueError):
     """Text is no identifier; `.kind` names the rule it breaks, `.text` is what was given."""
 
     def __init__(self, kind: ParseKind, text: str, wanted: str) -> None:
-        super().__init__(f"{_EXPLAINED[kind]}: {text!r} is not of the form {wanted!r}")
+        shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
+        super().__init__(f"{_EXPLAINED[kind]}: {shown!r} is not of the form {wanted!r}")
         self.kind = kind
         self.text = text
 
@@ -68,7 +74,9 @@ def _split_mix(seed: int) -> int:
 _counter = count(1)
 
 # Inside a process the kernel sets this to its own Chance; outside, names only have to differ within the interpreter.
-fresh_name: ContextVar[Callable[[], int]] = ContextVar("fresh_name", default=lambda: _split_mix(next(_counter)))
+fresh_name: ContextVar[Callable[[], int]] = ContextVar(
+    "fresh_name", default=lambda: _split_mix(next(_counter))
+)
 
 
 def is_safe(segment: str) -> bool:
@@ -142,7 +150,7 @@ class ProcessId:
     @classmethod
     def from_str(cls, text: str) -> ProcessId:
         """Raises `ProcessIdParseError`."""
-        return _parse_process_id(text)
+        return _kept_process_id(text) if len(text) <= _KEPT else _parse_process_id(text)
 
     @property
     def package_id(self) -> PackageId:
@@ -156,9 +164,11 @@ class ProcessId:
         return f"{self.process}:{self.package}:{self.publisher}"
 
 
-@lru_cache(maxsize=4096)
 def _parse_process_id(text: str) -> ProcessId:
     return ProcessId(*_split(text, 3, _PROCESS_FORM))
+
+
+_kept_process_id = lru_cache(maxsize=4096)(_parse_process_id)
 
 
 def to_process_id(value: ProcessId | str | tuple[str, str, str]) -> ProcessId:
@@ -166,7 +176,7 @@ def to_process_id(value: ProcessId | str | tuple[str, str, str]) -> ProcessId:
     if isinstance(value, ProcessId):
         return value
     if isinstance(value, str):
-        return _parse_process_id(value)
+        return ProcessId.from_str(value)
     if isinstance(value, tuple) and len(value) == 3:
         return ProcessId(*value)
     raise TypeError(f"a process id is a ProcessId, its text, or (process, package, publisher); got {value!r}")
@@ -188,7 +198,7 @@ class Address:
     @classmethod
     def from_str(cls, text: str) -> Address:
         """Raises `AddressParseError`."""
-        return _parse_address(text)
+        return _kept_address(text) if len(text) <= _KEPT else _parse_address(text)
 
     @property
     def process_name(self) -> str:
@@ -210,7 +220,6 @@ class Address:
         return f"{self.node}@{self.process}"
 
 
-@lru_cache(maxsize=4096)
 def _parse_address(text: str) -> Address:
     node, at, rest = text.partition("@")
     if not at or not node:
@@ -219,6 +228,9 @@ def _parse_address(text: str) -> Address:
         raise AddressParseError(ParseKind.TooManyAts, text, _ADDRESS_FORM)
     _check_segment(node, text, AddressParseError, _ADDRESS_FORM)
     try:
-        return Address(node, _parse_process_id(rest))
+        return Address(node, ProcessId.from_str(rest))
     except ProcessIdParseError as error:
         raise AddressParseError(error.kind, text, _ADDRESS_FORM) from None
+
+
+_kept_address = lru_cache(maxsize=4096)(_parse_address)

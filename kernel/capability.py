@@ -14,12 +14,20 @@ ROOT = '{"root":true}'
 KERNEL = ProcessId("kernel", "sys", "nectar")
 
 
+def _canonical_params(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"capability params must be Unicode text: {error}") from None
+    return canonical(text)
+
+
 @attrs.frozen(order=True, cache_hash=True)
 class Capability:
     """`params` is a string that holds JSON and is kept in canonical form, so equal means equal in meaning (F-02)."""
 
     issuer: Address
-    params: str = attrs.field(converter=canonical)
+    params: str = attrs.field(converter=_canonical_params)
 
     @classmethod
     def messaging(cls, issuer: Address) -> Capability:

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import orjson
 
-JsonValue: TypeAlias = "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
+JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 
 
 class NotJson(ValueError):
@@ -28,9 +28,15 @@ def dump(value: object) -> bytes:
 
 
 def canonical(text: str) -> str:
-    """The text with sorted keys and no spaces if it is JSON, else unchanged."""
+    """The text with sorted keys and no spaces if it is JSON, else unchanged.
+
+    Unchanged too beyond 254 levels, which can be read but not written.
+    """
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
         return text
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    except orjson.JSONEncodeError:
+        return text
