@@ -1,0 +1,81 @@
+"""What only the disk in memory can do: lose its power, break on request."""
+
+from __future__ import annotations
+
+import errno
+import os
+from functools import partial
+
+import pytest
+import trio
+
+from runtime.sim.disk import MemoryDisk
+
+
+async def test_a_crash_loses_what_was_not_synced() -> None:
+    disk = MemoryDisk()
+    await disk.write("a/file", b"before")
+    await disk.sync("a/file")
+    await disk.write("a/file", b"after")
+    await disk.write("a/other", b"")
+    found = disk.crash()
+    assert await found.read("a/file") == b"before"
+    with pytest.raises(FileNotFoundError):
+        await found.read("a/other")
+
+
+async def test_a_removal_lasts_only_once_its_folder_is_synced() -> None:
+    disk = MemoryDisk()
+    await disk.write("a/file", b"1")
+    await disk.sync("")
+    await disk.remove("a/file")
+    assert await disk.crash().read("a/file") == b"1"
+    again = MemoryDisk()
+    await again.write("a/file", b"1")
+    await again.sync("")
+    await again.remove("a/file")
+    await again.sync("a")
+    assert await again.crash().list("a") == []
+
+
+async def test_after_a_crash_the_dead_node_reaches_nothing_even_in_mid_call() -> None:
+    disk = MemoryDisk(pause=partial(trio.sleep, 1))
+
+    async def write() -> None:
+        with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+            await disk.write("file", b"ghost")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(write)
+        await trio.sleep(0.5)
+        found = disk.crash()
+    assert await found.list("") == []
+
+
+async def test_writing_to_a_disk_made_from_a_crash_leaves_the_next_crash_its_image() -> None:
+    disk = MemoryDisk()
+    await disk.write("a/file", b"1")
+    await disk.sync("")
+    second = disk.crash()
+    await second.write("a/file", b"2")
+    await second.remove("a")
+    assert await second.crash().read("a/file") == b"1"
+
+
+async def test_a_broken_disk_raises_its_errno_until_it_is_mended() -> None:
+    disk = MemoryDisk()
+    disk.broken = errno.ENOSPC
+    with pytest.raises(OSError, match="No space left"):
+        await disk.write("file", b"")
+    disk.broken = None
+    await disk.write("file", b"")
+
+
+async def test_a_file_that_became_a_folder_can_be_synced_below() -> None:
+    disk = MemoryDisk()
+    await disk.write("a", b"file")
+    await disk.sync("a")
+    await disk.remove("a")
+    await disk.write("a/b", b"1")
+    await disk.sync("a/b")
+    assert await disk.crash().read("a/b") == b"1"
