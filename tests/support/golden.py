@@ -1,7 +1,7 @@
 """Golden lines: the approved JSON text of each wire shape.
 
-`tests/golden/kernel.jsonl` holds lines `name<TAB>json`, one per shape, for a person to read; a line that starts with `#` is a
-remark. `golden("kernel/initialize_process")` is the text of that name in that file, byte for byte.
+`tests/golden/kernel.jsonl` holds lines `name<TAB>json`, one per shape, for a person to read; a line that starts with
+`#` is a remark. `golden("kernel/initialize_process")` is the text of that name in that file, byte for byte.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ def golden_file(area: str) -> dict[str, bytes]:
             continue
         name, tab, text = line.partition("\t")
         if not tab or not text or name in lines:
-            raise ValueError(f"{area}.jsonl line {number}: expected a new name, a tab and JSON, found {line!r}")
+            raise ValueError(
+                f"{area}.jsonl line {number}: expected a new name, a tab and JSON, found {line!r}"
+            )
         lines[name] = text.encode()
     return lines
 
