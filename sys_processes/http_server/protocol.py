@@ -1,0 +1,308 @@
+"""What http_server, processes and clients say to each other (PROTOCOL 6.1-6.3, 6.10, 6.12)."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import attrs
+
+from kernel.address import ProcessId
+from kernel.codec import U16, U32, U64, Err, Ok, Result, Shape, carry, struct, unit
+from kernel.message import Payload
+from sys_processes.http_server import hotpath
+from sys_processes.http_server.requests import (
+    REQUEST,
+    Http,
+    HttpServerRequest,
+    IncomingHttpRequest,
+    WebSocketClose,
+    WebSocketOpen,
+    WebSocketPush,
+    WsMessageType,
+)
+
+__all__ = [
+    "ACTION",
+    "ANSWER",
+    "CHANNEL_CLOSED",
+    "CHANNEL_NOT_FOUND",
+    "CHANNEL_NOT_OWNED",
+    "CONTROL_TOO_LONG",
+    "ERROR",
+    "HTTP_SERVER",
+    "METADATA_HTTP",
+    "METADATA_WS",
+    "OPEN_NOT_VALID",
+    "REGISTER",
+    "REGISTERED",
+    "REGISTER_ON_BOUND",
+    "REQUEST",
+    "RESPONSE",
+    "RPC_ANSWER",
+    "RPC_ANSWER_LATER",
+    "RPC_REQUEST",
+    "BadRequest",
+    "Bind",
+    "Http",
+    "HttpResponse",
+    "HttpServerAction",
+    "HttpServerError",
+    "HttpServerRequest",
+    "IncomingHttpRequest",
+    "NoPayload",
+    "PathBindError",
+    "RpcAnswer",
+    "RpcAnswerLater",
+    "RpcRequest",
+    "SecureBind",
+    "Unbind",
+    "WebSocketBind",
+    "WebSocketClose",
+    "WebSocketOpen",
+    "WebSocketPush",
+    "WebSocketPushError",
+    "WebSocketSecureBind",
+    "WebSocketUnbind",
+    "WsMessageType",
+    "WsRegister",
+    "WsRegisterOnBound",
+    "WsRegisterResponse",
+]
+
+HTTP_SERVER = ProcessId("http_server", "sys", "nectar")
+
+METADATA_HTTP = "http"
+METADATA_WS = "ws"
+
+
+# -- what it answers (6.2)
+
+
+@attrs.frozen
+class HttpResponse:
+    """Status and headers of an answer to `Http`; the body is the payload."""
+
+    status: U16
+    headers: dict[str, str] = attrs.field(factory=dict)
+
+    def header(self, name: str, value: str) -> HttpResponse:
+        """With one more header."""
+        return HttpResponse(self.status, {**self.headers, name: value})
+
+    def set_status(self, status: int) -> HttpResponse:
+        return HttpResponse(status, self.headers)
+
+    def set_headers(self, headers: dict[str, str]) -> HttpResponse:
+        """With these headers and no others."""
+        return HttpResponse(self.status, dict(headers))
+
+    def to_bytes(self) -> bytes:
+        return RESPONSE.encode(self)
+
+
+def _decode_response(raw: bytes) -> HttpResponse | None:
+    found = hotpath.read_response(raw)
+    return None if found is None else HttpResponse(*found)
+
+
+@attrs.frozen
+class _ResponseForm:
+    status: U16
+    headers: dict[str, str]
+
+
+carry(
+    HttpResponse,
+    _ResponseForm,
+    lambda value: _ResponseForm(value.status, value.headers),
+    lambda form: HttpResponse(form.status, form.headers),
+)
+RESPONSE: Shape[HttpResponse] = Shape(HttpResponse, fast_decode=_decode_response)
+
+
+# -- what a process may ask (6.3)
+
+
+@struct
+@attrs.frozen
+class Bind:
+    """Serve `path` below the process id. With `cache` the payload is what is served."""
+
+    path: str
+    authenticated: bool
+    local_only: bool
+    cache: bool
+
+
+@struct
+@attrs.frozen
+class SecureBind:
+    path: str
+    cache: bool
+
+
+@struct
+@attrs.frozen
+class Unbind:
+    path: str
+
+
+@struct
+@attrs.frozen
+class WebSocketBind:
+    """Accept sockets on `path` below the process id."""
+
+    path: str
+    authenticated: bool
+    encrypted: bool = False
+    extension: bool = False
+
+
+@struct
+@attrs.frozen
+class WebSocketSecureBind:
+    path: str
+    encrypted: bool = False
+    extension: bool = False
+
+
+@struct
+@attrs.frozen
+class WebSocketUnbind:
+    path: str
+
+
+HttpServerAction: TypeAlias = (
+    Bind
+    | SecureBind
+    | Unbind
+    | WebSocketBind
+    | WebSocketSecureBind
+    | WebSocketUnbind
+    | WebSocketOpen
+    | WebSocketPush
+    | WebSocketClose
+)
+
+
+def _encode_action(value: HttpServerAction) -> bytes | None:
+    return REQUEST.encode(value) if isinstance(value, WebSocketPush) else None
+
+
+def _decode_action(raw: bytes) -> HttpServerAction | None:
+    found = hotpath.read_push(raw)
+    return None if found is None else WebSocketPush(found[0], WsMessageType(found[1]))
+
+
+ACTION: Shape[HttpServerAction] = Shape(
+    HttpServerAction, fast_encode=_encode_action, fast_decode=_decode_action
+)
+
+
+@struct
+@attrs.frozen
+class BadRequest:
+    """`req` is the text that could not be read."""
+
+    req: str
+
+
+@unit
+@attrs.frozen
+class NoPayload:
+    pass
+
+
+@struct
+@attrs.frozen
+class PathBindError:
+    error: str
+
+
+@struct
+@attrs.frozen
+class WebSocketPushError:
+    error: str
+
+
+HttpServerError: TypeAlias = BadRequest | NoPayload | PathBindError | WebSocketPushError
+ERROR: Shape[HttpServerError] = Shape(HttpServerError)
+ANSWER: Shape[Result[None, HttpServerError]] = Shape(Ok[None] | Err[HttpServerError])
+
+CHANNEL_NOT_FOUND = WebSocketPushError("WebSocket channel not found")
+CHANNEL_NOT_OWNED = WebSocketPushError("WebSocket channel not owned by this process")
+CHANNEL_CLOSED = WebSocketPushError("WebSocket channel closed")
+CONTROL_TOO_LONG = WebSocketPushError("Ping and Pong messages must be 125 bytes or less")
+OPEN_NOT_VALID = WebSocketPushError("WebSocketOpen is not a valid request")
+
+
+# -- what clients send (6.12)
+
+
+@attrs.frozen
+class WsRegister:
+    """The first frame of a socket on `/`."""
+
+    auth_token: str
+    target_process: ProcessId
+    encrypted: bool
+    public_key_hex: str | None = None
+
+
+@attrs.frozen
+class WsRegisterOnBound:
+    """The same on a bound path, where browsers without our cookie leave the token out (6.14)."""
+
+    target_process: ProcessId
+    encrypted: bool
+    auth_token: str | None
+
+
+@attrs.frozen
+class WsRegisterResponse:
+    channel_id: U32
+
+
+REGISTER: Shape[WsRegister] = Shape(WsRegister)
+REGISTER_ON_BOUND: Shape[WsRegisterOnBound] = Shape(WsRegisterOnBound)
+REGISTERED: Shape[WsRegisterResponse] = Shape(WsRegisterResponse)
+
+
+# -- the RPC route (6.10)
+
+_WHEN_GIVEN = {"omit_default": True}
+
+
+@attrs.frozen
+class RpcRequest:
+    """A message to inject. Its bytes are the text of `ipc` or, in the later vocabulary, of `body`; `data` is base64."""
+
+    process: str
+    node: str | None = None
+    expects_response: U64 | None = None
+    ipc: str | None = attrs.field(default=None, metadata=_WHEN_GIVEN)
+    body: str | None = attrs.field(default=None, metadata=_WHEN_GIVEN)
+    metadata: str | None = None
+    mime: str | None = None
+    data: str | None = None
+
+
+@attrs.frozen
+class RpcAnswer:
+    """The payload's bytes are the ASCII codes of base64 text."""
+
+    ipc: bytes
+    payload: Payload | None
+
+
+@attrs.frozen
+class RpcAnswerLater:
+    """`RpcAnswer` in the later vocabulary."""
+
+    body: bytes
+    lazy_load_blob: Payload | None
+
+
+RPC_REQUEST: Shape[RpcRequest] = Shape(RpcRequest)
+RPC_ANSWER: Shape[RpcAnswer] = Shape(RpcAnswer)
+RPC_ANSWER_LATER: Shape[RpcAnswerLater] = Shape(RpcAnswerLater)

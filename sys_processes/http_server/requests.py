@@ -1,0 +1,234 @@
+"""What http_server sends to a process: `HttpServerRequest` (PROTOCOL 6.1). Others import it from `protocol`."""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+from kernel.address import ProcessId
+from kernel.codec import U32, Shape, carry, newtype, struct
+from sys_processes.http_server import hotpath
+
+
+class WsMessageType(enum.StrEnum):
+    """Kinds of WebSocket messages, as they are spelt on the wire."""
+
+    Text = "Text"
+    Binary = "Binary"
+    Ping = "Ping"
+    Pong = "Pong"
+    Close = "Close"
+
+
+def _path_of(url: str) -> str:
+    """With its leading slash; empty for a URL that ends with the host."""
+    _, slash, rest = url.partition("://")[2].partition("/")
+    return slash + rest
+
+
+@attrs.frozen
+class IncomingHttpRequest:
+    """An HTTP call without its body, which is the message's payload. Header names are in lower case.
+
+    `raw_path` is the URL with host and without query; `source_socket_addr` is `ip:port` or None.
+    """
+
+    source_socket_addr: str | None
+    method: str
+    raw_path: str
+    headers: dict[str, str]
+    query_params: dict[str, str]
+    url_params: dict[str, str] = attrs.field(factory=dict)
+    _bound_path: str = ""
+
+    def url(self) -> str:
+        """The same as `raw_path`, under its later name."""
+        return self.raw_path
+
+    def path(self) -> str:
+        """The path below the process id; `/` for its root."""
+        rest = _path_of(self.raw_path)[1:].partition("/")[2]
+        return f"/{rest}"
+
+    def bound_path(self, process_to_strip: ProcessId | str | None = None) -> str:
+        """The path under which this was bound; given a process id, without that in front."""
+        if process_to_strip is None:
+            return self._bound_path
+        prefix = f"/{process_to_strip}"
+        if self._bound_path != prefix and not self._bound_path.startswith(f"{prefix}/"):
+            return self._bound_path
+        return self._bound_path[len(prefix) :] or "/"
+
+
+class HttpServerRequest:
+    """One of `Http`, `WebSocketOpen`, `WebSocketPush`, `WebSocketClose`."""
+
+    __slots__ = ()
+
+    @staticmethod
+    def from_bytes(ipc: bytes) -> HttpServerRequest:
+        """Raises `Malformed`."""
+        return REQUEST.decode(ipc)
+
+    def to_bytes(self) -> bytes:
+        return REQUEST.encode(self)
+
+    def request(self) -> IncomingHttpRequest | None:
+        """The HTTP call, or None when this is about a WebSocket."""
+        return None
+
+
+@newtype
+@attrs.frozen
+class Http(HttpServerRequest):
+    """An HTTP call; wants a Response with `HttpResponse` as ipc and the body as payload."""
+
+    incoming: IncomingHttpRequest = attrs.field(alias="request")
+
+    def request(self) -> IncomingHttpRequest:
+        return self.incoming
+
+
+@attrs.frozen
+class WebSocketOpen(HttpServerRequest):
+    """A client opened a channel. `path` is without the process id."""
+
+    path: str
+    channel_id: int
+
+
+@struct
+@attrs.frozen
+class WebSocketPush(HttpServerRequest):
+    """A message; its bytes are the payload. From http_server: of the client. To http_server: for the client."""
+
+    channel_id: U32
+    message_type: WsMessageType
+
+
+@newtype
+@attrs.frozen
+class WebSocketClose(HttpServerRequest):
+    """From http_server: the channel is gone. To http_server: close it."""
+
+    channel_id: U32
+
+
+@attrs.frozen
+class _HttpForm:
+    """The fields of all eras. `raw_path` is of the earliest, `url`, `bound_path` and `url_params` came later."""
+
+    source_socket_addr: str | None
+    method: str
+    raw_path: str | None
+    url: str | None
+    bound_path: str | None
+    headers: dict[str, str]
+    url_params: dict[str, str] | None
+    query_params: dict[str, str]
+
+
+def _http_form(value: IncomingHttpRequest) -> _HttpForm:
+    return _HttpForm(
+        value.source_socket_addr,
+        value.method,
+        value.raw_path,
+        value.raw_path,
+        value.bound_path(),
+        value.headers,
+        value.url_params,
+        value.query_params,
+    )
+
+
+def _incoming(form: _HttpForm) -> IncomingHttpRequest:
+    raw_path = form.url if form.raw_path is None else form.raw_path
+    if raw_path is None:
+        raise ValueError("missing key 'raw_path' or 'url'")
+    return IncomingHttpRequest(
+        form.source_socket_addr,
+        form.method,
+        raw_path,
+        form.headers,
+        form.query_params,
+        form.url_params or {},
+        _path_of(raw_path) if form.bound_path is None else form.bound_path,
+    )
+
+
+@attrs.frozen
+class _OpenForm:
+    path: str
+    channel_id: U32
+
+
+@newtype("WebSocketOpen")
+@attrs.frozen
+class _OpenWire:
+    """The object, or the bare number that the earliest runtime wrote."""
+
+    content: _OpenForm | U32
+
+
+def _open_wire(value: WebSocketOpen) -> _OpenWire:
+    return _OpenWire(_OpenForm(value.path, value.channel_id))
+
+
+def _open(wire: _OpenWire) -> WebSocketOpen:
+    content = wire.content
+    return (
+        WebSocketOpen("/", content)
+        if isinstance(content, int)
+        else WebSocketOpen(content.path, content.channel_id)
+    )
+
+
+_RequestWire = Http | _OpenWire | WebSocketPush | WebSocketClose
+
+
+def _request_wire(value: HttpServerRequest) -> _RequestWire:
+    match value:
+        case WebSocketOpen():
+            return _open_wire(value)
+        case Http() | WebSocketPush() | WebSocketClose():
+            return value
+    raise TypeError(f"{value!r} is no variant of HttpServerRequest")
+
+
+def _request(wire: _RequestWire) -> HttpServerRequest:
+    return _open(wire) if isinstance(wire, _OpenWire) else wire
+
+
+carry(IncomingHttpRequest, _HttpForm, _http_form, _incoming)
+carry(WebSocketOpen, _OpenWire, _open_wire, _open)
+carry(HttpServerRequest, _RequestWire, _request_wire, _request)
+
+
+def _encode_request(value: HttpServerRequest) -> bytes | None:
+    match value:
+        case WebSocketPush():
+            return hotpath.push_text(value.channel_id, value.message_type.value)
+        case WebSocketOpen():
+            return hotpath.open_text(value.path, value.channel_id)
+        case WebSocketClose():
+            return hotpath.close_text(value.channel_id)
+        case Http():
+            return hotpath.http_text(*attrs.astuple(value.incoming, recurse=False))
+    return None
+
+
+def _decode_request(raw: bytes) -> HttpServerRequest | None:
+    found = hotpath.read_push(raw)
+    if found is not None:
+        return WebSocketPush(found[0], WsMessageType(found[1]))
+    channel_id = hotpath.read_close(raw)
+    if channel_id is not None:
+        return WebSocketClose(channel_id)
+    fields = hotpath.read_http(raw)
+    return None if fields is None else Http(IncomingHttpRequest(*fields))
+
+
+REQUEST: Shape[HttpServerRequest] = Shape(
+    HttpServerRequest, fast_encode=_encode_request, fast_decode=_decode_request
+)
