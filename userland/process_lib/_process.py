@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, TypeVarTuple
 
 from kernel.address import Address, ProcessId, to_process_id
@@ -66,13 +66,17 @@ def send_request(
     current().send_request(to_address(target), request, context, payload)
 
 
-def send_requests(requests: Sequence[Outgoing]) -> None:
-    """`send_request` for each `(target, wit.Request, context, payload)`, in order: what `.build()` makes."""
-    for request in requests:
-        _no_builder(request, "send_requests")
+def send_requests(requests: Iterable[Outgoing | Request]) -> None:
+    """`send_request` for each `(target, wit.Request, context, payload)` or builder, in order. Raises `BuildError`."""
     current().send_requests(
-        [(to_address(target), request, context, payload) for target, request, context, payload in requests]
+        [each.build() if isinstance(each, Request) else _parsed(each) for each in requests]
     )
+
+
+def _parsed(outgoing: Outgoing) -> Outgoing:
+    target, request, context, payload = outgoing
+    _no_builder(request, "send_requests")
+    return to_address(target), request, context, payload
 
 
 def send_response(response: RawResponse, payload: Payload | None = None) -> None:
@@ -203,7 +207,8 @@ async def spawn(
     """Start a child of this package (PROTOCOL 4.4, 4.5); a name of None becomes a fresh one.
 
     `request_capabilities`, of ours, for the child: each a `Capability`, or a process id for messaging to it;
-    or "All", or None. `grant_capabilities`, issued by the child: a process id for messaging, or `(id, params)`.
+    or "All", or None. `grant_capabilities`, issued by the child: a process id for messaging, or
+    `(id, params)`.
     The seed's five arguments `(name, path, on_exit, capabilities, public)` are understood, too.
     Raises `SpawnError`.
     """

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernel.address import Address
+from kernel.message import Payload
+from kernel.message import Request as RawRequest
+from kernel.message import Response as RawResponse
+from tests.support.golden import golden
+from tests.support.recording_syscalls import RecordingSyscalls, recording, response_message
+from userland.process_lib import http
+from userland.process_lib.http import (
+    HttpServerError,
+    HttpServerRequest,
+    Malformed,
+    PathBindError,
+    WebSocketPush,
+    WsMessageType,
+)
+
+SERVER = Address.from_str("fake.dev@http_server:sys:nectar")
+OK = b'{"Ok":null}'
+
+
+def _answered(calls: RecordingSyscalls, ipc: bytes = OK) -> None:
+    calls.answers.append(response_message(SERVER, calls.our, ipc))
+
+
+def _asked(ipc: bytes) -> RawRequest:
+    """Calls to modules of the runtime wait 5 s (PROTOCOL 5.7)."""
+    return RawRequest(expects_response=5, ipc=ipc)
+
+
+async def test_each_bind_asks_our_own_http_server():
+    with recording() as calls:
+        for _ in range(4):
+            _answered(calls)
+        await http.bind_http_path("/games")
+        await http.bind_http_static_path("/", False, True, "text/html", b"<p>")
+        await http.bind_http_static_path("/", False, True, b"plain")
+        await http.bind_ws_path("/")
+    static = _asked(golden("process_lib/bind_http_static_path"))
+    assert calls.sent() == [
+        (SERVER, _asked(golden("process_lib/bind_http_path")), None, None),
+        (SERVER, static, None, Payload("text/html", b"<p>")),
+        (SERVER, static, None, Payload(None, b"plain")),
+        (SERVER, _asked(golden("process_lib/bind_ws_path")), None, None),
+    ]
+
+
+async def test_flags_that_are_given_are_sent():
+    with recording() as calls:
+        _answered(calls)
+        _answered(calls)
+        await http.bind_http_path("/a", authenticated=False, local_only=True)
+        await http.bind_ws_path("/b", False, True)
+    sent = [request.ipc for _, request, _, _ in calls.sent()]
+    assert sent == [
+        b'{"Bind":{"path":"/a","authenticated":false,"local_only":true,"cache":false}}',
+        b'{"WebSocketBind":{"path":"/b","authenticated":false,"encrypted":true,"extension":false}}',
+    ]
+
+
+async def test_a_refused_bind_raises_with_the_servers_error():
+    with recording() as calls:
+        _answered(calls, b'{"Err":{"PathBindError":{"error":"only homepage binds /"}}}')
+        with pytest.raises(HttpServerError, match=r"/games.*only homepage binds /") as caught:
+            await http.bind_http_path("/games")
+    assert caught.value.error == PathBindError("only homepage binds /")
+
+
+@pytest.mark.parametrize("answer", [b"", b"{}", b'{"Ok":1}', b'{"Err":"Unheard"}'])
+async def test_an_unreadable_answer_is_an_error_of_the_server(answer):
+    with recording() as calls:
+        _answered(calls, answer)
+        with pytest.raises(HttpServerError, match="unreadable") as caught:
+            await http.bind_http_path("/games")
+    assert isinstance(caught.value.error, Malformed)
+
+
+async def test_a_static_path_without_content_is_refused_before_it_is_sent():
+    with recording() as calls, pytest.raises(TypeError, match="content to serve"):
+        await http.bind_http_static_path("/", True, False, "text/html")
+    assert calls.calls == []
+
+
+def test_a_response_carries_status_and_headers_as_ipc_and_the_body_as_payload():
+    with recording() as calls:
+        http.send_response(200, {"Content-Type": "text/html"}, b"<p>")
+        http.send_response(404)
+    assert [arguments for _, arguments in calls.calls] == [
+        (RawResponse(ipc=golden("process_lib/send_response")), Payload(None, b"<p>")),
+        (RawResponse(ipc=b'{"status":404,"headers":{}}'), Payload(None, b"")),
+    ]
+
+
+CHANNEL = 3735928559
+TEXT = WsMessageType.Text
+PAYLOAD = Payload("text/plain", b"hi")
+
+
+@pytest.mark.parametrize(
+    ("push", "node"),
+    [
+        (lambda: http.send_ws_push("other.dev", CHANNEL, TEXT, PAYLOAD), "other.dev"),
+        (
+            lambda: http.send_ws_push(
+                node="other.dev", channel_id=CHANNEL, message_type=TEXT, payload=PAYLOAD
+            ),
+            "other.dev",
+        ),
+        (lambda: http.send_ws_push(CHANNEL, TEXT, PAYLOAD), "fake.dev"),
+        (lambda: http.send_ws_push(channel_id=CHANNEL, message_type=TEXT, payload=PAYLOAD), "fake.dev"),
+        (lambda: http.send_ws_push(CHANNEL, TEXT, payload=PAYLOAD), "fake.dev"),
+        (lambda: http.send_ws_push(CHANNEL, message_type=TEXT, payload=PAYLOAD), "fake.dev"),
+    ],
+)
+def test_a_push_goes_to_the_node_given_or_to_ours_and_wants_no_answer(push, node):
+    """PROTOCOL 5.6: the seed's four arguments and the later three; 5.7: exactly this ipc, the payload untouched."""
+    with recording() as calls:
+        push()
+    raw = RawRequest(ipc=golden("process_lib/send_ws_push"))
+    assert calls.sent() == [(Address(node, "http_server:sys:nectar"), raw, None, PAYLOAD)]
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from(WsMessageType))
+def test_a_push_is_what_the_shared_shape_reads(channel_id, message_type):
+    with recording() as calls:
+        http.send_ws_push(channel_id, message_type, Payload())
+    found = HttpServerRequest.from_bytes(calls.sent()[0][1].ipc)
+    assert found == WebSocketPush(channel_id, message_type)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (CHANNEL, TEXT, b"bytes"),
+        (CHANNEL, TEXT),
+        ("n", CHANNEL, TEXT, None),
+        (-1, TEXT, PAYLOAD),
+        (2**32, TEXT, PAYLOAD),
+        ("n", "7", TEXT, PAYLOAD),
+        ("n", None, TEXT, PAYLOAD),
+    ],
+)
+def test_a_push_without_channel_or_payload_is_refused(arguments):
+    with recording() as calls, pytest.raises(TypeError, match=r"Payload\(bytes=|WebSocketOpen"):
+        http.send_ws_push(*arguments)
+    assert calls.calls == []
+
+
+def test_a_push_to_all_reaches_each_channel_of_the_path_in_order():
+    with recording() as calls:
+        http.ws_push_all_channels({"/": {9, 7}, "/other": {1}}, "/", TEXT, PAYLOAD)
+        http.ws_push_all_channels({}, "/", TEXT, PAYLOAD)
+    sent = [HttpServerRequest.from_bytes(request.ipc) for _, request, _, _ in calls.sent()]
+    assert sent == [WebSocketPush(7, TEXT), WebSocketPush(9, TEXT)]
+
+
+@pytest.mark.parametrize(
+    ("name", "mime"),
+    [
+        ("index.html", "text/html"),
+        ("a/b.c/STYLE.CSS", "text/css"),
+        ("app.min.js", "text/javascript"),
+        ("logo.svg", "image/svg+xml"),
+        ("README", "application/octet-stream"),
+        (".html", "application/octet-stream"),
+        ("a.html/data", "application/octet-stream"),
+        ("data.xyz", "application/octet-stream"),
+        ("", "application/octet-stream"),
+    ],
+)
+def test_the_mime_type_follows_from_the_extension(name, mime):
+    assert http.get_mime_type(name) == mime

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import pytest
+
+from kernel.address import Address
+from kernel.message import OnExit as RawOnExit
+from kernel.message import Payload
+from kernel.message import Request as RawRequest
+from tests.support.recording_syscalls import recording
+from userland.process_lib import BuildError, OnExit, Request, get_on_exit, set_on_exit
+
+ECHO = Address.from_str("fake.dev@echo:echo:nectar")
+ENTRY = (ECHO, RawRequest(ipc=b"bye"), Payload(None, b"p"))
+BUILDER = Request().target(ECHO).ipc(b"bye").payload_bytes(b"p")
+
+
+def test_a_policy_that_is_set_is_the_one_that_is_read():
+    with recording() as calls:
+        for policy in (OnExit.none(), OnExit.restart(), OnExit.requests([ENTRY])):
+            policy.set()
+            assert OnExit.get() == get_on_exit() == policy
+            assert type(calls.on_exit) is RawOnExit
+        set_on_exit(OnExit.restart())
+        assert OnExit.get().is_restart()
+
+
+def test_entries_are_builders_or_raw():
+    assert OnExit.requests([BUILDER]) == OnExit.requests([ENTRY])
+    assert OnExit.requests([BUILDER]).get_requests() == (ENTRY,)
+    with pytest.raises(BuildError):
+        OnExit.requests([Request().ipc(b"to nobody")])
+
+
+def test_an_added_request_is_in_the_new_value_only():
+    """F-41."""
+    one = OnExit.requests([ENTRY])
+    two = one.add_request(BUILDER)
+    assert isinstance(two, OnExit)
+    assert (len(one.get_requests()), len(two.get_requests())) == (1, 2)
+
+
+@pytest.mark.parametrize("policy", [OnExit.none(), OnExit.restart()])
+def test_a_request_cannot_be_added_to_another_policy(policy):
+    with pytest.raises(ValueError, match=r"OnExit\.requests"):
+        policy.add_request(ENTRY)

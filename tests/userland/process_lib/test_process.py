@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from kernel.address import Address, ProcessId
+from kernel.capability import Capability, SignedCapability
+from kernel.errors import OutsideProcess, StateError
+from kernel.message import (
+    OnExit as RawOnExit,
+)
+from kernel.message import (
+    Payload,
+    Reason,
+    SendError,
+    SendErrorKind,
+)
+from kernel.message import Request as RawRequest
+from kernel.message import Response as RawResponse
+from tests.support.recording_syscalls import recording, request_message, response_message
+from userland import process_lib
+from userland.process_lib import OnExit, Request, Response
+
+ECHO = Address.from_str("fake.dev@echo:echo:nectar")
+
+
+async def test_receive_gives_the_message_with_its_source():
+    with recording() as calls:
+        message = request_message(ECHO, calls.our, RawRequest(ipc=b"hi"))
+        calls.inbox.append(message)
+        assert await process_lib.receive() == (ECHO, message)
+
+
+async def test_await_message_gives_messages_and_raises_what_came_back():
+    with recording() as calls:
+        message = request_message(ECHO, calls.our, RawRequest(ipc=b"hi"), Payload(None, b"p"))
+        failed = SendError(
+            SendErrorKind.Timeout,
+            Reason.no_such_process,
+            target=ECHO,
+            message=message,
+            payload=None,
+            definite=True,
+            detail="it does not run",
+        )
+        calls.inbox.extend([message, failed, message])
+        assert await process_lib.await_message() is message
+        assert process_lib.get_payload() == Payload(None, b"p")
+        assert process_lib.has_payload()
+        with pytest.raises(SendError) as caught:
+            await process_lib.await_message()
+        assert caught.value is failed
+        assert not process_lib.has_payload()
+        assert await process_lib.await_next_message_body() == b"hi"
+
+
+async def test_the_raw_calls_take_any_form_of_a_target():
+    raw = RawRequest(ipc=b"x", expects_response=1)
+    with recording() as calls:
+        calls.answers.append(response_message(ECHO, calls.our, b"y"))
+        process_lib.send_request("fake.dev@echo:echo:nectar", raw, b"c", Payload())
+        process_lib.send_requests([(ECHO, raw, None, None), Request().target(ECHO).ipc(b"z")])
+        process_lib.send_response(RawResponse(ipc=b"r"))
+        source, answer = await process_lib.send_and_await_response(("fake.dev", "echo:echo:nectar"), raw)
+    assert (source, answer.ipc) == (ECHO, b"y")
+    assert [arguments[:2] for arguments in calls.sent()] == [
+        (ECHO, raw),
+        (ECHO, raw),
+        (ECHO, RawRequest(ipc=b"z")),
+        (ECHO, raw),
+    ]
+    assert ("send_response", (RawResponse(ipc=b"r"), None)) in calls.calls
+
+
+async def test_a_builder_given_to_a_raw_call_is_told_to_send_itself():
+    builder = Request().target(ECHO).ipc(b"")
+    with recording() as calls:
+        with pytest.raises(TypeError, match=r"raw wit\.Request.*send\(\)"):
+            process_lib.send_request(ECHO, builder)
+        with pytest.raises(TypeError, match=r"raw wit\.Response"):
+            process_lib.send_response(Response().ipc(b""))
+        with pytest.raises(TypeError, match=r"raw wit\.Request"):
+            await process_lib.send_and_await_response(ECHO, builder)
+        with pytest.raises(TypeError, match=r"raw wit\.Request"):
+            process_lib.send_requests([(ECHO, builder, None, None)])
+    assert calls.calls == []
+
+
+def test_payloads_are_made_and_read_with_the_serializer_given():
+    assert process_lib.make_payload({"a": 1}) == Payload(None, b'{"a":1}')
+    assert process_lib.make_payload("x", str.encode) == Payload(None, b"x")
+    with recording() as calls:
+        assert process_lib.get_typed_payload(json.loads) is None
+        calls.payload = Payload(None, b'{"a":1}')
+        assert process_lib.get_typed_payload(json.loads) == {"a": 1}
+        calls.payload = Payload(None, b"no json")
+        assert process_lib.get_typed_payload(json.loads) is None
+
+
+async def test_state_is_read_written_and_cleared():
+    with recording():
+        assert await process_lib.get_typed_state(json.loads) is None
+        await process_lib.set_state(b"[1]")
+        assert await process_lib.get_state() == b"[1]"
+        assert await process_lib.get_typed_state(json.loads) == [1]
+        await process_lib.clear_state()
+        assert await process_lib.get_state() is None
+
+
+async def test_a_state_that_does_not_parse_is_never_taken_for_none():
+    """FIELD P21: taken for none it would be overwritten."""
+    with recording() as calls:
+        calls.state = b"old format"
+        with pytest.raises(StateError, match="10 bytes of state do not parse"):
+            await process_lib.get_typed_state(json.loads)
+
+
+async def test_a_state_must_be_bytes():
+    with recording(), pytest.raises(TypeError, match=r"json\.dumps"):
+        await process_lib.set_state({"a": 1})
+
+
+MESSAGING = Capability.messaging(ECHO)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ((), []),
+        (None, []),
+        ("None", []),
+        ([MESSAGING], [MESSAGING]),
+        (["echo:echo:nectar"], [MESSAGING]),
+        ([ProcessId("echo", "echo", "nectar"), ("echo", "echo", "nectar")], [MESSAGING, MESSAGING]),
+        ("All", [SignedCapability(ECHO, '"all"', b"s")]),
+    ],
+)
+async def test_spawn_takes_capabilities_in_the_forms_of_each_era(given, expected):
+    with recording() as calls:
+        calls.held = [SignedCapability(ECHO, '"all"', b"s")]
+        child = await process_lib.spawn("child", "child.py", OnExit.restart(), given)
+    assert child == ProcessId("child", "test", "fake.dev")
+    assert calls.calls == [("spawn", ("child", "child.py", RawOnExit.restart(), expected, [], False))]
+
+
+async def test_spawn_grants_messaging_or_given_params_to_others():
+    with recording() as calls:
+        await process_lib.spawn(
+            None, "c.py", OnExit.none(), grant_capabilities=["a:b:c", ("a:b:c", '"read"')], public=True
+        )
+    one = ProcessId("a", "b", "c")
+    assert calls.calls[0][1][3:] == ([], [one, (one, '"read"')], True)
+
+
+async def test_spawn_understands_the_seeds_five_arguments():
+    with recording() as calls:
+        await process_lib.spawn("c", "c.py", OnExit.none(), None, True)
+    assert calls.calls[0][1][3:] == ([], [], True)
+
+
+@pytest.mark.parametrize("given", ["echo:echo:nectar", MESSAGING, ProcessId("a", "b", "c")])
+async def test_one_capability_where_a_list_belongs_is_refused(given):
+    with recording(), pytest.raises(TypeError, match="is a list"):
+        await process_lib.spawn("c", "c.py", OnExit.none(), given)
+
+
+def test_prints_carry_their_prefix_and_join_like_print():
+    with recording() as calls:
+        process_lib.println("a", 1, None)
+        process_lib.kiprintln("a", 1)
+        process_lib.process_println("a")
+        process_lib.print_to_terminal(2, "detail")
+    assert [arguments for _, arguments in calls.calls] == [
+        (0, "a 1 None"),
+        (0, "test:fake.dev: a 1"),
+        (0, "main:test:fake.dev: a"),
+        (2, "detail"),
+    ]
+
+
+async def test_time_chance_and_tasks_are_those_of_the_process():
+    async def child(word: str) -> None: ...
+
+    with recording() as calls:
+        before = process_lib.now()
+        await process_lib.sleep(2.5)
+        assert process_lib.now() == before + 2.5
+        assert process_lib.random().random() == process_lib.random().random()
+        process_lib.start_soon(child, "word")
+    assert calls.calls == [("start_soon", (child, ("word",)))]
+    assert process_lib.Address.from_str("fake.dev@main:test:fake.dev") == calls.our
+
+
+def test_our_is_the_address_of_the_process():
+    with recording() as calls:
+        assert process_lib.our() is calls.our
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        process_lib.our,
+        process_lib.now,
+        process_lib.random,
+        process_lib.get_payload,
+        process_lib.get_capabilities,
+        lambda: process_lib.println("x"),
+        lambda: Response().ipc(b"").send(),
+        OnExit.get,
+    ],
+)
+def test_a_call_outside_an_actor_raises(call):
+    with pytest.raises(OutsideProcess, match="no process runs here"):
+        call()

@@ -1,0 +1,191 @@
+"""Serving HTTP and WebSockets (PROTOCOL 5.6): what a process says to `http_server:sys:nectar`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import overload
+
+from kernel.address import Address
+from kernel.codec import Err, Malformed
+from kernel.message import Payload
+from kernel.message import Request as RawRequest
+from kernel.syscalls import current
+from sys_processes.http_server.protocol import (
+    ACTION,
+    ANSWER,
+    HTTP_SERVER,
+    BadRequest,
+    Bind,
+    Http,
+    HttpResponse,
+    HttpServerAction,
+    HttpServerRequest,
+    IncomingHttpRequest,
+    NoPayload,
+    PathBindError,
+    WebSocketBind,
+    WebSocketClose,
+    WebSocketOpen,
+    WebSocketPush,
+    WebSocketPushError,
+    WsMessageType,
+)
+from sys_processes.http_server.protocol import HttpServerError as Refusal
+from userland.process_lib._builders import Bytes, Request, Response
+from userland.process_lib._mime import get_mime_type
+
+__all__ = [
+    "BadRequest",
+    "Http",
+    "HttpResponse",
+    "HttpServerError",
+    "HttpServerRequest",
+    "IncomingHttpRequest",
+    "Malformed",
+    "NoPayload",
+    "PathBindError",
+    "WebSocketClose",
+    "WebSocketOpen",
+    "WebSocketPush",
+    "WebSocketPushError",
+    "WsMessageType",
+    "bind_http_path",
+    "bind_http_static_path",
+    "bind_ws_path",
+    "get_mime_type",
+    "send_response",
+    "send_ws_push",
+    "ws_push_all_channels",
+]
+
+SECONDS = 5
+"""How long a call to http_server waits."""
+
+
+class HttpServerError(Exception):
+    """http_server refused. `.error` is its answer: `BadRequest`, `NoPayload`, `PathBindError` or `WebSocketPushError`.
+
+    It is `Malformed` when the answer could not be read.
+    """
+
+    def __init__(self, asked: str, error: Refusal | Malformed) -> None:
+        super().__init__(f"{asked}: {error}")
+        self.error = error
+
+
+@lru_cache(maxsize=256)
+def _server(node: str) -> Address:
+    return Address(node, HTTP_SERVER)
+
+
+async def _ask(action: HttpServerAction, payload: Payload | None = None) -> None:
+    builder = Request().target(_server(current().our.node)).ipc(ACTION.encode(action)).payload(payload)
+    message = await builder.send_and_await_response(SECONDS)
+    try:
+        answer = ANSWER.decode(message.ipc)
+    except Malformed as problem:
+        raise HttpServerError(f"{action}: http_server's answer is unreadable", problem) from None
+    if isinstance(answer, Err):
+        raise HttpServerError(f"{action} was refused", answer.error)
+
+
+# -- binding
+
+
+async def bind_http_path(path: str, authenticated: bool = True, local_only: bool = False) -> None:
+    """Receive HTTP calls to `/{our process id}{path}` as `Http` requests. Binding again replaces the flags.
+
+    `authenticated` wants a login cookie, `local_only` a caller on this machine. Raises `HttpServerError`, `SendError`.
+    """
+    await _ask(Bind(path, authenticated, local_only, cache=False))
+
+
+@overload
+async def bind_http_static_path(
+    path: str, authenticated: bool, local_only: bool, content_type: str | None, content: bytes
+) -> None: ...
+
+
+@overload
+async def bind_http_static_path(
+    path: str, authenticated: bool, local_only: bool, content: bytes, /
+) -> None: ...
+
+
+async def bind_http_static_path(
+    path: str,
+    authenticated: bool,
+    local_only: bool,
+    content_type: str | bytes | None,
+    content: bytes | None = None,
+) -> None:
+    """Have http_server answer GET and HEAD of `path` with `content`; other methods arrive as with `bind_http_path`.
+
+    Without `content_type` it is served as `text/plain`. Raises `HttpServerError`, `SendError`.
+    """
+    if isinstance(content_type, bytes):
+        content_type, content = None, content_type
+    if content is None:
+        raise TypeError("bind_http_static_path needs the content to serve, as bytes, for its last argument")
+    await _ask(Bind(path, authenticated, local_only, cache=True), Payload(content_type, content))
+
+
+async def bind_ws_path(path: str, authenticated: bool = True, encrypted: bool = False) -> None:
+    """Receive WebSockets that clients open on `/{our process id}{path}`. Raises `HttpServerError`, `SendError`."""
+    await _ask(WebSocketBind(path, authenticated, encrypted))
+
+
+# -- answering and pushing
+
+
+def send_response(status: int, headers: Mapping[str, str] | None = None, body: Bytes = b"") -> None:
+    """Answer the HTTP call that is the prompting message. Raises `NoPromptingMessage`, `AlreadyResponded`."""
+    response = HttpResponse(status, dict(headers or {}))
+    Response().ipc(response.to_bytes()).payload_bytes(body).send()
+
+
+# The last few thousand channels' ipc: a push is the hottest call of a chat or a game.
+@lru_cache(maxsize=4096)
+def _push(channel_id: int, message_type: WsMessageType) -> RawRequest:
+    if channel_id.__class__ is not int or not 0 <= channel_id < 1 << 32:
+        raise TypeError(f"a channel_id is the number that came with WebSocketOpen, got {channel_id!r}")
+    return RawRequest(ipc=ACTION.encode(WebSocketPush(channel_id, WsMessageType(message_type))))
+
+
+@overload
+def send_ws_push(channel_id: int, message_type: WsMessageType, payload: Payload, /) -> None: ...
+
+
+@overload
+def send_ws_push(node: str, channel_id: int, message_type: WsMessageType, payload: Payload) -> None: ...
+
+
+@overload
+def send_ws_push(*, channel_id: int, message_type: WsMessageType, payload: Payload) -> None: ...
+
+
+def send_ws_push(
+    node: object = None, channel_id: object = None, message_type: object = None, payload: object = None
+) -> None:
+    """Send `payload` to the client of a channel: `(channel_id, type, payload)`, or with the owner's node in front.
+
+    What cannot be delivered comes back through `await_message` as a `SendError`; of a channel that has gone, its
+    `WebSocketClose` tells. Raises TypeError for what is no channel or no Payload.
+    """
+    if node.__class__ is int:
+        payload = payload or message_type
+        message_type = channel_id or message_type
+        channel_id, node = node, None
+    if not isinstance(payload, Payload):
+        raise TypeError(f"send_ws_push takes a Payload last, got {payload!r}; write Payload(bytes=...)")
+    call = current()
+    call.send_request(_server(node or call.our.node), _push(channel_id, message_type), None, payload)
+
+
+def ws_push_all_channels(
+    channels: Mapping[str, Iterable[int]], path: str, message_type: WsMessageType, payload: Payload
+) -> None:
+    """`send_ws_push` to each channel that is kept under `path`, lowest number first; none is fine."""
+    for channel_id in sorted(channels.get(path, ())):
+        send_ws_push(channel_id, message_type, payload)
