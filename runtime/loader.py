@@ -1,0 +1,238 @@
+"""`kernel.ports.Programs` over a `Disk`: from a path in a package's drive to code that can be started."""
+
+from __future__ import annotations
+
+import inspect
+import posixpath
+from collections.abc import Callable
+from contextvars import Context
+from traceback import walk_tb
+from types import TracebackType
+
+import attrs
+
+from kernel.address import Address, PackageId, ProcessId, ProcessIdParseError
+from kernel.errors import NoSuchFile, ProgramError
+from kernel.ports import Init
+from runtime.modules import Guard, ModuleSet, Unguarded, owned_builtins
+from runtime.package_code import PackageCode, compile_package, holds_code, is_component
+from sys_processes.devices import Disk, FileType
+
+INIT_FORM = "async def init(our: Address) -> None:"
+
+GuardOf = Callable[[PackageId], Guard]
+
+
+class Started:
+    """The `init` of one start. The modules keep their names as long as this is held or running."""
+
+    __slots__ = ("_init", "_modules")
+
+    def __init__(self, init: Init, modules: ModuleSet) -> None:
+        self._init = init
+        self._modules = modules
+
+    async def __call__(self, our: Address) -> object:
+        return await self._init(our)
+
+    def __del__(self) -> None:
+        self._modules.close()
+
+
+class PythonProgram:
+    """A module of a package, ready to start. `label` is what its modules are called by in tracebacks and reprs."""
+
+    __slots__ = ("_builtins", "_code", "_label", "_module")
+
+    def __init__(self, code: PackageCode, module: str, label: str, own_builtins: dict[str, object]) -> None:
+        self._code = code
+        self._module = module
+        self._label = label
+        self._builtins = own_builtins
+
+    def fresh(self) -> Init:
+        """Raises `ProgramError` also for what the code raises, with that as its cause. KeyboardInterrupt passes."""
+        modules = None
+        try:
+            modules = ModuleSet(self._code, self._label, self._builtins)
+            found = modules.load(self._module).__dict__.get("init")
+            return Started(self._checked(found), modules)
+        except BaseException as error:
+            if modules is not None:
+                modules.close()
+            if isinstance(error, (ProgramError, KeyboardInterrupt)):
+                raise
+            raise self._top_level(error) from error
+
+    def check(self) -> None:
+        """Start it once, as no process, and throw it away. Raises `ProgramError`."""
+        Context().run(self.fresh)
+
+    def _checked(self, init: object) -> Init:
+        file = self._code.modules[self._module].file
+        if init is None:
+            raise ProgramError(file, "has no `init`", f"write `{INIT_FORM}`")
+        if not callable(init):
+            raise ProgramError(file, f"`init` is no function but {init!r}", f"write `{INIT_FORM}`")
+        if inspect.isasyncgenfunction(init):
+            raise ProgramError(file, "`init` contains `yield`", "take the `yield` out of it")
+        if not inspect.iscoroutinefunction(init) and not inspect.iscoroutinefunction(type(init).__call__):
+            raise ProgramError(file, "`init` is not async", f"write `{INIT_FORM}`")
+        try:
+            inspect.signature(init).bind(None)
+        except TypeError as error:
+            problem = f"`init` cannot be called with one argument: {error}"
+            raise ProgramError(file, problem, f"write `{INIT_FORM}`") from None
+        return init
+
+    def _top_level(self, error: BaseException) -> ProgramError:
+        """What left the module's own code, with the line of the package that it left."""
+        files = {source.file for source in self._code.modules.values()}
+        file, line = self._code.modules[self._module].file, 0
+        for frame_file, frame_line in _frames(error.__traceback__):
+            if frame_file in files:
+                file, line = frame_file, frame_line
+        where = f"line {line}: " if line else ""
+        return ProgramError(file, f"{where}{type(error).__name__}: {_text(error)}", _advice(error))
+
+
+def _frames(traceback: TracebackType | None) -> list[tuple[str, int]]:
+    return [(frame.f_code.co_filename, line) for frame, line in walk_tb(traceback)]
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - an exception of the package may fail to print itself
+        return "<its text raises>"
+
+
+def _advice(error: BaseException) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name is not None:
+        top = error.name.partition(".")[0]
+        return f"install {top!r} where the node runs, or put it into pkg/ and import it with a dot"
+    if isinstance(error, ImportError):
+        return "correct the import"
+    if isinstance(error, SystemExit):
+        return "do not exit while the module is imported"
+    return "move what can fail into `init`"
+
+
+@attrs.frozen
+class CodePath:
+    """A vfs path cut into the folder of the drive (`/chess:nectar/pkg`) and what is below it."""
+
+    root: str
+    inner: str
+
+    @property
+    def package(self) -> PackageId:
+        return PackageId.from_str(self.root.split("/")[1])
+
+
+def locate(process: ProcessId, path: str) -> CodePath:
+    """A path whose first part is no package id is relative to the process's own `pkg`. Raises `NoSuchFile`."""
+    parts = [part for part in posixpath.normpath(path).split("/") if part not in ("", ".")]
+    if not parts or ".." in parts or "\0" in path:
+        raise NoSuchFile(
+            path, "is no path of a file in a drive", 'write one such as "/chess:nectar/pkg/chess.py"'
+        )
+    if ":" not in parts[0]:
+        return CodePath(f"/{process.package_id}/pkg", "/".join(parts))
+    try:
+        package = PackageId.from_str(parts[0])
+    except ProcessIdParseError as error:
+        raise NoSuchFile(path, str(error), 'write a path such as "/chess:nectar/pkg/chess.py"') from None
+    if len(parts) < 3:
+        raise NoSuchFile(
+            path, "names no file in a drive", 'write a path such as "/chess:nectar/pkg/chess.py"'
+        )
+    return CodePath(f"/{package}/{parts[1]}", "/".join(parts[2:]))
+
+
+@attrs.frozen
+class _Drive:
+    code: PackageCode
+    builtins: dict[str, object]
+    checked: dict[str, None] = attrs.Factory(dict)
+
+
+class DiskPrograms:
+    """The code of a package is read once and kept until `forget`: whoever changes a drive's files calls that."""
+
+    def __init__(self, disk: Disk, guard: GuardOf = lambda package: Unguarded()) -> None:
+        self._disk = disk
+        self._guard = guard
+        self._drives: dict[str, _Drive] = {}
+        self._forgotten = 0
+
+    def ready(self, process: ProcessId, path: str) -> PythonProgram | None:
+        try:
+            place = locate(process, path)
+            drive = self._drives.get(place.root)
+            module = None if drive is None else drive.code.entry(place.inner)
+        except ProgramError:
+            return None
+        if drive is None or module not in drive.checked:
+            return None
+        return PythonProgram(drive.code, module, str(process), drive.builtins)
+
+    async def prepare(self, process: ProcessId, path: str, source: bytes | None = None) -> PythonProgram:
+        """Also starts the code once, as no process, so that a module which does not import is refused here."""
+        place = locate(process, path)
+        if source is None or is_component(source):
+            drive = self._drives.get(place.root) or await self._read(place)
+        else:
+            drive = await self._overlaid(place, source)
+        module = drive.code.entry(place.inner)
+        program = PythonProgram(drive.code, module, str(process), drive.builtins)
+        if module not in drive.checked:
+            program.check()
+            drive.checked[module] = None
+        return program
+
+    def forget(self, package: PackageId) -> None:
+        """The package's files changed: the next `prepare` reads them. What runs is left alone."""
+        self._forgotten += 1
+        for root in [root for root in self._drives if root.split("/")[1] == str(package)]:
+            del self._drives[root]
+
+    async def _read(self, place: CodePath) -> _Drive:
+        forgotten = self._forgotten
+        drive = self._compiled(place, await self._files(place))
+        if forgotten == self._forgotten:
+            self._drives[place.root] = drive
+        return drive
+
+    async def _overlaid(self, place: CodePath, source: bytes) -> _Drive:
+        """The drive as it would be with these bytes as the file's; not kept."""
+        try:
+            files = await self._files(place)
+        except NoSuchFile:
+            files = {}
+        inner = place.inner.removesuffix(".wasm") + ".py" if place.inner.endswith(".wasm") else place.inner
+        return self._compiled(place, {**files, inner: source})
+
+    def _compiled(self, place: CodePath, files: dict[str, bytes]) -> _Drive:
+        return _Drive(compile_package(place.root, files), owned_builtins(self._guard(place.package)))
+
+    async def _files(self, place: CodePath) -> dict[str, bytes]:
+        """The content of the drive's modules; of other files the names only."""
+        files: dict[str, bytes] = {}
+        folders = [""]
+        try:
+            while folders:
+                folder = folders.pop()
+                for name, kind in await self._disk.list(posixpath.join(place.root[1:], folder).rstrip("/")):
+                    path = posixpath.join(folder, name)
+                    if kind is FileType.Directory:
+                        folders.append(path)
+                    elif kind is FileType.File:
+                        inside = f"{place.root[1:]}/{path}"
+                        files[path] = await self._disk.read(inside) if holds_code(path) else b""
+        except FileNotFoundError:
+            file = f"{place.root}/{place.inner}"
+            raise NoSuchFile(file, f"there is no {place.root}", "install the package first") from None
+        except OSError as error:
+            raise ProgramError(place.root, f"cannot be read: {error}", "check the node's disk") from error
+        return files
