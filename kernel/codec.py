@@ -150,6 +150,6 @@ class Err(Generic[E]):
     error: E
 
 
-# Use: `ANSWER: Shape[Result[None, KvError]] = Shape(Result[None, KvError])`.
+# Use by name: `Answer = Result[None, KvError]`, then `ANSWER: Shape[Answer] = Shape(Answer)`.
 Result: TypeAlias = Ok[T] | Err[E]
 OK: Final = b'{"Ok":null}'
