@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import posixpath
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import Context
 from traceback import walk_tb
 from types import TracebackType
@@ -191,6 +191,12 @@ class DiskPrograms:
             drive.checked[module] = None
         return program
 
+    def check(self, process: ProcessId, path: str, files: Mapping[str, bytes]) -> None:
+        """Would `prepare` succeed if these were all the files of the drive that `path` names? Raises as it does."""
+        place = locate(process, path)
+        drive = self._compiled(place, files)
+        PythonProgram(drive.code, drive.code.entry(place.inner), str(process), drive.builtins).check()
+
     def forget(self, package: PackageId) -> None:
         """The package's files changed: the next `prepare` reads them. What runs is left alone."""
         self._forgotten += 1
@@ -213,7 +219,7 @@ class DiskPrograms:
         inner = place.inner.removesuffix(".wasm") + ".py" if place.inner.endswith(".wasm") else place.inner
         return self._compiled(place, {**files, inner: source})
 
-    def _compiled(self, place: CodePath, files: dict[str, bytes]) -> _Drive:
+    def _compiled(self, place: CodePath, files: Mapping[str, bytes]) -> _Drive:
         return _Drive(compile_package(place.root, files), owned_builtins(self._guard(place.package)))
 
     async def _files(self, place: CodePath) -> dict[str, bytes]:

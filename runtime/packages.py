@@ -1,0 +1,138 @@
+"""A package folder of a user becomes files of a drive and a plan of what to run.
+
+The old version stays until the new one is known to load and lies whole on the disk (C-160).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from kernel.address import PackageId
+from kernel.errors import ProgramError
+from runtime.loader import DiskPrograms
+from sys_processes.app_store.core import METADATA, InstallPlan, Surroundings, plan_install
+from sys_processes.app_store.fields import PackageError
+from sys_processes.devices import Disk
+
+MAX_FILES = 10_000
+MAX_BYTES = 1024**3
+# No package is called so, because its name has no colon: no vfs path leads here.
+STAGING = ".staging"
+
+
+def read_package(folder: Path) -> dict[str, bytes]:
+    """The files of a package by their paths in its folder: `metadata.json` and `pkg/`, without hidden files and caches.
+
+    Blocks. Raises `PackageError`, also for a folder that is none or holds too much.
+    """
+    if not folder.is_dir():
+        raise PackageError(str(folder), "$", "is no folder", "name the folder that holds pkg/")
+    files: dict[str, bytes] = {}
+    size = 0
+    try:
+        for path in _package_paths(folder):
+            size += path.stat().st_size
+            if size > MAX_BYTES or len(files) == MAX_FILES:
+                problem = f"has more than {MAX_FILES} files or {MAX_BYTES // 1024**2} MiB"
+                raise PackageError(
+                    str(folder / "pkg"), "$", problem, "keep only what belongs to the package in it"
+                )
+            files[path.relative_to(folder).as_posix()] = path.read_bytes()
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror}"
+        raise PackageError(
+            str(error.filename or folder), "$", problem, "make it readable for the node"
+        ) from None
+    return files
+
+
+def _package_paths(folder: Path) -> list[Path]:
+    """In a fixed order. Links to files are read through; links to folders are not entered."""
+    found = [path for path in (folder / METADATA[0], folder / "manifest.json") if path.is_file()]
+    for here, folders, names in os.walk(folder / "pkg"):
+        folders[:] = sorted(name for name in folders if not _is_left_out(name))
+        paths = [Path(here, name) for name in sorted(names) if not _is_left_out(name)]
+        found += [path for path in paths if path.is_file()]
+    return found
+
+
+def _is_left_out(name: str) -> bool:
+    return name.startswith(".") or name == "__pycache__"
+
+
+def plan_checked(files: Mapping[str, bytes], around: Surroundings, programs: DiskPrograms) -> InstallPlan:
+    """`plan_install`, and the code of each process started once, as no process. Raises `PackageError`."""
+    plan = plan_install(files, around)
+    for process in plan.processes:
+        try:
+            programs.check(process.id, process.code, plan.files)
+        except ProgramError as error:
+            file = error.file.replace(plan.drive, "pkg", 1)
+            problem = (
+                f"{error.problem}; it is the code of {process.id} (pkg/manifest.json {process.code_path})"
+            )
+            raise PackageError(file, "$", problem, error.fix) from error
+    return plan
+
+
+async def put_files(disk: Disk, plan: InstallPlan) -> None:
+    """Make the plan's files the package's `pkg` drive, all or none of them, durably. Raises OSError.
+
+    Who kept the package's code calls `DiskPrograms.forget` next.
+    """
+    await recover(disk, plan.package)
+    drive, staging = _drive(plan.package), _staging(plan.package)
+    for path in sorted(plan.files):
+        await disk.write(f"{staging}/new/{path}", plan.files[path])
+    await disk.sync(f"{staging}/new")
+    await disk.make_folder(str(plan.package))
+    if await _exists(disk, drive):
+        await disk.rename(drive, f"{staging}/old")
+        await disk.sync(staging)
+    await disk.rename(f"{staging}/new", drive)
+    await disk.sync(drive)
+    await disk.remove(staging)
+
+
+async def recover(disk: Disk, package: PackageId) -> None:
+    """Put right what an interrupted `put_files` left: either version whole, none half. Raises OSError."""
+    drive, staging = _drive(package), _staging(package)
+    if not await _exists(disk, staging):
+        return
+    if not await _exists(disk, drive) and await _exists(disk, f"{staging}/old"):
+        await disk.rename(f"{staging}/old", drive)
+        await disk.sync(drive)
+    await disk.remove(staging)
+
+
+async def recover_all(disk: Disk) -> None:
+    """`recover` for every package: part of every boot, before any code is read. Raises OSError."""
+    if not await _exists(disk, STAGING):
+        return
+    for name, _ in await disk.list(STAGING):
+        await recover(disk, PackageId.from_str(name))
+
+
+async def remove_files(disk: Disk, package: PackageId) -> None:
+    """The package and all its drives, durably. Raises OSError."""
+    await disk.remove(_staging(package))
+    await disk.remove(str(package))
+    await disk.sync("")
+
+
+def _drive(package: PackageId) -> str:
+    return f"{package}/pkg"
+
+
+def _staging(package: PackageId) -> str:
+    return f"{STAGING}/{package}"
+
+
+async def _exists(disk: Disk, path: str) -> bool:
+    try:
+        await disk.info(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
