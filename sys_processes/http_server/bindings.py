@@ -131,6 +131,8 @@ class PathTable:
         self._encrypted_plain_ok = encrypted_plain_ok
         self._can_message = can_message
         self._is_running = is_running
+        # The paths of each process, so that its end costs nothing to the paths of others.
+        self._bound: dict[ProcessId, dict[str, None]] = {}
         self._http: dict[str, HttpBinding] = {}
         self._sockets: dict[str, SocketBinding] = {}
 
@@ -156,6 +158,7 @@ class PathTable:
             content = StaticContent(payload.mime or "text/plain", payload.bytes)
         binding = HttpBinding(source.process, path, action.authenticated, action.local_only, content)
         self._http[path] = binding
+        self._note(source.process, path)
         return None
 
     def unbind(self, source: Address, action: Unbind) -> HttpServerError | None:
@@ -180,6 +183,7 @@ class PathTable:
         assert isinstance(action, WebSocketBind)
         path = _below(source.process, action.path)
         self._sockets[path] = SocketBinding(source.process, path, action.authenticated)
+        self._note(source.process, path)
         return None
 
     def unbind_socket(self, source: Address, action: WebSocketUnbind) -> HttpServerError | None:
@@ -188,13 +192,19 @@ class PathTable:
 
     def drop_all(self, process: ProcessId) -> None:
         """The process is gone: so are its bindings."""
-        self._http = _without(self._http, process)
-        self._sockets = _without(self._sockets, process)
+        for path in self._bound.pop(process, {}):
+            self._http.pop(path, None)
+            self._sockets.pop(path, None)
+
+    def _note(self, process: ProcessId, path: str) -> None:
+        self._bound.setdefault(process, {})[path] = None
 
     def _remove(self, source: Address, table: dict[str, B], path: str) -> HttpServerError | None:
         if source.node != self._node:
             return PathBindError(self._foreign(source))
         table.pop(path, None)
+        if path not in self._http and path not in self._sockets:
+            self._bound.get(source.process, {}).pop(path, None)
         return None
 
     def _foreign(self, source: Address) -> str:
@@ -267,7 +277,3 @@ def _shadows(process: ProcessId, path: str) -> bool:
     """Whether a path at the root would take what belongs to another process."""
     owner = _first_process(path)
     return owner is not None and owner != process
-
-
-def _without(table: dict[str, B], process: ProcessId) -> dict[str, B]:
-    return {path: binding for path, binding in table.items() if binding.process != process}

@@ -12,8 +12,8 @@ import attrs
 
 from kernel.codec import Malformed, Shape
 from kernel.jsontext import dump
+from sys_processes.http_server.calls import BadQuery, query_params
 from sys_processes.http_server.http1 import RequestHead
-from sys_processes.http_server.incoming import BadQuery, query_params
 from sys_processes.http_server.replies import HttpReply
 
 BODY_BYTES = 16 * 1024

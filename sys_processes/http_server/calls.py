@@ -1,14 +1,17 @@
-"""From a request head to what a process is told about it (PROTOCOL 6.1, 6.7)."""
+"""HTTP calls of processes: what a process is told, and what is made of its answer (PROTOCOL 6.1, 6.2, 6.6)."""
 
 from __future__ import annotations
 
 import re
 from urllib.parse import parse_qsl
 
+from kernel.codec import Malformed
+from kernel.message import Payload
 from sys_processes.http_server.access import socket_address
 from sys_processes.http_server.bindings import HttpBinding
 from sys_processes.http_server.http1 import RequestHead
-from sys_processes.http_server.protocol import Http, IncomingHttpRequest
+from sys_processes.http_server.protocol import RESPONSE, Http, IncomingHttpRequest
+from sys_processes.http_server.replies import HttpReply, app_headers
 
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _MAX_PARAMETERS = 1000
@@ -46,3 +49,30 @@ def incoming(head: RequestHead, binding: HttpBinding) -> Http:
             binding.path,
         )
     )
+
+
+def static_reply(head: RequestHead, binding: HttpBinding) -> HttpReply | None:
+    """The content bound with `cache`, for GET and HEAD; None when the process is to be asked."""
+    if binding.content is None or head.method not in ("GET", "HEAD"):
+        return None
+    return HttpReply(200, [("content-type", binding.content.mime)], binding.content.body)
+
+
+def app_reply(ipc: bytes, payload: Payload | None) -> HttpReply | None:
+    """What a process answered, with the payload as body; None when it is no HttpResponse (answer 500).
+
+    Without a content type of its own the payload's mime is used, unless that is `application/octet-stream`.
+    """
+    try:
+        response = RESPONSE.decode(ipc)
+    except Malformed:
+        return None
+    if not 200 <= response.status <= 999:
+        return None
+    headers = app_headers(response.headers)
+    if payload is None:
+        return HttpReply(response.status, headers)
+    mime = payload.mime
+    if mime and mime != "application/octet-stream" and all(name != "content-type" for name, _ in headers):
+        headers.append(("content-type", mime))
+    return HttpReply(response.status, headers, payload.bytes)
