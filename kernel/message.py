@@ -166,6 +166,10 @@ class Message:
 
     blob = payload
 
+    def envelope(self) -> KernelMessage:
+        """As the kernel moves it: what a carrier to other nodes sends on."""
+        return self._envelope
+
     def is_local(self) -> bool:
         """Whether it came from a process of the receiver's own node."""
         return self._envelope.source.node == self._envelope.target.node

@@ -124,7 +124,7 @@ class Syscalls(Protocol):
         """Whether a message of ours to that address would pass the capability checks."""
 
     def attach_capability(self, capability: Capability) -> None:
-        """Onto this task's next message, whichever it is. One we do not hold is left out when that is sent."""
+        """Onto this task's next message, whichever it is. One we do not hold is left out at the send."""
 
     def save_capabilities(self, capabilities: Sequence[Capability]) -> None:
         """Own-issued, correctly signed by our node, or received attached from their foreign issuer; else
@@ -140,13 +140,13 @@ class Syscalls(Protocol):
         """Give a local process (us, params). Raises `BadCapability` when it does not exist."""
 
     def share_capability(self, to: ProcessId, capability: Capability) -> None:
-        """Give a local process one that we hold. Raises `BadCapability` when we do not, or it does not exist."""
+        """Give a local process one that we hold. Raises `BadCapability` when we do not, or when it is unknown."""
 
     # -- tasks, time, chance
 
     def start_soon(self, task: Callable[[*Ts], Awaitable[object]], *args: *Ts) -> None:
-        """Start a child task of this process. It begins with this task's prompting message and last payload, ends with the
-        process, and a crash of it is a crash of the process.
+        """Start a child task of this process. It begins with this task's prompting message and last payload, ends with
+        the process, and a crash of it is a crash of the process.
         """
 
     def now(self) -> float:
@@ -165,6 +165,15 @@ class Syscalls(Protocol):
 
     def trace(self, label: str) -> None:
         """Note something worth seeing in the node's event log (off unless it is observed)."""
+
+    def is_running(self, process: ProcessId) -> bool:
+        """Whether a local process takes messages now (its mailbox may be full, and we may lack the capability)."""
+
+    def watch_exits(self) -> None:
+        """From now on the kernel sends us a Request `{"ProcessExited":{"id":..,"cause":..}}` for every process that ends.
+
+        Only for modules of the runtime (`BadCapability`). It comes after everything the process had sent us.
+        """
 
 
 process: ContextVar[Syscalls | None] = ContextVar("process", default=None)

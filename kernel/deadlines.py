@@ -1,0 +1,66 @@
+"""All deadlines of a node: one heap, one task that sleeps on its head."""
+
+from __future__ import annotations
+
+from heapq import heapify, heappop, heappush
+from math import inf
+from typing import Protocol
+
+import trio
+
+
+class Due(Protocol):
+    """Something with a deadline. `settled` ones are skipped."""
+
+    settled: bool
+
+    def fire(self) -> None: ...
+
+
+class Deadlines:
+    """Fires in order of time, then of `add`. Settled entries stay in the heap until they come up or outnumber the live."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Due]] = []
+        self._count = 0
+        self._settled = 0
+        self._scope: trio.CancelScope | None = None
+
+    def __len__(self) -> int:
+        return len(self._heap) - self._settled
+
+    def add(self, when: float, due: Due) -> None:
+        """`when` is on trio's clock, in seconds."""
+        self._count += 1
+        heappush(self._heap, (when, self._count, due))
+        scope = self._scope
+        if scope is not None and when < scope.deadline:
+            scope.deadline = when
+
+    def settle(self, due: Due) -> None:
+        """It needs no firing any more."""
+        due.settled = True
+        self._settled += 1
+        if self._settled > 1024 and self._settled * 2 > len(self._heap):
+            self._heap = [entry for entry in self._heap if not entry[2].settled]
+            heapify(self._heap)
+            self._settled = 0
+
+    async def run(self) -> None:
+        """Fire what is due, for ever."""
+        while True:
+            with trio.CancelScope(deadline=self._heap[0][0] if self._heap else inf) as scope:
+                self._scope = scope
+                await trio.sleep_forever()
+            self._fire_due(trio.current_time())
+            # A heap full of overdue entries must not keep the other tasks from running.
+            await trio.lowlevel.cancel_shielded_checkpoint()
+
+    def _fire_due(self, now: float) -> None:
+        while self._heap and self._heap[0][0] <= now:
+            due = heappop(self._heap)[2]
+            if due.settled:
+                self._settled -= 1
+            else:
+                due.settled = True
+                due.fire()

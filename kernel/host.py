@@ -1,0 +1,379 @@
+"""The syscalls of one process (PROTOCOL 5.1, 5.2): `kernel.syscalls.Syscalls` over the tables of its kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, TypeVarTuple
+
+import trio
+from trio.lowlevel import Abort, checkpoint, current_task, wait_task_rescheduled
+
+from kernel.address import Address, ProcessId
+from kernel.admission import STATE, may_message
+from kernel.capability import Capability, SignedCapability
+from kernel.errors import (
+    BadCapability,
+    NoPromptingMessage,
+    OutsideProcess,
+    ProcessEnded,
+    SelfRequest,
+    StateError,
+)
+from kernel.events import EventKind
+from kernel.jsontext import dump, parse
+from kernel.mailbox import YIELD_EVERY, Returned, park
+from kernel.message import KernelMessage, Message, OnExit, Payload, Request, Response, SendError
+from kernel.process import OpenRequest, Process, ProcessState, TaskState, Window
+from kernel.syscalls import Outgoing
+
+if TYPE_CHECKING:
+    import random
+
+    from kernel.kernel import Kernel
+
+Ts = TypeVarTuple("Ts")
+
+STATE_SECONDS = 5
+
+_state: ContextVar[TaskState] = ContextVar("task_state")
+
+
+class Host:
+    """Cheap to make: one per run of a process. Errors are those of the Protocol."""
+
+    __slots__ = ("_generator", "_kernel", "_process", "_router")
+
+    def __init__(self, kernel: Kernel, process: Process) -> None:
+        self._kernel = kernel
+        self._router = kernel.router
+        self._process = process
+        self._generator: random.Random | None = None
+
+    @property
+    def our(self) -> Address:
+        return self._process.address
+
+    # -- which task calls
+
+    def enter(self, state: TaskState) -> None:
+        """The current task of this process begins with `state`."""
+        _state.set(state)
+
+    def _task(self) -> TaskState:
+        """What the kernel remembers of the calling task; a task of the process's own nurseries forks its parent's."""
+        state = _state.get()
+        try:
+            task = current_task()
+        except RuntimeError:
+            raise OutsideProcess(
+                "this is another thread: only the node's own thread may call, use trio.from_thread.run_sync"
+            ) from None
+        if state.task is not task:
+            state = state.fork(task)
+            _state.set(state)
+        if self._process.state is not ProcessState.RUNNING:
+            raise ProcessEnded(f"{self._process.pid} has ended; this call did nothing")
+        return state
+
+    def fresh_name(self) -> int:
+        return self._router.draw("process name", 64)
+
+    # -- messages
+
+    async def receive(self) -> Message:
+        state = self._task()
+        item = await self._process.mailbox.take()
+        if isinstance(item, Returned):
+            if item.answers is not None:
+                state.prompting = item.answers.snapshot
+            state.payload = None
+            raise item.error
+        if item.window is not None:
+            item.window.taken()
+        answers = item.answers
+        state.prompting = item if answers is None else answers.snapshot
+        payload = state.payload = item.payload
+        if payload is not None:
+            state.latest = payload
+        return Message(item)
+
+    def get_payload(self) -> Payload | None:
+        return self._task().payload
+
+    def last_payload(self) -> Payload | None:
+        return self._task().latest
+
+    def send_request(
+        self, target: Address, request: Request, context: bytes | None = None, payload: Payload | None = None
+    ) -> None:
+        self._router.send_request(self._process, self._task(), target, request, context, payload)
+
+    def send_requests(self, requests: Sequence[Outgoing]) -> None:
+        for target, request, context, payload in requests:
+            self.send_request(target, request, context, payload)
+
+    async def send_paced(
+        self,
+        target: Address,
+        request: Request,
+        context: bytes | None = None,
+        payload: Payload | None = None,
+        *,
+        window: int | None = None,
+    ) -> None:
+        state = self._task()
+        if window is not None:
+            await self._wait_window(state, window)
+        router = self._router
+        receiver = router.find(target.process) if router.is_ours(target.node) else None
+        if receiver is None or receiver is self._process:
+            await checkpoint()
+            self.send_request(target, request, context, payload)
+            return
+        sent = payload if payload is not None or not request.inherit else state.payload
+        size = len(request.ipc) + (len(sent.bytes) if sent is not None else 0)
+        await receiver.mailbox.wait_room(size)
+        self._task()
+        entry_window = state.window if window is not None else None
+        router.send_request(self._process, state, target, request, context, payload, window=entry_window)
+        receiver.mailbox.admit_sender()
+
+    @staticmethod
+    async def _wait_window(state: TaskState, limit: int) -> None:
+        if limit < 1:
+            raise ValueError(f"a window holds at least 1 message, not {limit}")
+        window = state.window
+        if window is None:
+            window = state.window = Window()
+        while window.waiting >= limit:
+            window.task = current_task()
+            await park(window.left)
+
+    def send_response(self, response: Response, payload: Payload | None = None) -> None:
+        self._router.send_response(self._process, self._task(), response, payload)
+
+    async def send_and_await_response(
+        self, target: Address, request: Request, payload: Payload | None = None
+    ) -> Message:
+        state = self._task()
+        if request.expects_response is None:
+            raise ValueError("awaiting a response needs expects_response: the number of seconds to wait")
+        process = self._process
+        if target.process == process.pid and self._router.is_ours(target.node):
+            raise SelfRequest(
+                f"{process.pid} would wait for itself for ever: send() the Request and receive it, or call a function"
+            )
+        entry = self._router.send_request(process, state, target, request, None, payload, awaited=True)
+        assert entry is not None
+        envelope = await self._outcome(state, entry)
+        payload = state.payload = envelope.payload
+        if payload is not None:
+            state.latest = payload
+        return Message(envelope)
+
+    async def _outcome(self, state: TaskState, entry: OpenRequest) -> KernelMessage:
+        """Wait until the entry is settled. Cancelled, it is forgotten."""
+        if entry.outcome is None:
+            entry.task = current_task()
+
+            def left(_raise_cancel: object) -> Abort:
+                entry.task = None
+                self._router.forget(entry)
+                return Abort.SUCCEEDED
+
+            await wait_task_rescheduled(left)
+        else:
+            await checkpoint()
+        outcome = entry.outcome
+        if isinstance(outcome, SendError):
+            state.payload = None
+            raise outcome
+        assert outcome is not None
+        return outcome
+
+    # -- state
+
+    async def _ask_state(self, action: str, payload: Payload | None = None) -> tuple[object, Payload | None]:
+        """One exchange with the state module that touches nothing of the calling task (C-045)."""
+        self._task()
+        process = self._process
+        aside = TaskState(None)
+        request = Request(False, STATE_SECONDS, dump({action: str(process.pid)}))
+        target = Address(self._router.node, STATE)
+        entry = self._router.send_request(
+            process, aside, target, request, None, payload, awaited=True, privileged=True
+        )
+        assert entry is not None
+        envelope = await self._outcome(aside, entry)
+        return parse(envelope.message.ipc), envelope.payload
+
+    async def get_state(self) -> bytes | None:
+        answer, payload = await self._ask_state("GetState")
+        if answer == "GetState":
+            return payload.bytes if payload is not None else b""
+        if isinstance(answer, dict) and isinstance(answer.get("Err"), dict) and "NotFound" in answer["Err"]:
+            return None
+        raise StateError("GetState", str(answer))
+
+    async def set_state(self, state: bytes) -> None:
+        answer, _ = await self._ask_state("SetState", Payload(None, bytes(state)))
+        if answer != "SetState":
+            raise StateError("SetState", str(answer))
+
+    async def clear_state(self) -> None:
+        answer, _ = await self._ask_state("DeleteState")
+        if answer != "DeleteState":
+            raise StateError("DeleteState", str(answer))
+
+    # -- process
+
+    async def spawn(
+        self,
+        name: str | None,
+        path: str,
+        on_exit: OnExit,
+        request_capabilities: Sequence[Capability] = (),
+        grant_capabilities: Sequence[ProcessId | tuple[ProcessId, str]] = (),
+        public: bool = False,
+    ) -> ProcessId:
+        self._task()
+        return await self._kernel.spawn(
+            self._process, name, path, on_exit, request_capabilities, grant_capabilities, public
+        )
+
+    def set_on_exit(self, on_exit: OnExit) -> None:
+        self._task()
+        self._kernel.lifecycle.set_on_exit(self._process, on_exit)
+
+    def get_on_exit(self) -> OnExit:
+        return self._process.on_exit
+
+    def print_to_terminal(self, verbosity: int, text: str) -> None:
+        self._router.print(verbosity, self._process.address, text)
+
+    # -- capabilities
+
+    def our_capabilities(self) -> list[SignedCapability]:
+        self._task()
+        process = self._process
+        signed = (self._router.signed(process, capability) for capability in process.holdings.all())
+        return [capability for capability in signed if capability is not None]
+
+    def get_capability(self, issuer: Address, params: str) -> SignedCapability | None:
+        self._task()
+        wanted = self._router.real(Capability(issuer, params))
+        return self._router.signed(self._process, wanted) if self._process.holdings.holds(wanted) else None
+
+    def can_message(self, target: Address) -> bool:
+        self._task()
+        process = self._process
+        if not self._router.is_ours(target.node):
+            return process.holdings.network
+        receiver = self._router.find(target.process)
+        if receiver is None:
+            return target.process in process.holdings.messaging
+        return may_message(process, receiver)
+
+    def attach_capability(self, capability: Capability) -> None:
+        state = self._task()
+        state.attached = (*state.attached, capability)
+
+    def save_capabilities(self, capabilities: Sequence[Capability]) -> None:
+        self._task()
+        checked = [self._saveable(self._router.real(capability)) for capability in capabilities]
+        for capability, signature in checked:
+            self._kernel.lifecycle.grant(self._process, capability, signature)
+
+    def _saveable(self, capability: Capability) -> tuple[Capability, bytes | None]:
+        """F-32: own-issued, correctly signed by our node, or signed by the foreign node that issued it."""
+        if capability.issuer == self._process.address:
+            return capability, None
+        if isinstance(capability, SignedCapability) and self._router.keys.verify(
+            capability.issuer.node, capability.signed_bytes(), capability.signature
+        ):
+            ours = capability.issuer.node == self._router.node
+            return capability.unsigned(), None if ours else capability.signature
+        raise BadCapability(
+            f"{capability} was not issued by {self._process.pid} and carries no valid signature of its node; "
+            f"nothing was saved: ask its issuer for it, or request it in the manifest"
+        )
+
+    def drop_capabilities(self, capabilities: Sequence[Capability]) -> None:
+        self._task()
+        for capability in capabilities:
+            self._kernel.lifecycle.drop(self._process, capability)
+
+    def has_capability(self, params: str) -> bool:
+        prompting = self._task().prompting
+        if prompting is None:
+            raise NoPromptingMessage("has_capability asks about the sender of a Request: receive one first")
+        wanted = Capability(self._process.address, params)
+        if any(
+            wanted.issuer == c.issuer and wanted.params == c.params for c in prompting.message.capabilities
+        ):
+            return True
+        if prompting.source.node != self._router.node:
+            return False
+        sender = self._router.processes.get(prompting.source.process)
+        return sender is not None and sender.holdings.holds(wanted)
+
+    def _local(self, to: ProcessId) -> Process:
+        found = self._router.find(to)
+        if found is None:
+            raise BadCapability(
+                f"no process {to} on {self._router.node} to give a capability to; `nectar ps`"
+            )
+        return found
+
+    def create_capability(self, to: ProcessId, params: str) -> None:
+        self._task()
+        self._kernel.lifecycle.grant(self._local(to), Capability(self._process.address, params))
+
+    def share_capability(self, to: ProcessId, capability: Capability) -> None:
+        self._task()
+        wanted = self._router.real(capability)
+        unsigned = Capability(wanted.issuer, wanted.params)
+        if not (unsigned.issuer == self._process.address or self._process.holdings.holds(unsigned)):
+            raise BadCapability(f"{self._process.pid} does not hold {unsigned}, so it cannot share it")
+        signature = self._process.holdings.signature(unsigned)
+        self._kernel.lifecycle.grant(self._local(to), unsigned, signature)
+
+    # -- tasks, time, chance
+
+    def start_soon(self, task: Callable[[*Ts], Awaitable[object]], *args: *Ts) -> None:
+        self._kernel.lifecycle.start_child(self._process, self._task(), task, args)
+
+    def now(self) -> float:
+        return self._kernel.now()
+
+    async def sleep(self, seconds: float) -> None:
+        self._task()
+        await trio.sleep(seconds)
+
+    def random(self) -> random.Random:
+        if self._generator is None:
+            self._generator = self._kernel.router.chance.generator(str(self._process.pid))
+        return self._generator
+
+    def draw(self, label: str, bits: int) -> int:
+        return self._router.draw(label, bits)
+
+    def secret(self, label: str, n: int) -> bytes:
+        return self._router.chance.secret(label, n)
+
+    def trace(self, label: str) -> None:
+        self._router.notify(EventKind.NOTED, self._process.pid, note=label)
+
+    # -- of some system processes only
+
+    def watch_exits(self) -> None:
+        """A Request of the kernel, `{"ProcessExited":{"id","cause"}}`, for every process that ends from now on."""
+        if not self._process.system:
+            raise BadCapability("only modules of the runtime may watch the exits of all processes")
+        self._kernel.lifecycle.watch_exits(self._process.pid)
+
+    def is_running(self, process: ProcessId) -> bool:
+        """Whether a message to it would be taken into its mailbox, full or not, capabilities aside."""
+        found = self._router.find(process)
+        return found is not None and found.accepts()

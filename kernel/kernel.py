@@ -1,0 +1,231 @@
+"""The kernel of one node: tables, routing, lives, and the one nursery in which its processes run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import attrs
+import trio
+
+from kernel.address import OUR, ProcessId, is_safe
+from kernel.capability import MESSAGING, Capability
+from kernel.errors import NoSuchFile, ProgramError, SpawnError, SpawnErrorKind
+from kernel.exits import ExitCause
+from kernel.host import Host
+from kernel.lifecycle import CannotCreate, Lifecycle, NewProcess, explain
+from kernel.message import OnExit
+from kernel.ports import Chance, Console, Init, Keys, Program, Programs, Store
+from kernel.process import Process, ProcessState
+from kernel.records import ProcessRecord, ProcessRecords
+from kernel.router import Router
+
+CapabilityGrant = ProcessId | tuple[ProcessId, str]
+
+
+class BadNodeName(ValueError):
+    """A node cannot have this name."""
+
+
+@attrs.frozen
+class Ports:
+    """The outside world of one kernel. `wall_clock` gives seconds since the epoch."""
+
+    chance: Chance
+    store: Store
+    keys: Keys
+    programs: Programs
+    console: Console
+    wall_clock: Callable[[], float]
+
+
+@attrs.frozen
+class _Builtin:
+    """A module of the runtime as a Program: its code is here, every run shares it."""
+
+    init: Init
+
+    def fresh(self) -> Init:
+        return self.init
+
+
+@attrs.frozen
+class Standing:
+    """One line of `nectar ps`."""
+
+    id: ProcessId
+    state: ProcessState
+    mailbox: int
+    restarts: int
+    last_error: str | None
+
+
+class Kernel:
+    """Lives in `run()`. What other files may use of it: `router` (sends), `lifecycle` (lives), and the methods here."""
+
+    def __init__(self, node: str, ports: Ports) -> None:
+        if node == OUR or not is_safe(node):
+            raise BadNodeName(
+                f"a node cannot be called {node!r}: use letters, digits, '_', '.', '-', and not the word 'our'"
+            )
+        self.node = node
+        self.ports = ports
+        self.router = Router(node, chance=ports.chance, console=ports.console, keys=ports.keys)
+        self.records = ProcessRecords(ports.store)
+        self.lifecycle = Lifecycle(self.router, self.records, self._make_host)
+
+    def _make_host(self, process: Process) -> Host:
+        return Host(self, process)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Until cancelled. Processes may be created once it has started."""
+        async with trio.open_nursery() as nursery:
+            self.lifecycle.attach(nursery)
+            nursery.start_soon(self.router.deadlines.run)
+            task_status.started()
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return self.ports.wall_clock()
+
+    # -- processes
+
+    def add_module(self, name: str, init: Init, *, public: bool) -> Process:
+        """Create and start a module of the runtime, `{name}:sys:nectar`; the kernel restarts it whatever happens."""
+        pid = ProcessId(name, "sys", "nectar")
+        new = NewProcess(pid, _Builtin(init), "", OnExit.restart(), public=public, system=True)
+        process = self.lifecycle.create(new)
+        self.lifecycle.start(process)
+        return process
+
+    def standings(self) -> list[Standing]:
+        """Every process, in order of creation."""
+        return [
+            Standing(p.pid, p.state, len(p.mailbox), p.backoff.restarts if p.backoff else 0, p.last_error)
+            for p in self.router.processes.values()
+        ]
+
+    async def restore(self) -> list[Process]:
+        """Create, not yet run, what was saved before (C-081). What cannot be loaded stays, `ended`, with its error."""
+        records, problems = await self.records.load()
+        for problem in problems:
+            self.router.print(0, self.router.kernel_address, problem)
+        return [
+            await self._restore_one(record) for record in records if record.id not in self.router.processes
+        ]
+
+    async def _restore_one(self, record: ProcessRecord) -> Process:
+        program: Program | None = None
+        error: str | None = None
+        try:
+            program = await self.ports.programs.prepare(record.id, record.path, record.source)
+        except (ProgramError, OSError) as problem:
+            error = explain(problem)
+        new = NewProcess(
+            record.id,
+            program,
+            record.path,
+            record.on_exit,
+            record.public,
+            tuple(record.capabilities),
+            record.limits,
+            record.source,
+        )
+        process = self.lifecycle.create(new)
+        if error is not None:
+            process.state = ProcessState.ENDED
+            process.last_error = error
+            self.router.print(0, process.address, f"cannot be started: {error}")
+        return process
+
+    def start_all(self) -> None:
+        """Run every process that was created and not yet run, in order of creation (PROTOCOL 3.9)."""
+        for process in list(self.router.processes.values()):
+            if process.state is ProcessState.STARTING:
+                self.lifecycle.start(process)
+
+    async def spawn(
+        self,
+        parent: Process,
+        name: str | None,
+        path: str,
+        on_exit: OnExit,
+        request_capabilities: Sequence[Capability],
+        grant_capabilities: Sequence[CapabilityGrant],
+        public: bool,
+    ) -> ProcessId:
+        """A child of `parent` (PROTOCOL 4.4, 4.5): created, granted and started in one step. Raises `SpawnError`."""
+        try:
+            pid = ProcessId(name, parent.pid.package, parent.pid.publisher)
+        except ValueError as error:
+            raise SpawnError(SpawnErrorKind.BadName, str(error)) from None
+        if pid in self.router.processes:
+            raise SpawnError(SpawnErrorKind.NameTaken, f"{pid} exists already: choose another name")
+        program = self.ports.programs.ready(pid, path) or await self._prepare(pid, path)
+        held = self._held_by(parent, request_capabilities)
+        new = NewProcess(
+            pid,
+            program,
+            path,
+            on_exit,
+            public,
+            (Capability.messaging(parent.address), *held),
+            parent=parent.pid,
+        )
+        try:
+            child = self.lifecycle.create(new)
+        except CannotCreate as error:
+            kind = SpawnErrorKind.NameTaken if error.taken else SpawnErrorKind.BadName
+            raise SpawnError(kind, str(error)) from None
+        self._grant_from(child, grant_capabilities)
+        self.lifecycle.start(child)
+        if on_exit.is_none():
+            await trio.lowlevel.checkpoint()
+        else:
+            await self.records.flush()
+        return pid
+
+    async def _prepare(self, pid: ProcessId, path: str) -> Program:
+        try:
+            return await self.ports.programs.prepare(pid, path)
+        except NoSuchFile as error:
+            raise SpawnError(SpawnErrorKind.NoFileAtPath, str(error)) from None
+        except ProgramError as error:
+            raise SpawnError(SpawnErrorKind.BadProgram, str(error)) from None
+
+    def _held_by(self, parent: Process, wanted: Sequence[Capability]) -> list[Capability]:
+        """Those the parent holds or issues; the others are discarded with a print (C-064)."""
+        kept: list[Capability] = []
+        for capability in wanted:
+            real = self.router.real(capability)
+            if parent.holdings.holds(real) or real.issuer == parent.address:
+                kept.append(real)
+            else:
+                self.router.print(
+                    0, parent.address, f"cannot pass on {real} to a child: {parent.pid} does not hold it"
+                )
+        return kept
+
+    def _grant_from(self, issuer: Process, grants: Sequence[CapabilityGrant]) -> None:
+        """Local processes receive messaging (or the given params) issued by `issuer`."""
+        for grant in grants:
+            to, params = grant if isinstance(grant, tuple) else (grant, MESSAGING)
+            receiver = self.router.find(to)
+            if receiver is None:
+                self.router.print(0, issuer.address, f"cannot grant {params} to {to}: it does not exist")
+            else:
+                self.lifecycle.grant(receiver, Capability(issuer.address, params))
+
+    async def kill(self, pid: ProcessId, *, revoke: bool = True) -> None:
+        """Return when it has ended (or was abandoned), or at once when there is none."""
+        process = self.router.find(pid)
+        if process is None:
+            return
+        process.ended = process.ended or trio.Event()
+        self.lifecycle.ask_end(process, ExitCause.KILLED, revoke=revoke)
+        await process.ended.wait()
+
+    async def stop(self) -> list[ProcessId]:
+        """End every process and flush; those that had to be abandoned."""
+        await self.lifecycle.stop_all()
+        await self.records.flush()
+        return self.lifecycle.abandoned

@@ -1,0 +1,420 @@
+"""The life of a process: created, run, asked to end, ended, and what its on-exit rule then does.
+
+Implements docs/processes.md, PROTOCOL 3.9, 4.4 and 4.7. Each public method that is not async is one kernel step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextvars import Context, copy_context
+from traceback import extract_tb
+from typing import TYPE_CHECKING
+
+import attrs
+import trio
+
+from kernel.address import Address, ProcessId, fresh_name
+from kernel.capability import KERNEL, Capability
+from kernel.errors import KernelError, ProgramError
+from kernel.events import EventKind
+from kernel.exits import END_SECONDS, OUTCOMES, Backoff, ExitCause, Outcome
+from kernel.host import Host
+from kernel.jsontext import dump
+from kernel.mailbox import DEFAULT_LIMITS, Limits, park, wake
+from kernel.message import KernelMessage, OnExit, Request
+from kernel.process import Holdings, Process, ProcessState, TaskState
+from kernel.syscalls import process as current_process
+
+if TYPE_CHECKING:
+    from kernel.ports import Program
+    from kernel.records import ProcessRecords
+    from kernel.router import Router
+
+
+class CannotCreate(KernelError):
+    """No process was made; the text says why. `taken` when the id is in use."""
+
+    def __init__(self, detail: str, *, taken: bool = False) -> None:
+        super().__init__(detail)
+        self.taken = taken
+
+
+class _Alarm:
+    """A kernel timer: calls once."""
+
+    __slots__ = ("_call", "settled")
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self._call = call
+        self.settled = False
+
+    def fire(self) -> None:
+        self._call()
+
+
+def explain(error: BaseException) -> str:
+    """One line: type, text, and the place that raised. Never raises itself."""
+    if isinstance(error, ProgramError):
+        return str(error)
+    if isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        return explain(error.exceptions[0])
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - an actor's exception may fail to print itself
+        text = "<its text raises>"
+    frames = extract_tb(error.__traceback__)
+    where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}: {text}{where}"
+
+
+def _is_cancellation(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_cancellation(inner) for inner in error.exceptions)
+    return isinstance(error, trio.Cancelled)
+
+
+@attrs.frozen
+class NewProcess:
+    """What a process is made of. It also gets messaging to itself, and `parent` gets messaging to it."""
+
+    pid: ProcessId
+    program: Program | None
+    path: str
+    on_exit: OnExit
+    public: bool = False
+    capabilities: tuple[Capability, ...] = ()
+    limits: Limits = DEFAULT_LIMITS
+    source: bytes | None = None
+    parent: ProcessId | None = None
+    system: bool = False
+
+
+class Lifecycle:
+    """Creates, starts and ends the processes of a router's table."""
+
+    def __init__(self, router: Router, records: ProcessRecords, make_host: Callable[[Process], Host]) -> None:
+        self._router = router
+        self._records = records
+        self._make_host = make_host
+        self._nursery: trio.Nursery | None = None
+        self._context: Context | None = None
+        self._stopping = False
+        self._watchers: list[ProcessId] = []
+        self._issued: dict[ProcessId, list[ProcessId]] = {}
+        self.abandoned: list[ProcessId] = []
+
+    def attach(self, nursery: trio.Nursery) -> None:
+        """The nursery in which the processes of this node run; new tasks get the caller's context."""
+        self._nursery = nursery
+        self._context = copy_context()
+
+    # -- beginning
+
+    def create(self, new: NewProcess) -> Process:
+        """Into the table, not yet run. Raises `CannotCreate`."""
+        router = self._router
+        pid = new.pid
+        self._check_id(pid)
+        process = Process(
+            Address(router.node, pid),
+            new.program,
+            path=new.path,
+            on_exit=new.on_exit,
+            public=new.public,
+            holdings=Holdings(router.node),
+            limits=new.limits,
+        )
+        process.source = new.source
+        process.system = new.system
+        process.holdings.network = new.system
+        process.holdings.messaging[pid] = None
+        router.processes[pid] = process
+        for capability in new.capabilities:
+            self._add(process, capability)
+        parent = router.processes.get(new.parent) if new.parent is not None else None
+        if parent is not None:
+            self.grant(parent, Capability.messaging(process.address))
+        router.notify(EventKind.CREATED, pid)
+        self._records.save(process)
+        return process
+
+    def _check_id(self, pid: ProcessId) -> None:
+        if not pid.is_safe():
+            raise CannotCreate(
+                f"{str(pid)!r} has characters other than letters, digits, '_', '.', '-': choose another name"
+            )
+        if pid.process == KERNEL.process and pid != KERNEL:
+            raise CannotCreate(
+                f"only {KERNEL} may be called {KERNEL.process!r}: choose another name for {pid}"
+            )
+        if self._stopping:
+            raise CannotCreate("the node shuts down")
+        if pid in self._router.processes:
+            raise CannotCreate(f"{pid} exists already: choose another name, or kill it first", taken=True)
+
+    def start(self, process: Process) -> None:
+        """Run it. The messages held for it are the first it receives."""
+        assert self._nursery is not None, "the kernel does not run"
+        assert self._context is not None
+        assert process.program is not None
+        process.state = ProcessState.RUNNING
+        process.started_at = trio.current_time()
+        self._router.notify(EventKind.STARTED, process.pid)
+        self._context.run(self._nursery.start_soon, self._run, process, process.program)
+
+    async def _run(self, process: Process, program: Program) -> None:
+        try:
+            with trio.CancelScope() as scope:
+                process.scope = scope
+                if process.asked is not None:
+                    scope.cancel()
+                await self._run_init(process, program)
+            if process.children:
+                await self._end_children(process)
+        finally:
+            if not process.abandoned:
+                self._finish(process)
+
+    async def _run_init(self, process: Process, program: Program) -> None:
+        host = self._make_host(process)
+        current_process.set(host)
+        host.enter(TaskState(trio.lowlevel.current_task()))
+        fresh_name.set(host.fresh_name)
+        try:
+            await program.fresh()(process.address)
+        except BaseException as error:  # noqa: BLE001 - the process boundary: nothing an actor raises may pass
+            self._left(process, error)
+
+    def _left(self, process: Process, error: BaseException) -> None:
+        """What left a task of the process decides the cause, unless it is a cancellation."""
+        if _is_cancellation(error):
+            if process.asked is None and process.cause is ExitCause.DONE:
+                process.record_cause(ExitCause.CANCELLED)
+            return
+        text = explain(error)
+        process.record_cause(ExitCause.CRASH, text)
+        self._router.print(0, process.address, f"crashed: {text}")
+
+    # -- child tasks
+
+    def start_child(
+        self,
+        process: Process,
+        state: TaskState,
+        task: Callable[..., Awaitable[object]],
+        args: tuple[object, ...],
+    ) -> None:
+        """A child task of a process, in a scope of its own, beginning with a fork of its parent's state."""
+        assert self._nursery is not None
+        if process.children is None:
+            process.children = {}
+        scope = trio.CancelScope()
+        process.children[scope] = None
+        self._nursery.start_soon(self._run_child, process, scope, state, task, args)
+
+    async def _run_child(
+        self,
+        process: Process,
+        scope: trio.CancelScope,
+        state: TaskState,
+        task: Callable[..., Awaitable[object]],
+        args: tuple[object, ...],
+    ) -> None:
+        host = current_process.get()
+        assert isinstance(host, Host)
+        host.enter(state.fork(trio.lowlevel.current_task()))
+        crashed = False
+        try:
+            with scope:
+                await task(*args)
+        except BaseException as error:  # noqa: BLE001 - the process boundary, as for init
+            crashed = not _is_cancellation(error)
+            self._left(process, error)
+        finally:
+            assert process.children is not None
+            del process.children[scope]
+            if crashed and process.scope is not None:
+                process.scope.cancel()
+            if not process.children and process.joining is not None:
+                wake(process.joining)
+                process.joining = None
+
+    async def _end_children(self, process: Process) -> None:
+        assert process.children is not None
+        if process.asked is None:
+            self._abandon_later(process)
+        for scope in list(process.children):
+            scope.cancel()
+
+        def left() -> None:
+            process.joining = None
+
+        while process.children:
+            process.joining = trio.lowlevel.current_task()
+            await park(left)
+
+    # -- ending
+
+    def ask_end(self, process: Process, cause: ExitCause, *, revoke: bool = True) -> None:
+        """End it, its on-exit rule off. It has 2 s, then it is abandoned. Asking again changes nothing."""
+        if process.asked is not None:
+            return
+        process.asked = cause
+        process.revokes = revoke
+        process.record_cause(cause)
+        if process.state is not ProcessState.RUNNING:
+            self._finish(process)
+            return
+        if process.scope is not None:
+            process.scope.cancel()
+        for scope in list(process.children or ()):
+            scope.cancel()
+        self._abandon_later(process)
+
+    def _abandon_later(self, process: Process) -> None:
+        self._router.deadlines.add(trio.current_time() + END_SECONDS, _Alarm(lambda: self._abandon(process)))
+
+    def _abandon(self, process: Process) -> None:
+        if process.state is not ProcessState.RUNNING:
+            return
+        process.abandoned = True
+        process.record_cause(ExitCause.TIMEOUT)
+        self.abandoned.append(process.pid)
+        text = f"{process.pid} did not end within {END_SECONDS:g} s of being asked to and was abandoned"
+        self._router.print(0, process.address, text)
+        self._finish(process)
+
+    def _finish(self, process: Process) -> None:
+        """The last step of a process (docs/processes.md, "How a process ends")."""
+        router = self._router
+        process.state = ProcessState.ENDED
+        if process.asked is ExitCause.CANCELLED or self._stopping and process.asked is None:
+            outcome = OUTCOMES[ExitCause.CANCELLED][process.on_exit.kind]
+        elif process.system:
+            outcome = Outcome.RESTARTED
+        else:
+            outcome = OUTCOMES[process.asked or process.cause][process.on_exit.kind]
+        if router.processes.get(process.pid) is process:
+            del router.processes[process.pid]
+        router.release(process)
+        router.notify(EventKind.EXITED, process.pid, note=process.cause.name)
+        router.print(2, process.address, f"ended: {process.cause.name.lower()}")
+        self._tell_watchers(process)
+        if outcome is Outcome.RESTARTED:
+            self._restart(process)
+        elif outcome is not Outcome.KEPT:
+            if outcome is Outcome.REQUESTS_SENT:
+                self._send_exit_requests(process)
+            if process.revokes:
+                self._revoke_issued(process)
+            self._records.delete(process)
+        if process.ended is not None:
+            process.ended.set()
+
+    def _restart(self, former: Process) -> None:
+        uptime = trio.current_time() - former.started_at
+        process = Process(
+            former.address,
+            former.program,
+            path=former.path,
+            on_exit=former.on_exit,
+            public=former.public,
+            holdings=former.holdings,
+            limits=former.mailbox.limits,
+        )
+        process.source = former.source
+        process.system = former.system
+        process.last_error = former.last_error
+        process.backoff = former.backoff or Backoff()
+        delay = process.backoff.next_delay(uptime)
+        self._router.processes[process.pid] = process
+        if delay == 0:
+            self.start(process)
+            return
+        process.state = ProcessState.WAITING
+        self._router.print(1, process.address, f"restarts in {delay:g} s")
+        when = trio.current_time() + delay
+        self._router.deadlines.add(when, _Alarm(lambda: self._restart_now(process)))
+
+    def _restart_now(self, process: Process) -> None:
+        if self._router.processes.get(process.pid) is process and process.state is ProcessState.WAITING:
+            self.start(process)
+
+    def _send_exit_requests(self, process: Process) -> None:
+        """In order, each an ordinary send of the process that is no more (C-078)."""
+        state = TaskState(None)
+        for target, request, payload in process.on_exit.entries:
+            once = attrs.evolve(request, expects_response=None, inherit=False)
+            self._router.send_request(process, state, target, once, None, payload)
+
+    # -- who watches
+
+    def watch_exits(self, pid: ProcessId) -> None:
+        """From now on this system process is told of every exit, by a Request of the kernel."""
+        if pid not in self._watchers:
+            self._watchers.append(pid)
+
+    def _tell_watchers(self, process: Process) -> None:
+        router = self._router
+        for pid in self._watchers:
+            watcher = router.processes.get(pid)
+            if watcher is None or watcher is process or self._stopping:
+                continue
+            ipc = dump({"ProcessExited": {"id": str(process.pid), "cause": process.cause.name.capitalize()}})
+            notice = KernelMessage(
+                router.draw("message id", 64), router.kernel_address, watcher.address, None, Request(ipc=ipc)
+            )
+            router.notify(EventKind.APPENDED, pid, notice)
+            watcher.mailbox.put(notice)
+
+    # -- capabilities
+
+    def _add(self, process: Process, capability: Capability, signature: bytes | None = None) -> None:
+        capability = self._router.real(capability)
+        process.holdings.add(capability, signature)
+        issuer = capability.issuer
+        if issuer.node == self._router.node and issuer.process != process.pid:
+            holders = self._issued.setdefault(issuer.process, [])
+            if not holders or holders[-1] != process.pid:
+                holders.append(process.pid)
+
+    def grant(self, process: Process, capability: Capability, signature: bytes | None = None) -> None:
+        """Into its table; `our` as issuing node means us. `signature` is that of a foreign issuer."""
+        self._add(process, capability, signature)
+        if self._router.observer is not None:
+            self._router.notify(EventKind.GRANTED, process.pid, note=str(capability))
+        self._records.save(process)
+
+    def drop(self, process: Process, capability: Capability) -> None:
+        process.holdings.drop(self._router.real(capability))
+        self._router.notify(EventKind.REVOKED, process.pid, note=str(capability))
+        self._records.save(process)
+
+    def _revoke_issued(self, issuer: Process) -> None:
+        for pid in self._issued.pop(issuer.pid, ()):
+            holder = self._router.processes.get(pid)
+            if holder is not None and holder.holdings.drop_issued_by(issuer.address):
+                self._router.notify(EventKind.REVOKED, pid, note=f"all issued by {issuer.pid}")
+                self._records.save(holder)
+
+    def set_on_exit(self, process: Process, on_exit: OnExit) -> None:
+        """Persisted; None takes the process off the disk (PROTOCOL 4.7)."""
+        process.on_exit = on_exit
+        self._records.save(process)
+
+    # -- the whole node
+
+    async def stop_all(self) -> None:
+        """End every process, users' first, each with its 2 s. Returns when all have ended or were abandoned."""
+        users = [p for p in self._router.processes.values() if not p.system]
+        self._stopping = True
+        await self._end_and_wait(users)
+        await self._end_and_wait(list(self._router.processes.values()))
+
+    async def _end_and_wait(self, processes: list[Process]) -> None:
+        for process in processes:
+            process.ended = process.ended or trio.Event()
+            self.ask_end(process, ExitCause.CANCELLED)
+        for process in processes:
+            assert process.ended is not None
+            await process.ended.wait()
