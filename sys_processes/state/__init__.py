@@ -1,0 +1,1 @@
+"""`state:sys:nectar`: what each process wants to find again after a restart (PROTOCOL 7.6)."""

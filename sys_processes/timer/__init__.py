@@ -1,0 +1,1 @@
+"""`timer:sys:nectar`: answers after a while (PROTOCOL 7.2)."""

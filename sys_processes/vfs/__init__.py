@@ -1,0 +1,1 @@
+"""`vfs:sys:nectar`: the files of packages (PROTOCOL 7.3)."""
