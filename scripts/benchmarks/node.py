@@ -66,8 +66,8 @@ class Node:
 def running() -> Iterator[Node]:
     """A throw-away node with the package of benches and the echo app, gone at the end."""
     command = [
-        sys.executable,
-        *("-m", "runtime", "dev", str(PACKAGE), str(ECHO)),
+        str(Path(sys.executable).with_name("nectar")),
+        *("dev", str(PACKAGE), str(ECHO)),
         *("--port", "0", "--set", f"http.timeout={PATIENCE}"),
     ]
     process = subprocess.Popen(

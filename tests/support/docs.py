@@ -1,0 +1,241 @@
+"""Runs what the pages show. A fence's info string says what its block is:
+
+- `python hello/pkg/hello.py` (any language and a path): the block is that file;
+- `console`: each line after `$ ` is a command, the lines below it are what it prints, with `...` for anything;
+- `console keeps running`: the same, and the last command goes on until the next such block or the end of the page;
+- `json module:NAME`: each line is a value of that Shape;
+- `text`: nothing to run.
+
+All blocks of a page run in order in one folder. `nectar dev` gets a free port there, and 8080 stands for it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+
+from kernel.codec import Shape
+from kernel.jsontext import JsonValue, parse
+
+ROOT = Path(__file__).parent.parent.parent
+PAGES = sorted(str(page.relative_to(ROOT)) for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")))
+SECONDS = 30
+FENCE = re.compile(r"```(\w*) ?(.*)")
+READY = re.compile(r"^ready: http://127\.0\.0\.1:(\d+)$", re.MULTILINE)
+PORT_IN_PAGES = "8080"
+
+
+class PageWrong(AssertionError):
+    """A page shows what does not happen; says where, what it shows, and what happened."""
+
+
+@attrs.frozen
+class Block:
+    line: int
+    language: str
+    info: str
+    text: str
+
+
+@attrs.frozen
+class Command:
+    line: str
+    prints: str
+
+
+def blocks(page: str) -> Iterator[Block]:
+    """The fenced blocks of a page's text."""
+    lines = iter(enumerate(page.splitlines(), 1))
+    for number, line in lines:
+        fence = FENCE.fullmatch(line)
+        if fence is None:
+            continue
+        held = []
+        for _, inner in lines:
+            if inner == "```":
+                break
+            held.append(inner + "\n")
+        yield Block(number, fence[1], fence[2], "".join(held))
+
+
+def commands(text: str) -> list[Command]:
+    found: list[Command] = []
+    for line in text.splitlines():
+        if line.startswith("$ "):
+            found.append(Command(line[2:], ""))
+        elif found:
+            found[-1] = attrs.evolve(found[-1], prints=found[-1].prints + line + "\n")
+        else:
+            raise PageWrong(f"a console block begins with {line!r} and not with a command")
+    return found
+
+
+def shows(expected: str, printed: str) -> bool:
+    """Whether the output is as a page shows it: `...` is anything, on a line of its own any lines."""
+    lines = expected.rstrip("\n").split("\n")
+    pattern = "".join(r"(?:.*\n)*?" if line == "..." else _line_pattern(line) for line in lines)
+    return re.fullmatch(pattern, printed.replace("\r", "").rstrip("\n") + "\n") is not None
+
+
+def _line_pattern(line: str) -> str:
+    return re.escape(line).replace(r"\.\.\.", ".*") + r"\n"
+
+
+def holds(shown: JsonValue, written: JsonValue) -> bool:
+    """Whether all that is shown is in what the codec writes; defaults may be left out of a page."""
+    if isinstance(shown, dict) and isinstance(written, dict):
+        return all(key in written and holds(value, written[key]) for key, value in shown.items())
+    return shown == written
+
+
+class Running:
+    """A command that goes on, its output read by a thread."""
+
+    def __init__(self, command: str, folder: Path, environment: dict[str, str]) -> None:
+        self.command = command
+        self.output = ""
+        self._changed = threading.Condition()
+        self._process = subprocess.Popen(
+            ["bash", "-c", f"exec {command}"],
+            cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        self._over = False
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            with self._changed:
+                self.output += line
+                self._changed.notify_all()
+        with self._changed:
+            self._over = True
+            self._changed.notify_all()
+
+    def wait_ready(self) -> str:
+        """The port of its node. Raises `PageWrong` when it ends or says nothing for too long."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._over or READY.search(self.output), SECONDS)
+            found = READY.search(self.output)
+        if found is None:
+            self.stop()
+            raise PageWrong(f"$ {self.command}\nprinted no ready line but:\n{self.output}")
+        return found[1]
+
+    def stop(self) -> int:
+        """As Ctrl-C does; its exit code."""
+        self._process.send_signal(signal.SIGINT)
+        try:
+            code = self._process.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
+        self._reader.join(SECONDS)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        return code
+
+
+class Page:
+    """A page being run in a folder of its own. Close it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._port = PORT_IN_PAGES
+        self._running: Running | None = None
+        self._environment = {**os.environ, "HOME": str(folder), "XDG_DATA_HOME": str(folder / "data")}
+        self._environment["PATH"] = f"{folder}/.venv/bin:{self._environment['PATH']}"
+        self._environment["PYTHONPATH"] = str(ROOT)
+        self._lay_tools()
+
+    def _lay_tools(self) -> None:
+        """A clone as a newcomer has it, in which a new node takes a free port and commands find it."""
+        python = shlex.quote(sys.executable)
+        node = f"exec {shlex.quote(str(Path(sys.executable).with_name('nectar')))}"
+        tools = {
+            ".venv/bin/activate": "",
+            ".venv/bin/python": f'exec {python} "$@"\n',
+            ".venv/bin/nectar": f'case $1 in dev|boot) {node} "$@" --port 0;; esac\n'
+            f'{node} "$@" --url http://127.0.0.1:$(cat {shlex.quote(str(self._folder / "port"))})\n',
+            "scripts/boot": 'exec nectar dev "$@"\n',
+        }
+        for path, text in tools.items():
+            tool = self._folder / path
+            tool.parent.mkdir(parents=True, exist_ok=True)
+            tool.write_text("#!/usr/bin/env bash\n" + text)
+            tool.chmod(0o755)
+
+    def run(self, block: Block) -> None:
+        """Raises `PageWrong`."""
+        text = block.text.replace(PORT_IN_PAGES, self._port)
+        match block.language, block.info:
+            case "text", "":
+                pass
+            case "console", "":
+                for command in commands(text):
+                    self._run_command(command)
+            case "console", "keeps running":
+                *first, last = commands(block.text)
+                for command in first:
+                    self._run_command(command)
+                self._start(last)
+            case "json", info if ":" in info:
+                self._check_shapes(info, text)
+            case _, path if re.fullmatch(r"[\w./-]+\.\w+", path):
+                file = self._folder / path
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(text)
+            case _:
+                raise PageWrong(f"nothing runs a block marked {block.language!r} {block.info!r}")
+
+    def _run_command(self, command: Command) -> None:
+        try:
+            done = subprocess.run(
+                ["bash", "-c", command.line],
+                cwd=self._folder, env=self._environment, stdin=subprocess.DEVNULL, capture_output=True,
+                check=False, text=True, timeout=SECONDS,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            raise PageWrong(f"$ {command.line}\ndid not end within {SECONDS} s") from None
+        if done.returncode != 0 or not shows(command.prints, done.stdout):
+            raise PageWrong(
+                f"$ {command.line}\nshould print:\n{command.prints}\nprinted:\n{done.stdout}\n{done.stderr}\n"
+                f"and ended with {done.returncode}; the node says:\n{self._running and self._running.output}"
+            )
+
+    def _start(self, command: Command) -> None:
+        self.close()
+        running = Running(command.line, self._folder, self._environment)
+        self._port = running.wait_ready()
+        self._running = running
+        (self._folder / "port").write_text(self._port)
+        until_ready = running.output.partition(f":{self._port}\n")[0] + f":{self._port}\n"
+        if not shows(command.prints.replace(PORT_IN_PAGES, self._port), until_ready):
+            raise PageWrong(f"$ {command.line}\nshould print:\n{command.prints}\nprinted:\n{until_ready}")
+
+    def _check_shapes(self, name: str, text: str) -> None:
+        module, _, attribute = name.partition(":")
+        shape = getattr(importlib.import_module(module), attribute)
+        assert isinstance(shape, Shape)
+        for line in text.splitlines():
+            written = parse(shape.encode(shape.decode(line.encode())))
+            if not holds(parse(line), written):
+                raise PageWrong(f"{name} writes {written}, not {line}")
+
+    def close(self) -> None:
+        """Stop what keeps running. Raises `PageWrong` when it does not end well."""
+        running, self._running = self._running, None
+        if running is not None and running.stop() != 0:
+            raise PageWrong(f"$ {running.command}\ndid not stop well; it printed:\n{running.output}")
