@@ -107,7 +107,7 @@ class Shape(Generic[T]):
         return self.load(json)
 
     def encode(self, value: T) -> bytes:
-        """Compact JSON. TypeError for a value that is not of this type, or text that is not Unicode."""
+        """Compact JSON. TypeError for a value that is not of this type, text that is not Unicode, or 254 levels."""
         if self._fast_encode is not None:
             raw = self._fast_encode(value)
             if raw is not None:

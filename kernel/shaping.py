@@ -169,17 +169,20 @@ def _load_float(value: Any, _: object) -> float:
 def _load_bytes(value: Any, _: object) -> bytes:
     if value.__class__ is not list:
         raise expected("an array of integers 0-255", value)
-    if not set(map(type, value)) - {int}:
-        try:
-            return bytes(value)
-        except ValueError:
-            pass
-    for index, byte in enumerate(value):
-        if byte.__class__ is not int or not 0 <= byte <= 255:
-            error = expected("an integer 0-255", byte)
-            error.steps.append(index)
-            raise error
-    raise AssertionError(value)
+    try:
+        content = bytes(value)
+    except (ValueError, TypeError):
+        content = None
+    if content is None or set(map(type, value)) - {int}:  # `bytes` takes True for 1
+        raise _bad_byte(value)
+    return content
+
+
+def _bad_byte(values: list[Any]) -> Unfit:
+    index = next(i for i, byte in enumerate(values) if byte.__class__ is not int or not 0 <= byte <= 255)
+    unfit = expected("an integer 0-255", values[index])
+    unfit.steps.append(index)
+    return unfit
 
 
 def _load_ranged(form: Form) -> Load:
