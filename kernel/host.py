@@ -83,7 +83,11 @@ class Host:
 
     async def receive(self) -> Message:
         state = self._task()
-        item = await self._process.mailbox.take()
+        process = self._process
+        if process.first_receive is not None:
+            process.first_receive.set()
+            process.first_receive = None
+        item = await process.mailbox.take()
         if isinstance(item, Returned):
             if item.answers is not None:
                 state.prompting = item.answers.snapshot
@@ -126,18 +130,19 @@ class Host:
         if window is not None:
             await self._wait_window(state, window)
         router = self._router
+        process = self._process
         receiver = router.find(target.process) if router.is_ours(target.node) else None
-        if receiver is None or receiver is self._process:
+        if receiver is not None and receiver is not process:
+            sent = payload if payload is not None or not request.inherit else state.payload
+            await receiver.mailbox.wait_room(len(request.ipc) + (len(sent.bytes) if sent is not None else 0))
+        process.paced += 1
+        if process.paced % YIELD_EVERY == 0:
             await checkpoint()
-            self.send_request(target, request, context, payload)
-            return
-        sent = payload if payload is not None or not request.inherit else state.payload
-        size = len(request.ipc) + (len(sent.bytes) if sent is not None else 0)
-        await receiver.mailbox.wait_room(size)
         self._task()
-        entry_window = state.window if window is not None else None
-        router.send_request(self._process, state, target, request, context, payload, window=entry_window)
-        receiver.mailbox.admit_sender()
+        counted = state.window if window is not None else None
+        router.send_request(process, state, target, request, context, payload, window=counted)
+        if receiver is not None:
+            receiver.mailbox.admit_sender()
 
     @staticmethod
     async def _wait_window(state: TaskState, limit: int) -> None:
@@ -377,3 +382,7 @@ class Host:
         """Whether a message to it would be taken into its mailbox, full or not, capabilities aside."""
         found = self._router.find(process)
         return found is not None and found.accepts()
+
+    def has_room(self, process: ProcessId, size: int) -> bool:
+        found = self._router.find(process)
+        return found is not None and found.accepts() and found.mailbox.fits(size)

@@ -143,6 +143,14 @@ class Kernel:
             if process.state is ProcessState.STARTING:
                 self.lifecycle.start(process)
 
+    @staticmethod
+    def note_first_receive(processes: Sequence[Process]) -> list[trio.Event]:
+        """For each of these, which were not started yet: set when it asks for its first message, or has ended."""
+        events = [trio.Event() for _ in processes]
+        for process, event in zip(processes, events, strict=True):
+            process.first_receive = event
+        return events
+
     async def spawn(
         self,
         parent: Process,

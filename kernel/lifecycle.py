@@ -288,7 +288,7 @@ class Lifecycle:
         """The last step of a process (docs/processes.md, "How a process ends")."""
         router = self._router
         process.state = ProcessState.ENDED
-        if process.asked is ExitCause.CANCELLED or self._stopping and process.asked is None:
+        if process.asked is ExitCause.CANCELLED or (self._stopping and process.asked is None):
             outcome = OUTCOMES[ExitCause.CANCELLED][process.on_exit.kind]
         elif process.system:
             outcome = Outcome.RESTARTED
@@ -308,8 +308,9 @@ class Lifecycle:
             if process.revokes:
                 self._revoke_issued(process)
             self._records.delete(process)
-        if process.ended is not None:
-            process.ended.set()
+        for event in (process.ended, process.first_receive):
+            if event is not None:
+                event.set()
 
     def _restart(self, former: Process) -> None:
         uptime = trio.current_time() - former.started_at

@@ -182,6 +182,7 @@ class Process:
         "cause",
         "children",
         "ended",
+        "first_receive",
         "holdings",
         "joining",
         "last_error",
@@ -236,6 +237,7 @@ class Process:
         self.abandoned = False
         self.last_error: str | None = None
         self.ended: trio.Event | None = None
+        self.first_receive: trio.Event | None = None
 
     def record_cause(self, cause: ExitCause, error: str | None = None) -> None:
         """Keep the one of greater precedence."""

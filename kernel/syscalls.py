@@ -169,6 +169,9 @@ class Syscalls(Protocol):
     def is_running(self, process: ProcessId) -> bool:
         """Whether a local process takes messages now (its mailbox may be full, and we may lack the capability)."""
 
+    def has_room(self, process: ProcessId, size: int) -> bool:
+        """Whether a message of `size` bytes (ipc and payload) sent in this same step would fit that local mailbox."""
+
     def watch_exits(self) -> None:
         """From now on the kernel sends us a Request `{"ProcessExited":{"id":..,"cause":..}}` for every process that ends.
 

@@ -239,6 +239,10 @@ class Channels:
         for channel in self._owned.get(process, {}).values():
             channel.end(OWNER_GONE)
 
+    def is_empty_for_good(self) -> bool:
+        """Whether it was shut down and the last socket is gone."""
+        return self._shut_down and not self._channels
+
     def shut_down(self) -> None:
         """Close all, and open none any more."""
         self._shut_down = True

@@ -202,6 +202,10 @@ class Socket:
         """Lone surrogates become `?`. Raises `SocketClosed`. Cancelled half-way, it leaves the socket useless."""
         await self._connection.transmit(_TEXT, text.encode("utf-8", "replace"))
 
+    async def send_text_bytes(self, text: bytes) -> None:
+        """`send_text` for what is UTF-8 already."""
+        await self._connection.transmit(_TEXT, text)
+
     async def send_binary(self, data: bytes) -> None:
         """As `send_text`."""
         await self._connection.transmit(_BINARY, data)

@@ -1,0 +1,219 @@
+"""Boots one node on the devices it is given, real or simulated, and installs packages into it.
+
+The same code runs in production and in a simulated world: nothing here takes a clock, a file or a socket of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+import attrs
+import trio
+
+from kernel import commands
+from kernel.address import PackageId, ProcessId
+from kernel.capability import Capability
+from kernel.events import Observer
+from kernel.kernel import Kernel, Ports
+from kernel.lifecycle import NewProcess
+from kernel.ports import Chance, Console, Keys, Store
+from kernel.process import Process
+from runtime.loader import DiskPrograms
+from runtime.packages import plan_checked, put_files, recover_all
+from sys_processes.app_store.core import InstallPlan, Surroundings
+from sys_processes.devices import Disk, Listener
+from sys_processes.http_server import process as http_server
+from sys_processes.http_server.door import Door
+from sys_processes.http_server.settings import HttpSettings
+from sys_processes.http_server.tokens import BearerToken, LoginTokens
+from sys_processes.state import process as state
+from sys_processes.timer import process as timer
+from sys_processes.vfs import process as vfs
+
+READY_SECONDS = 5.0
+DRAIN_SECONDS = 1.0
+
+
+@attrs.frozen
+class Devices:
+    """The outside world of one node. `wall_clock` gives seconds since the epoch."""
+
+    chance: Chance
+    store: Store
+    disk: Disk
+    listener: Listener
+    console: Console
+    wall_clock: Callable[[], float]
+
+
+@attrs.frozen
+class NodeSecrets:
+    """What only the owner and the node know. `check_password` takes its time and never blocks the node."""
+
+    keys: Keys
+    jwt_secret: bytes
+    keyfile: bytes
+    check_password: Callable[[str], Awaitable[bool]]
+    rpc_token: str | None = None
+
+
+PackageFiles = Mapping[str, bytes]
+
+
+class Node:
+    """A running node. Made by `open_node`."""
+
+    def __init__(self, name: str, devices: Devices, secrets: NodeSecrets, http: HttpSettings) -> None:
+        self.name = name
+        self._devices = devices
+        self._programs = DiskPrograms(devices.disk)
+        self.kernel = Kernel(
+            name,
+            Ports(
+                chance=devices.chance,
+                store=devices.store,
+                keys=secrets.keys,
+                programs=self._programs,
+                console=devices.console,
+                wall_clock=devices.wall_clock,
+            ),
+        )
+        token = secrets.rpc_token
+        self._door = Door(
+            listener=devices.listener,
+            settings=http,
+            tokens=LoginTokens(name, secrets.jwt_secret),
+            rpc_token=None if token is None else BearerToken(token),
+            check_password=secrets.check_password,
+            keyfile=secrets.keyfile,
+        )
+
+    @property
+    def url(self) -> str:
+        return self._devices.listener.url
+
+    async def boot(self, packages: Sequence[PackageFiles]) -> None:
+        """Modules, then the given packages, then what was saved; all run when it returns.
+
+        Raises `PackageError` for a package that cannot be installed; nothing of the others is lost.
+        """
+        kernel, devices = self.kernel, self._devices
+        kernel.add_module("kernel", commands.make(kernel), public=False)
+        kernel.add_module("state", state.make(devices.store), public=False)
+        kernel.add_module("vfs", vfs.make(devices.disk), public=True)
+        kernel.add_module("timer", timer.make(), public=True)
+        kernel.add_module("http_server", http_server.make(self._door), public=True)
+        await recover_all(devices.disk)
+        given: list[Process] = []
+        plans = [await self._put(files) for files in packages]
+        for plan in plans:
+            given += await self._create_all(plan)
+        await self._restore(plans)
+        for plan in plans:
+            self._grant_all(plan)
+        receiving = kernel.note_first_receive(given)
+        kernel.start_all()
+        with trio.move_on_after(READY_SECONDS):
+            for event in receiving:
+                await event.wait()
+        await kernel.records.flush()
+
+    async def _restore(self, plans: Sequence[InstallPlan]) -> None:
+        """What was saved runs again, except what a newly installed version of its package no longer has."""
+        installed = [plan.package for plan in plans]
+        for process in await self.kernel.restore():
+            if process.pid.package_id in installed:
+                await self.kernel.kill(process.pid)
+
+    # -- packages
+
+    async def _put(self, files: PackageFiles) -> InstallPlan:
+        """Check everything, then replace the files. Raises `PackageError`; the old version then stays as it is."""
+        around = Surroundings(self.name, list(self.kernel.router.processes), approved=True)
+        plan = plan_checked(files, around, self._programs)
+        for warning in plan.warnings:
+            self.kernel.router.print(0, self.kernel.router.kernel_address, str(warning))
+        await put_files(self._devices.disk, plan)
+        self._programs.forget(plan.package)
+        return plan
+
+    async def _create_all(self, plan: InstallPlan) -> list[Process]:
+        """Its processes, ready to be started."""
+        created = []
+        for planned in plan.processes:
+            program = await self._programs.prepare(planned.id, planned.code)
+            new = NewProcess(
+                planned.id,
+                program,
+                planned.code,
+                planned.on_exit,
+                planned.public,
+                planned.capabilities,
+                planned.mailbox,
+            )
+            created.append(self.kernel.lifecycle.create(new))
+        return created
+
+    def _grant_all(self, plan: InstallPlan) -> None:
+        for planned in plan.processes:
+            issuer = self.kernel.router.find(planned.id)
+            if issuer is not None:
+                for to, params in planned.grants:
+                    self._grant(issuer, to, params)
+
+    def _grant(self, issuer: Process, to: ProcessId, params: str) -> None:
+        receiver = self.kernel.router.find(to)
+        if receiver is not None:
+            self.kernel.lifecycle.grant(receiver, Capability(issuer.address, params))
+
+    async def install(self, files: PackageFiles) -> PackageId:
+        """Into the running node, in place of an older version; states are kept. Raises `PackageError`, and then the
+        old version goes on.
+        """
+        plan = await self._put(files)
+        await self.stop_package(plan.package)
+        created = await self._create_all(plan)
+        self._grant_all(plan)
+        for process in created:
+            self.kernel.lifecycle.start(process)
+        await self.kernel.records.flush()
+        return plan.package
+
+    async def stop_package(self, package: PackageId) -> None:
+        """End all its processes, without their on-exit rules."""
+        for pid in [pid for pid in self.kernel.router.processes if pid.package_id == package]:
+            await self.kernel.kill(pid)
+
+    # -- the end
+
+    async def stop(self) -> list[ProcessId]:
+        """Close the door, end every process, flush. Those that had to be abandoned; at most 5 s."""
+        await self._devices.listener.aclose()
+        with trio.move_on_after(DRAIN_SECONDS):
+            await self._door.drained.wait()
+        return await self.kernel.stop()
+
+
+@asynccontextmanager
+async def open_node(
+    name: str,
+    devices: Devices,
+    secrets: NodeSecrets,
+    *,
+    http: HttpSettings | None = None,
+    packages: Sequence[PackageFiles] = (),
+    observer: Observer | None = None,
+) -> AsyncIterator[Node]:
+    """A booted node; stopped and flushed at the end of the block, and gone at once if the block raises.
+
+    Raises `BadNodeName`, `PackageError`, `StoreFailed`.
+    """
+    node = Node(name, devices, secrets, http or HttpSettings())
+    node.kernel.router.observer = observer
+    async with trio.open_nursery() as nursery:
+        await nursery.start(node.kernel.run)
+        await node.boot(packages)
+        yield node
+        await node.stop()
+        nursery.cancel_scope.cancel()

@@ -1,0 +1,157 @@
+"""The process `http_server:sys:nectar`: owns the listener, the paths and the channels (PROTOCOL 6, DESIGN 5).
+
+Its main task hears what processes ask and who ended; each connection is a child task. Public syscalls only.
+"""
+
+from __future__ import annotations
+
+import trio
+
+from kernel.address import Address, ProcessId
+from kernel.capability import KERNEL
+from kernel.jsontext import NotJson, parse
+from kernel.message import Message, Payload, Response, SendError
+from kernel.ports import Init
+from kernel.syscalls import current
+from sys_processes.devices import ByteStream
+from sys_processes.http_server.actions import answer, perform
+from sys_processes.http_server.bindings import PathTable
+from sys_processes.http_server.channels import Channels
+from sys_processes.http_server.connection import serve_connection
+from sys_processes.http_server.door import Door
+from sys_processes.http_server.http1 import RequestHead
+from sys_processes.http_server.register import RegisterRules
+from sys_processes.http_server.replies import HttpReply
+from sys_processes.http_server.site import Pages
+from sys_processes.http_server.sockets import Owed, Sockets
+from sys_processes.http_server.upgrade import Accept
+from sys_processes.http_server.websocket import Socket
+
+ACCEPT_PAUSE = 0.1
+"""Seconds to wait when the machine has no more files for connections."""
+
+
+class _Server:
+    """All connections' `Site`, and the main task's answers."""
+
+    def __init__(self, door: Door, paths: PathTable, our: Address) -> None:
+        node = current()
+        self._door = door
+        self._paths = paths
+        owed = Owed()
+        self._channels = Channels(
+            our.node, door.settings, lambda bits: node.draw("channel id", bits), owed.note
+        )
+        rules = RegisterRules(
+            node=our.node,
+            token_valid=lambda token: door.tokens.is_valid(token, node.now()),
+            can_message=node.can_message,
+            is_running=node.is_running,
+            encrypted_plain_ok=door.settings.encrypted_plain_ok,
+        )
+        self._pages = Pages(door, paths, our.node)
+        self._sockets = Sockets(door, paths, self._channels, owed, rules)
+
+    # -- what processes ask
+
+    def hear(self, message: Message, payload: Payload | None) -> None:
+        if not message.is_request():
+            return
+        if message.is_process(KERNEL) and message.is_local():
+            self._hear_kernel(message)
+            return
+        error = perform(message.ipc, message.source, payload, self._paths, self._channels)
+        if message.wants_response:
+            current().send_response(Response(ipc=answer(error)))
+        elif error is not None:
+            current().print_to_terminal(2, f"refused {message.source.process}: {error}")
+
+    def _hear_kernel(self, message: Message) -> None:
+        try:
+            notice = parse(message.ipc)
+        except NotJson:
+            return
+        exited = notice.get("ProcessExited") if isinstance(notice, dict) else None
+        name = exited.get("id") if isinstance(exited, dict) else None
+        if isinstance(name, str):
+            process = ProcessId.from_str(name)
+            self._paths.drop_all(process)
+            self._channels.owner_gone(process)
+            self._pages.forget(process)
+
+    # -- connections
+
+    async def listen(self) -> None:
+        """Until the listener is closed; then end the channels."""
+        node = current()
+        while True:
+            try:
+                stream = await self._door.listener.accept()
+            except trio.ClosedResourceError:
+                break
+            except OSError as error:
+                node.print_to_terminal(0, f"cannot accept a connection: {error}")
+                await node.sleep(ACCEPT_PAUSE)
+                continue
+            node.start_soon(self._serve, stream)
+        self._channels.shut_down()
+        self._note_drained()
+
+    async def _serve(self, stream: ByteStream) -> None:
+        try:
+            await serve_connection(stream, self, self._door.limits)
+        except Exception as error:  # noqa: BLE001 - no client may reach the listener or another client
+            current().print_to_terminal(0, f"a connection of {stream.peer} failed: {error!r}")
+
+    def _note_drained(self) -> None:
+        if self._channels.is_empty_for_good():
+            self._door.drained.set()
+
+    # -- the Site of every connection
+
+    def max_body(self, head: RequestHead) -> int | HttpReply:
+        return self._pages.max_body(head)
+
+    async def exchange(self, head: RequestHead, body: bytes) -> HttpReply:
+        return await self._pages.answer(head, body)
+
+    async def upgrade(self, head: RequestHead) -> HttpReply | Accept:
+        return self._sockets.decide(head, self._pages.session(head))
+
+    async def websocket(self, head: RequestHead, socket: Socket) -> None:
+        try:
+            await self._sockets.run(head, socket)
+        finally:
+            self._note_drained()
+
+    def failed(self, head: RequestHead, error: Exception) -> None:
+        current().print_to_terminal(0, f"{head.method} {head.path} failed: {error!r}")
+
+
+def make(door: Door) -> Init:
+    """The `init` of the process. The paths outlive a restart of it, the channels do not."""
+    tables: list[PathTable] = []
+
+    async def init(our: Address) -> None:
+        node = current()
+        if not tables:
+            tables.append(
+                PathTable(
+                    our.node,
+                    can_message=lambda address: current().can_message(address),
+                    is_running=lambda process: current().is_running(process),
+                    encrypted_plain_ok=door.settings.encrypted_plain_ok,
+                )
+            )
+        server = _Server(door, tables[0], our)
+        node.watch_exits()
+        node.start_soon(server.listen)
+        while True:
+            try:
+                message = await node.receive()
+            except SendError as error:
+                node.print_to_terminal(2, f"came back: {error}")
+                continue
+            server.hear(message, node.get_payload())
+
+    return init

@@ -1,0 +1,170 @@
+"""What http_server answers to HTTP calls: fixed routes, static content, and what processes say (PROTOCOL 6.7-6.10)."""
+
+from __future__ import annotations
+
+import math
+from typing import assert_never
+
+import trio
+
+from kernel.address import Address, ProcessId
+from kernel.message import Payload, Reason, Request, SendError
+from kernel.syscalls import current
+from sys_processes.http_server import login, pages, rpc
+from sys_processes.http_server.access import (
+    Allow,
+    Refuse,
+    SendToLogin,
+    ShowLogin,
+    Verdict,
+    check_http,
+    outer_scheme,
+)
+from sys_processes.http_server.bindings import Fixed, HttpBinding, HttpRoute, PathTable
+from sys_processes.http_server.calls import BadQuery, app_reply, incoming, static_reply
+from sys_processes.http_server.door import Door
+from sys_processes.http_server.http1 import RequestHead
+from sys_processes.http_server.protocol import METADATA_HTTP, REQUEST
+from sys_processes.http_server.replies import HttpReply
+from sys_processes.http_server.tokens import Session
+
+
+class Pages:
+    """The HTTP half of the server, one for all connections."""
+
+    def __init__(self, door: Door, paths: PathTable, node: str) -> None:
+        self._door = door
+        self._paths = paths
+        self._node = node
+        self._trusted = door.settings.trusted_origins()
+        self._seconds = math.ceil(door.settings.timeout)
+        self._limiter = login.AttemptLimiter()
+        self._one_login = trio.Lock()
+        self._addresses: dict[ProcessId, Address] = {}
+
+    def session(self, head: RequestHead) -> Session:
+        cookies = head.header("cookie")
+        return Session.ABSENT if cookies is None else self._door.tokens.session(cookies, current().now())
+
+    def max_body(self, head: RequestHead) -> int | HttpReply:
+        """How much body a call may have, or the reply that refuses it before the body is read."""
+        match self._paths.route(head.path):
+            case Fixed.LOGIN:
+                return login.refuse_head(head) or login.BODY_BYTES
+            case Fixed.RPC:
+                return self._refuse_rpc(head) or rpc.BODY_BYTES
+            case route:
+                verdict = check_http(head, route, self.session(head), self._trusted)
+                refused = self._refusal(head, verdict)
+                return self._door.settings.max_body if refused is None else refused
+
+    async def answer(self, head: RequestHead, body: bytes) -> HttpReply:
+        route = self._paths.route(head.path)
+        refused = self._refusal(head, check_http(head, route, self.session(head), self._trusted))
+        if refused is not None:
+            return refused
+        assert route is not None
+        return await self._answer(head, body, route)
+
+    async def _answer(self, head: RequestHead, body: bytes, route: HttpRoute) -> HttpReply:
+        match route:
+            case HttpBinding():
+                return static_reply(head, route) or await self._ask(head, body, route)
+            case Fixed.RPC:
+                return self._refuse_rpc(head) or await self._inject(body)
+            case Fixed.LOGIN if head.method == "POST":
+                return login.refuse_head(head) or await self._log_in(head, body)
+            case Fixed.LOGIN:
+                return login.refuse_head(head) or pages.login_page(self._node)
+        if head.method not in ("GET", "HEAD"):
+            return pages.only_get()
+        match route:
+            case Fixed.OUR:
+                return pages.our(self._node)
+            case Fixed.OUR_JS:
+                return pages.our_js(self._node)
+            case Fixed.START:
+                return pages.start_page(self._node, self._paths.roots())
+            case _:
+                assert_never(route)
+
+    def _refusal(self, head: RequestHead, verdict: Verdict) -> HttpReply | None:
+        match verdict:
+            case Allow():
+                return None
+            case Refuse(status, reason):
+                return pages.refusal(head, status, reason)
+            case SendToLogin(location):
+                return HttpReply(307, [("location", location)])
+            case ShowLogin():
+                return pages.login_page(self._node, 401)
+
+    # -- a process
+
+    async def _ask(self, head: RequestHead, body: bytes, binding: HttpBinding) -> HttpReply:
+        """Exactly one outcome, whatever becomes of the process (PROTOCOL 6.7)."""
+        try:
+            call = incoming(head, binding)
+        except BadQuery as error:
+            return pages.refusal(head, 400, str(error))
+        request = Request(False, self._seconds, REQUEST.encode(call), METADATA_HTTP)
+        target = self._address(binding.process)
+        try:
+            with trio.move_on_after(self._door.settings.timeout):
+                message = await current().send_and_await_response(target, request, Payload(None, body))
+                reply = app_reply(message.ipc, message.payload())
+                return reply or pages.refusal(head, 500, f"{binding.process} gave no valid answer")
+        except SendError as error:
+            if error.reason is not Reason.deadline_passed:
+                return pages.refusal(head, 503, f"{binding.process} cannot answer: {error.reason}")
+        return pages.refusal(head, 408, f"{binding.process} did not answer in time")
+
+    def _address(self, process: ProcessId) -> Address:
+        found = self._addresses.get(process)
+        if found is None:
+            found = self._addresses[process] = Address(self._node, process)
+        return found
+
+    def forget(self, process: ProcessId) -> None:
+        """The process has ended."""
+        self._addresses.pop(process, None)
+
+    # -- the fixed routes that do something
+
+    async def _log_in(self, head: RequestHead, body: bytes) -> HttpReply:
+        password = login.read_password(body)
+        if password is None:
+            return login.login_error(400, login.BAD_BODY)
+        node = current()
+        async with self._one_login:
+            wait = self._limiter.wait(node.now())
+            if wait:
+                return login.too_many_attempts(wait)
+            if not await self._door.check_password(password):
+                self._limiter.failed(node.now())
+                return login.login_error(401, login.WRONG_PASSWORD)
+        tokens = self._door.tokens
+        cookie = tokens.set_cookie(tokens.issue(node.now()), secure=outer_scheme(head) == "https")
+        return login.logged_in(self._door.keyfile, cookie, head.query)
+
+    def _refuse_rpc(self, head: RequestHead) -> HttpReply | None:
+        door = self._door
+        refused = rpc.check_call(
+            head, self.session(head), door.rpc_token, self._trusted, open_to_all=door.settings.rpc_open
+        )
+        return None if refused is None else rpc.rpc_error(refused.status, refused.reason)
+
+    async def _inject(self, body: bytes) -> HttpReply:
+        try:
+            call = rpc.read_call(body, self._node)
+        except rpc.BadCall as error:
+            return rpc.rpc_error(400, str(error))
+        request = call.request(self._door.settings.timeout)
+        if request.expects_response is None:
+            current().send_request(call.target, request, None, call.payload)
+            return rpc.sent()
+        try:
+            message = await current().send_and_await_response(call.target, request, call.payload)
+        except SendError as error:
+            return rpc.came_back(error.kind, error.detail)
+        return rpc.answered(call.vocabulary, message.ipc, message.payload())

@@ -1,0 +1,232 @@
+"""The WebSocket half of the server: from an accepted upgrade to the end of its channel (PROTOCOL 6.12-6.14).
+
+Each socket has two tasks. One reads: it registers, forwards what the client says, and tells the process of the end, all
+in order. The other writes what the process pushes. The table of channels decides everything.
+"""
+
+from __future__ import annotations
+
+import trio
+
+from kernel.address import Address, ProcessId
+from kernel.message import Payload, Request
+from kernel.syscalls import current
+from sys_processes.http_server import pages
+from sys_processes.http_server.access import Refuse, check_upgrade
+from sys_processes.http_server.bell import Bell
+from sys_processes.http_server.bindings import PathTable, RegisterRoute, SocketBinding
+from sys_processes.http_server.channels import (
+    CLIENT_LEFT,
+    NOT_REGISTERED,
+    TOO_MANY,
+    Channel,
+    Channels,
+    Ending,
+    Frame,
+    Seat,
+)
+from sys_processes.http_server.door import Door
+from sys_processes.http_server.http1 import RequestHead
+from sys_processes.http_server.protocol import (
+    METADATA_WS,
+    REQUEST,
+    WebSocketClose,
+    WebSocketOpen,
+    WebSocketPush,
+    WsMessageType,
+)
+from sys_processes.http_server.register import Deliver, RefuseRegister, RegisterRules, Swallow
+from sys_processes.http_server.replies import HttpReply
+from sys_processes.http_server.tokens import Session
+from sys_processes.http_server.upgrade import Accept
+from sys_processes.http_server.websocket import Socket, SocketClosed
+
+UNDELIVERED_PUSHES = 64
+"""Of one channel in its process's mailbox; then its socket is not read."""
+
+
+class Owed:
+    """The channels whose process must still be told of their end."""
+
+    def __init__(self) -> None:
+        self._owed: dict[int, None] = {}
+
+    def note(self, _owner: ProcessId, channel_id: int) -> None:
+        self._owed[channel_id] = None
+
+    def take(self, channel_id: int) -> bool:
+        """Whether it is owed; afterwards it is not."""
+        return self._owed.pop(channel_id, channel_id) is None
+
+
+class _Writer:
+    """Sends what waits in a channel. The channel's `wake`; a decided end limits the time of what is being sent."""
+
+    __slots__ = ("_bell", "_channel", "_close_seconds", "_scope", "_socket")
+
+    def __init__(self, socket: Socket, close_seconds: float) -> None:
+        self._bell = Bell()
+        self._socket = socket
+        self._close_seconds = close_seconds
+        self._scope = trio.CancelScope()
+        self._channel: Channel | None = None
+
+    def wake(self) -> None:
+        channel = self._channel
+        if channel is not None and channel.ending is not None:
+            grace = self._close_seconds if channel.ending.flush else 0.0
+            self._scope.deadline = min(self._scope.deadline, trio.current_time() + grace)
+        self._bell.ring()
+
+    async def run(self, channel: Channel) -> None:
+        """Until the channel's end is decided and what had to be sent is sent, or the socket is closed."""
+        self._channel = channel
+        with self._scope:
+            try:
+                await self._send_all(channel)
+            except SocketClosed:
+                return
+
+    async def _send_all(self, channel: Channel) -> None:
+        while True:
+            frame = channel.take()
+            if frame is not None:
+                await self._send(frame)
+            elif channel.ending is not None:
+                return
+            else:
+                await self._bell.wait()
+
+    async def _send(self, frame: Frame) -> None:
+        socket = self._socket
+        match frame.kind:
+            case WsMessageType.Text:
+                await socket.send_text_bytes(frame.data)
+            case WsMessageType.Ping:
+                await socket.ping(frame.data)
+            case WsMessageType.Pong:
+                await socket.pong(frame.data)
+            case _:
+                await socket.send_binary(frame.data)
+
+
+class Sockets:
+    """One for all connections. `owed` is what the table of channels calls with the ends it decides."""
+
+    def __init__(
+        self, door: Door, paths: PathTable, channels: Channels, owed: Owed, rules: RegisterRules
+    ) -> None:
+        self._door = door
+        self._paths = paths
+        self._channels = channels
+        self._owed = owed
+        self._rules = rules
+        self._trusted = door.settings.trusted_origins()
+
+    def decide(self, head: RequestHead, session: Session) -> HttpReply | Accept:
+        """On a well-formed upgrade."""
+        verdict = check_upgrade(head, self._paths.socket_route(head.path), session, self._trusted)
+        return (
+            pages.refusal(head, verdict.status, verdict.reason) if isinstance(verdict, Refuse) else Accept()
+        )
+
+    async def run(self, head: RequestHead, socket: Socket) -> None:
+        """To the end of the socket."""
+        route = self._paths.socket_route(head.path)
+        seat = self._channels.admit()
+        if seat is None:
+            await socket.close(TOO_MANY.code, TOO_MANY.reason)
+            return
+        try:
+            match route:
+                case SocketBinding():
+                    await self._serve(socket, seat, route.process, route.opened_path(), bound=True)
+                case RegisterRoute(only):
+                    target = await self._registered(socket, only)
+                    if target is not None:
+                        await self._serve(socket, seat, target, "/", bound=False)
+        finally:
+            seat.leave()
+
+    async def _registered(self, socket: Socket, only: ProcessId | None) -> ProcessId | None:
+        """The process the client registers for; None when it does not in time, or may not: the socket is closed."""
+        with trio.move_on_after(self._door.settings.register_timeout):
+            decision = self._rules.first_frame(await socket.receive(), only)
+            if not isinstance(decision, RefuseRegister):
+                return decision.target
+            current().print_to_terminal(1, f"refused a register: {decision.problem}")
+        await socket.close(NOT_REGISTERED.code, NOT_REGISTERED.reason)
+        return None
+
+    async def _serve(self, socket: Socket, seat: Seat, owner: ProcessId, path: str, *, bound: bool) -> None:
+        writer = _Writer(socket, self._door.limits.close_seconds)
+        opened = self._channels.open(seat, owner, path, writer.wake, announce=not bound)
+        if isinstance(opened, Ending):
+            await socket.close(opened.code, opened.reason)
+            return
+        target = Address(self._rules.node, owner)
+        if self._announce(opened, target):
+            await self._converse(socket, opened, writer, target, bound=bound)
+        else:
+            self._channels.refuse(opened)
+        await self._end(socket, opened, target)
+
+    def _announce(self, channel: Channel, target: Address) -> bool:
+        """WebSocketOpen goes into the mailbox before the client hears of its channel, or not at all (C-122)."""
+        node = current()
+        ipc = REQUEST.encode(WebSocketOpen(channel.path, channel.id))
+        if not node.has_room(target.process, len(ipc)) or not node.can_message(target):
+            return False
+        node.send_request(target, Request(False, None, ipc, METADATA_WS))
+        return True
+
+    async def _converse(
+        self, socket: Socket, channel: Channel, writer: _Writer, target: Address, *, bound: bool
+    ) -> None:
+        """Until either side ends it."""
+        async with trio.open_nursery() as nursery:
+
+            async def write() -> None:
+                await writer.run(channel)
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(write)
+            try:
+                await self._read(socket, channel, target, bound=bound)
+            except SocketClosed:
+                nursery.cancel_scope.cancel()
+
+    async def _read(self, socket: Socket, channel: Channel, target: Address, *, bound: bool) -> None:
+        node = current()
+        text, binary = (
+            Request(False, None, REQUEST.encode(WebSocketPush(channel.id, kind)), METADATA_WS)
+            for kind in (WsMessageType.Text, WsMessageType.Binary)
+        )
+        message = await socket.receive()
+        if bound:
+            match self._rules.first_bound_frame(message, channel.owner):
+                case Swallow():
+                    message = await socket.receive()
+                case RefuseRegister(problem):
+                    node.print_to_terminal(1, f"refused a register: {problem}")
+                    self._channels.end(channel, NOT_REGISTERED)
+                    await trio.sleep_forever()
+                case Deliver():
+                    pass
+        while True:
+            if isinstance(message, str):
+                request, payload = text, Payload(None, message.encode())
+            else:
+                request, payload = binary, Payload(None, message)
+            await node.send_paced(target, request, None, payload, window=UNDELIVERED_PUSHES)
+            message = await socket.receive()
+
+    async def _end(self, socket: Socket, channel: Channel, target: Address) -> None:
+        """Say goodbye to both sides at once: neither waits for the other."""
+        self._channels.gone(channel)
+        ending = channel.ending or CLIENT_LEFT
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(socket.close, ending.code, ending.reason)
+            if self._owed.take(channel.id):
+                closed = Request(False, None, REQUEST.encode(WebSocketClose(channel.id)), METADATA_WS)
+                await current().send_paced(target, closed)
