@@ -29,7 +29,7 @@ from kernel.errors import (
     StateError,
 )
 from kernel.message import Message, Payload, Reason, SendError, SendErrorKind
-from userland.process_lib import http, wit
+from userland.process_lib import http, timer, wit
 from userland.process_lib._builders import BuildError, BuildErrorKind, Request, Response
 from userland.process_lib._capabilities import (
     attach_capability,
@@ -89,6 +89,7 @@ from userland.process_lib.http import (
     Malformed,
     NoPayload,
     PathBindError,
+    VfsError,
     WebSocketClose,
     WebSocketOpen,
     WebSocketPush,
@@ -98,7 +99,10 @@ from userland.process_lib.http import (
     bind_http_static_path,
     bind_ws_path,
     get_mime_type,
+    handle_ui_asset_request,
     send_ws_push,
+    serve_index_html,
+    serve_ui,
     ws_push_all_channels,
 )
 from userland.process_lib.wit import LazyLoadBlob
@@ -144,6 +148,7 @@ __all__ = [
     "SpawnError",
     "SpawnErrorKind",
     "StateError",
+    "VfsError",
     "WebSocketClose",
     "WebSocketOpen",
     "WebSocketPush",
@@ -172,6 +177,7 @@ __all__ = [
     "get_typed_payload",
     "get_typed_state",
     "grant_messaging",
+    "handle_ui_asset_request",
     "has_blob",
     "has_capability",
     "has_payload",
@@ -196,6 +202,8 @@ __all__ = [
     "send_requests",
     "send_response",
     "send_ws_push",
+    "serve_index_html",
+    "serve_ui",
     "set_on_exit",
     "set_on_panic",
     "set_state",
@@ -203,6 +211,7 @@ __all__ = [
     "sleep",
     "spawn",
     "start_soon",
+    "timer",
     "wit",
     "ws_push_all_channels",
 ]

@@ -346,8 +346,8 @@ class Response(_Draft):
         """Attach every capability we hold that `issuer` issued."""
         return self._attach(_issued_by(to_address(issuer)))
 
-    def send(self) -> None:
-        """Raises `BuildError`, `NoPromptingMessage`, or `AlreadyResponded`; then nothing is sent."""
+    def build(self) -> tuple[RawResponse, Payload | None]:
+        """`(wit.Response, payload)` as the raw `send_response` takes it. Raises `BuildError`."""
         ipc = self._ipc
         if ipc is None:
             raise BuildError(
@@ -355,8 +355,12 @@ class Response(_Draft):
                 "missing IPC body: this Response has no ipc; "
                 'write Response().ipc(b"..").send(), where b"" says nothing',
             )
-        raw = RawResponse(self._inherit, ipc, self._metadata, self._capabilities)
-        current().send_response(raw, self._payload)
+        return RawResponse(self._inherit, ipc, self._metadata, self._capabilities), self._payload
+
+    def send(self) -> None:
+        """Raises `BuildError`, `NoPromptingMessage`, or `AlreadyResponded`; then nothing is sent."""
+        raw, payload = self.build()
+        current().send_response(raw, payload)
 
     def __repr__(self) -> str:
         return f"<Response ipc={self._ipc!r:.60}>"

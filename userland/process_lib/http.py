@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import overload
+from urllib.parse import unquote
 
 from kernel.address import Address
 from kernel.codec import Err, Malformed
@@ -34,6 +35,7 @@ from sys_processes.http_server.protocol import (
 from sys_processes.http_server.protocol import HttpServerError as Refusal
 from userland.process_lib._builders import Bytes, Request, Response
 from userland.process_lib._mime import get_mime_type
+from userland.process_lib._vfs import VfsError, list_files, read_file
 
 __all__ = [
     "BadRequest",
@@ -45,6 +47,7 @@ __all__ = [
     "Malformed",
     "NoPayload",
     "PathBindError",
+    "VfsError",
     "WebSocketClose",
     "WebSocketOpen",
     "WebSocketPush",
@@ -54,8 +57,11 @@ __all__ = [
     "bind_http_static_path",
     "bind_ws_path",
     "get_mime_type",
+    "handle_ui_asset_request",
     "send_response",
     "send_ws_push",
+    "serve_index_html",
+    "serve_ui",
     "ws_push_all_channels",
 ]
 
@@ -189,3 +195,43 @@ def ws_push_all_channels(
     """`send_ws_push` to each channel that is kept under `path`, lowest number first; none is fine."""
     for channel_id in sorted(channels.get(path, ())):
         send_ws_push(channel_id, message_type, payload)
+
+
+# -- files of the package
+
+
+def _folder(our: Address, directory: str) -> str:
+    return f"/{our.package_id}/pkg/{directory.strip('/')}".rstrip("/")
+
+
+async def serve_index_html(our: Address, directory: str) -> None:
+    """Have http_server serve `pkg/{directory}/index.html` at `/`, to those who are logged in.
+
+    Raises `VfsError`, `HttpServerError`, `SendError`.
+    """
+    content = await read_file(f"{_folder(our, directory)}/index.html")
+    await bind_http_static_path("/", True, False, "text/html", content)
+
+
+async def serve_ui(our: Address, directory: str) -> None:
+    """`serve_index_html`, and every file below `pkg/{directory}` at its path. Raises as that does."""
+    folder = _folder(our, directory)
+    await serve_index_html(our, directory)
+    for path in await list_files(folder):
+        content = await read_file(path)
+        await bind_http_static_path(path.removeprefix(folder), True, False, get_mime_type(path), content)
+
+
+async def handle_ui_asset_request(our: Address, directory: str, path: str) -> None:
+    """Answer the HTTP call that is the prompting message with the file that it asks for.
+
+    `path` is `request.path()`, or any URL or path with our process id in it; `/` asks for `index.html`.
+    Raises `VfsError` for what is no file below `pkg/{directory}`, and then nothing is answered; `SendError`.
+    """
+    _, found, below = path.partition(str(our.process))
+    asked = unquote(below if found else path).strip("/") or "index.html"
+    if ".." in asked.split("/"):
+        raise VfsError(f"{path} is not below {directory}", "a path with '..' in it is never served")
+    await read_file(f"{_folder(our, directory)}/{asked}")
+    response = HttpResponse(200, {"Content-Type": get_mime_type(asked)})
+    Response().ipc(response.to_bytes()).inherit(True).send()
