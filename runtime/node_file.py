@@ -1,0 +1,76 @@
+"""How commands find a running node: HOME/node.json says where it is, HOME/rpc.token lets them in (DESIGN section 4)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import attrs
+
+from kernel.codec import Malformed, Shape
+
+NODE_FILE = "node.json"
+TOKEN_FILE = "rpc.token"  # noqa: S105 - a file name
+
+
+@attrs.frozen
+class NodeFile:
+    """Of a node that runs: `url` without a trailing slash."""
+
+    pid: int
+    url: str
+    name: str
+
+
+_NODE_FILE: Shape[NodeFile] = Shape(NodeFile)
+
+
+def write_node_file(home: Path, node: NodeFile, token: str) -> None:
+    """The token is readable for its owner only, from its first byte on. Raises OSError."""
+    _replace(home / TOKEN_FILE, token.encode(), 0o600)
+    _replace(home / NODE_FILE, _NODE_FILE.encode(node) + b"\n", 0o644)
+
+
+def remove_node_file(home: Path) -> None:
+    """Raises OSError, not for what is gone already."""
+    for name in (NODE_FILE, TOKEN_FILE):
+        (home / name).unlink(missing_ok=True)
+
+
+def read_node_file(home: Path) -> NodeFile | None:
+    """None when no node runs from that home: there is no file, none that can be read, or its process is gone."""
+    try:
+        node = _NODE_FILE.decode((home / NODE_FILE).read_bytes())
+    except (OSError, Malformed):
+        return None
+    return node if _runs(node.pid) else None
+
+
+def read_token(home: Path) -> str | None:
+    """None when there is none that we may read."""
+    try:
+        return (home / TOKEN_FILE).read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _replace(path: Path, data: bytes, mode: int) -> None:
+    """Whole or not at all: a reader sees the old content or the new."""
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+    fresh.replace(path)
+
+
+def _runs(pid: int) -> bool:
+    if pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
