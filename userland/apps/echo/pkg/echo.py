@@ -1,0 +1,66 @@
+"""Says back what it hears.
+
+A Request gets its own ipc and payload for an answer, an HTTP call its own body, a WebSocket frame comes back in the
+type it came in. GET shows a page to try the last two.
+"""
+
+from userland.process_lib import (
+    Address,
+    Malformed,
+    Message,
+    Payload,
+    Response,
+    SendError,
+    await_message,
+    http,
+    println,
+)
+
+HTTP_SERVER = "http_server:sys:nectar"
+DIRECTORY = "ui"
+
+
+async def init(our: Address) -> None:
+    await open_to_the_web(our)
+    while True:
+        try:
+            echo(await await_message())
+        except SendError as error:
+            println(f"came back: {error}")
+
+
+async def open_to_the_web(our: Address) -> None:
+    """Without the web there is still an echo for messages, so nothing that fails here ends the process."""
+    try:
+        await http.serve_index_html(our, DIRECTORY)
+        await http.bind_ws_path("/")
+    except (http.HttpServerError, http.VfsError, SendError) as error:
+        println(f"not on the web: {error}")
+
+
+def echo(message: Message) -> None:
+    if is_of_the_web(message):
+        echo_to_the_web(message)
+    elif message.is_request() and message.wants_response:
+        Response().ipc(message.ipc).payload(message.payload()).send()
+
+
+def is_of_the_web(message: Message) -> bool:
+    """http_server also brings messages that people inject; those are like any other."""
+    if not (message.is_request() and message.is_local() and message.is_process(HTTP_SERVER)):
+        return False
+    try:
+        http.HttpServerRequest.from_bytes(message.ipc)
+    except Malformed:
+        return False
+    return True
+
+
+def echo_to_the_web(message: Message) -> None:
+    payload = message.payload() or Payload()
+    match http.HttpServerRequest.from_bytes(message.ipc):
+        case http.Http(request):
+            kind = request.headers.get("content-type", "application/octet-stream")
+            http.send_response(200, {"Content-Type": kind}, payload.bytes)
+        case http.WebSocketPush(channel_id, message_type):
+            http.send_ws_push(channel_id, message_type, payload)
