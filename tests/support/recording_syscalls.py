@@ -186,6 +186,9 @@ class RecordingSyscalls:
     def is_running(self, process: ProcessId) -> bool:
         return process == self._our.process
 
+    def has_room(self, process: ProcessId, size: int) -> bool:
+        return process == self._our.process
+
     def watch_exits(self) -> None:
         self._note("watch_exits")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -38,5 +39,4 @@ def test_the_names_of_http_are_those_of_the_package_except_two():
 
 
 def test_the_package_carries_its_types():
-    process_lib = importlib.import_module("userland.process_lib")
-    assert (Path(process_lib.__file__).parent / "py.typed").exists()
+    assert (resources.files("userland.process_lib") / "py.typed").is_file()

@@ -160,18 +160,14 @@ def _push(channel_id: int, message_type: WsMessageType) -> RawRequest:
 
 
 @overload
-def send_ws_push(channel_id: int, message_type: WsMessageType, payload: Payload, /) -> None: ...
+def send_ws_push(channel_id: int, message_type: WsMessageType, payload: Payload) -> None: ...
 
 
 @overload
 def send_ws_push(node: str, channel_id: int, message_type: WsMessageType, payload: Payload) -> None: ...
 
 
-@overload
-def send_ws_push(*, channel_id: int, message_type: WsMessageType, payload: Payload) -> None: ...
-
-
-def send_ws_push(
+def send_ws_push(  # type: ignore[misc]  # a number in the place of the node is the channel
     node: object = None, channel_id: object = None, message_type: object = None, payload: object = None
 ) -> None:
     """Send `payload` to the client of a channel: `(channel_id, type, payload)`, or with the owner's node in front.

@@ -184,9 +184,8 @@ def test_attach_all_attaches_what_the_target_issued():
         for target in (ECHO, "our@echo:echo:nectar"):
             Request().target(target).ipc(b"").attach_all().attach_all().send()
         Response().ipc(b"").attach_all(ECHO).send()
-    attached = [arguments[1].capabilities for _, arguments in calls.calls[:2]]
-    assert attached == [(mine,), (mine,)]
-    assert calls.calls[2][1][0].capabilities == (mine,)
+    assert [request.capabilities for _, request, _, _ in calls.sent()] == [(mine,), (mine,)]
+    assert calls.calls[2] == ("send_response", (RawResponse(ipc=b"", capabilities=(mine,)), None))
 
 
 # -- mistakes speak (DESIGN section 3)
@@ -243,11 +242,11 @@ def test_a_call_outside_an_actor_says_where_to_make_it():
 @pytest.mark.parametrize(
     ("mistake", "hint"),
     [
-        (lambda: Request().ipc({"a": 1}), r"\.try_ipc\(value\)"),
-        (lambda: Request().context(3), r"\.try_context\(value\)"),
-        (lambda: Request().payload_bytes(None), r"\.try_payload_bytes\(value\)"),
-        (lambda: Request().payload(b"x"), r"\.payload_bytes"),
-        (lambda: Request().expects_response(0.5), "whole seconds"),
+        (lambda: Request().ipc({"a": 1}), r"\.try_ipc\(value\)"),  # type: ignore[arg-type]
+        (lambda: Request().context(3), r"\.try_context\(value\)"),  # type: ignore[arg-type]
+        (lambda: Request().payload_bytes(None), r"\.try_payload_bytes\(value\)"),  # type: ignore[arg-type]
+        (lambda: Request().payload(b"x"), r"\.payload_bytes"),  # type: ignore[arg-type]
+        (lambda: Request().expects_response(0.5), "whole seconds"),  # type: ignore[arg-type]
         (lambda: Request().expects_response(-1), "whole seconds"),
         (lambda: Request().expects_response(True), "whole seconds"),
     ],
@@ -259,5 +258,5 @@ def test_a_value_of_the_wrong_type_is_refused_with_what_to_write(mistake, hint):
 
 async def test_a_timeout_that_is_no_whole_number_of_seconds_is_refused_before_anything_is_sent():
     with recording() as calls, pytest.raises(TypeError, match="whole seconds"):
-        await Request().target(ECHO).ipc(b"").send_and_await_response(1.5)
+        await Request().target(ECHO).ipc(b"").send_and_await_response(1.5)  # type: ignore[arg-type]
     assert calls.calls == []

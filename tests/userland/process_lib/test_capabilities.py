@@ -26,7 +26,7 @@ def test_own_capabilities_are_found_by_issuer_and_params_whatever_the_spacing():
 def test_grant_messaging_lets_each_named_process_message_us(with_our):
     """C-070, the library's half."""
     with recording() as calls:
-        processes = ["a:b:c", ProcessId("d", "e", "f")]
+        processes: list[ProcessId | str | tuple[str, str, str]] = ["a:b:c", ProcessId("d", "e", "f")]
         if with_our:
             process_lib.grant_messaging(calls.our, processes)
         else:

@@ -82,7 +82,7 @@ async def test_an_unreadable_answer_is_an_error_of_the_server(answer):
 
 async def test_a_static_path_without_content_is_refused_before_it_is_sent():
     with recording() as calls, pytest.raises(TypeError, match="content to serve"):
-        await http.bind_http_static_path("/", True, False, "text/html")
+        await http.bind_http_static_path("/", True, False, "text/html")  # type: ignore[call-overload]
     assert calls.calls == []
 
 

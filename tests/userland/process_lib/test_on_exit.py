@@ -36,7 +36,7 @@ def test_an_added_request_is_in_the_new_value_only():
     one = OnExit.requests([ENTRY])
     two = one.add_request(BUILDER)
     assert isinstance(two, OnExit)
-    assert (len(one.get_requests()), len(two.get_requests())) == (1, 2)
+    assert (one.get_requests(), two.get_requests()) == ((ENTRY,), (ENTRY, ENTRY))
 
 
 @pytest.mark.parametrize("policy", [OnExit.none(), OnExit.restart()])

@@ -77,13 +77,13 @@ async def test_a_builder_given_to_a_raw_call_is_told_to_send_itself():
     builder = Request().target(ECHO).ipc(b"")
     with recording() as calls:
         with pytest.raises(TypeError, match=r"raw wit\.Request.*send\(\)"):
-            process_lib.send_request(ECHO, builder)
+            process_lib.send_request(ECHO, builder)  # type: ignore[arg-type]
         with pytest.raises(TypeError, match=r"raw wit\.Response"):
-            process_lib.send_response(Response().ipc(b""))
+            process_lib.send_response(Response().ipc(b""))  # type: ignore[arg-type]
         with pytest.raises(TypeError, match=r"raw wit\.Request"):
-            await process_lib.send_and_await_response(ECHO, builder)
+            await process_lib.send_and_await_response(ECHO, builder)  # type: ignore[arg-type]
         with pytest.raises(TypeError, match=r"raw wit\.Request"):
-            process_lib.send_requests([(ECHO, builder, None, None)])
+            process_lib.send_requests([(ECHO, builder, None, None)])  # type: ignore[list-item]
     assert calls.calls == []
 
 
@@ -118,7 +118,7 @@ async def test_a_state_that_does_not_parse_is_never_taken_for_none():
 
 async def test_a_state_must_be_bytes():
     with recording(), pytest.raises(TypeError, match=r"json\.dumps"):
-        await process_lib.set_state({"a": 1})
+        await process_lib.set_state({"a": 1})  # type: ignore[arg-type]
 
 
 MESSAGING = Capability.messaging(ECHO)

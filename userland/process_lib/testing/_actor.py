@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import overload
 
 import attrs
 import trio
@@ -233,6 +234,28 @@ class AsyncActor:
         """Let time pass; whatever falls due happens at its time."""
         await trio.sleep(seconds)
         await self.settle()
+
+    @overload
+    async def send(
+        self,
+        ipc: Reply,
+        payload: Payload | None = None,
+        *,
+        expects_response: int,
+        metadata: str | None = None,
+        source: Target | None = None,
+    ) -> Message: ...
+
+    @overload
+    async def send(
+        self,
+        ipc: Reply,
+        payload: Payload | None = None,
+        *,
+        expects_response: None = None,
+        metadata: str | None = None,
+        source: Target | None = None,
+    ) -> None: ...
 
     async def send(
         self,

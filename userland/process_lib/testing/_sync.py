@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from typing import overload
 
 from kernel.address import Address
 from kernel.message import Message, Payload
@@ -84,6 +85,28 @@ class Actor:
         """Let time pass; whatever falls due happens at its time."""
         self._thread.call(partial(self._actor.advance, seconds))
 
+    @overload
+    def send(
+        self,
+        ipc: Reply,
+        payload: Payload | None = None,
+        *,
+        expects_response: int,
+        metadata: str | None = None,
+        source: Target | None = None,
+    ) -> Message: ...
+
+    @overload
+    def send(
+        self,
+        ipc: Reply,
+        payload: Payload | None = None,
+        *,
+        expects_response: None = None,
+        metadata: str | None = None,
+        source: Target | None = None,
+    ) -> None: ...
+
     def send(
         self,
         ipc: Reply,
@@ -98,14 +121,15 @@ class Actor:
         Text and bytes are sent as they are, other values as JSON. `source` may be any process, also of another node.
         Raises `SendError` when the message or the answer does not arrive.
         """
-        call = partial(
-            self._actor.send,
-            ipc,
-            payload,
-            expects_response=expects_response,
-            metadata=metadata,
-            source=source,
-        )
+
+        async def call() -> Message | None:
+            if expects_response is None:
+                await self._actor.send(ipc, payload, metadata=metadata, source=source)
+                return None
+            return await self._actor.send(
+                ipc, payload, expects_response=expects_response, metadata=metadata, source=source
+            )
+
         return self._thread.call(call)
 
     def push_http(
