@@ -39,7 +39,9 @@ def compile_module(file: str, data: bytes) -> ModuleSource:
     except SyntaxError as error:
         text = f": {error.text.strip()!r}" if error.text else ""
         raise ProgramError(file, f"line {error.lineno}: {error.msg}{text}", "correct that line") from None
-    except (ValueError, RecursionError) as error:
+    except (MemoryError, RecursionError):
+        raise ProgramError(file, "is nested too deeply for Python", "split its longest expression") from None
+    except ValueError as error:
         raise ProgramError(file, f"is no Python source: {error}", "write Python as UTF-8 text") from None
     return ModuleSource(file, code, lines, tuple(_absolute_imports(tree)))
 

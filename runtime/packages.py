@@ -102,6 +102,7 @@ async def recover(disk: Disk, package: PackageId) -> None:
     if not await _exists(disk, staging):
         return
     if not await _exists(disk, drive) and await _exists(disk, f"{staging}/old"):
+        await disk.make_folder(str(package))
         await disk.rename(f"{staging}/old", drive)
         await disk.sync(drive)
     await disk.remove(staging)

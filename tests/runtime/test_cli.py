@@ -289,6 +289,13 @@ def test_kill_of_a_process_that_is_not_there_fails(shell: Shell) -> None:
     assert said == Said(1, "", "nectar: there is no process none:none:nectar\ntry: nectar ps\n")
 
 
+def test_a_kill_that_did_not_happen_is_a_failure(shell: Shell) -> None:
+    with rpc_door(LISTED, rpc({"Err": "MalformedRequest"})) as door:
+        said = shell("kill", "echo:echo:nectar", "--url", door.url)
+    assert said.code == 1
+    assert "did not kill" in said.err
+
+
 @pytest.mark.parametrize("answer", [rpc("nonsense"), rpc({"Err": "MalformedRequest"})])
 def test_a_kernel_that_answers_something_else_is_a_failure(answer: tuple[int, bytes], shell: Shell) -> None:
     with rpc_door(answer) as door:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import gc
 import linecache
 import sys
@@ -368,3 +369,25 @@ async def test_a_guard_stands_before_the_imports_and_builtins_of_a_package(state
     init: Callable[[Address], Awaitable[object]] = (await loader.prepare(CHESS, PATH)).fresh()
     assert await init(OUR) == (42.0, None, "/")
     assert open is not None
+
+
+@pytest.mark.parametrize(
+    ("path", "fix"),
+    [("/notes.txt", "ends in .py"), ("/chess.v2.py", "letters, digits")],
+)
+async def test_a_file_that_cannot_be_a_module_is_told_apart_from_a_missing_one(path: str, fix: str) -> None:
+    error = await refusal({"notes.txt": "", "chess.v2.py": INIT + "pass"}, path)
+    assert not isinstance(error, NoSuchFile)
+    assert fix in error.fix
+
+
+async def test_a_source_that_is_nested_too_deeply_is_refused() -> None:
+    error = await refusal({"chess.py": "x = " + "-" * 100_000 + "1"})
+    assert error.file == PATH
+
+
+async def test_a_disk_that_fails_is_told_with_its_reason() -> None:
+    disk = await disk_with({"chess.py": INIT + "pass"})
+    disk.broken = errno.EIO
+    with pytest.raises(ProgramError, match="Input/output error"):
+        await DiskPrograms(disk).prepare(CHESS, PATH)

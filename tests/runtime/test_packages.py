@@ -190,3 +190,23 @@ async def test_a_removed_package_leaves_nothing() -> None:
     await disk.sync("")
     await remove_files(disk, CHESS)
     assert await content(disk.crash()) == {}
+
+
+async def test_an_old_version_that_was_moved_aside_comes_back() -> None:
+    """C-160. As a file system may leave it, of which only the first rename reached the disk."""
+    disk = MemoryDisk()
+    plan = planned(package())
+    for path, data in plan.files.items():
+        await disk.write(f".staging/chess:nectar/old/{path}", data)
+    await disk.write(".staging/chess:nectar/new/half", b"")
+    await recover_all(disk)
+    assert await content(disk) == in_drive(package())
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(path: Path) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", denied)
+    with pytest.raises(PackageError, match=r"metadata.json: cannot be read: Permission denied"):
+        read_package(write(tmp_path, package()))

@@ -161,6 +161,11 @@ def test_a_capability_of_a_process_that_does_not_run_is_given_with_a_warning() -
     ]
 
 
+def test_a_grant_to_a_process_that_does_not_run_is_a_warning() -> None:
+    found = plan(chess(grant_capabilities=["terminal:terminal:nectar"]))
+    assert [w.path for w in found.warnings] == ["$[0].grant_capabilities[0]"]
+
+
 def test_processes_of_one_package_may_ask_for_each_other() -> None:
     found = plan(
         chess(request_capabilities=["clock:chess:alice.uq"]),
