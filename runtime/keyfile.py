@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from kernel import jsontext
 from kernel.address import OUR, is_safe
 from kernel.codec import Malformed, Shape
+from kernel.kernel import BadNodeName
 from kernel.ports import Chance
 from runtime.files import replace_file
 
@@ -33,10 +34,6 @@ _FORMAT = 1
 _BIGGEST_MEMORY_KIB = 4 * 1024 * 1024
 _MOST_ITERATIONS = 64
 _MOST_LANES = 64
-
-
-class BadNodeName(ValueError):
-    """No node may be called that."""
 
 
 class BadPassword(ValueError):

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel import jsontext
+from kernel.kernel import BadNodeName
 from runtime.keyfile import (
-    BadNodeName,
     BadPassword,
     Cost,
     Identity,
