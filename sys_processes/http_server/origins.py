@@ -9,7 +9,7 @@ import attrs
 
 _AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?")
 _ORIGIN = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#@]+)/?")
-_DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def is_loopback(address: str) -> bool:
@@ -72,6 +72,10 @@ class Origin:
         return cls(scheme, authority.name, port)
 
     def is_same_site(self, host: Authority) -> bool:
-        """Same host and port. A Host without a port means the default port of the page's scheme."""
-        port = _DEFAULT_PORTS.get(self.scheme) if host.port is None else host.port
-        return self.name == host.name and self.port == port
+        """Same host and port. A Host without a port means the default port of the page's scheme; a page that came over
+        neither http nor https is not ours.
+        """
+        default = _DEFAULT_PORTS.get(self.scheme)
+        if default is None:
+            return False
+        return self.name == host.name and self.port == (default if host.port is None else host.port)

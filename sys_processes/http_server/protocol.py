@@ -238,6 +238,8 @@ OPEN_NOT_VALID = WebSocketPushError("WebSocketOpen is not a valid request")
 
 # -- what clients send (6.12)
 
+_WHEN_GIVEN = {"omit_default": True}
+
 
 @attrs.frozen
 class WsRegister:
@@ -246,7 +248,7 @@ class WsRegister:
     auth_token: str
     target_process: ProcessId
     encrypted: bool
-    public_key_hex: str | None = None
+    public_key_hex: str | None = attrs.field(default=None, metadata=_WHEN_GIVEN)
 
 
 @attrs.frozen
@@ -269,8 +271,6 @@ REGISTERED: Shape[WsRegisterResponse] = Shape(WsRegisterResponse)
 
 
 # -- the RPC route (6.10)
-
-_WHEN_GIVEN = {"omit_default": True}
 
 
 @attrs.frozen
