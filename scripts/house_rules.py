@@ -22,7 +22,7 @@ VAGUE_CLASS = re.compile(r"\w+(Manager|Handler|Helper|Service|Base|Utils?)$")
 UNFINISHED = re.compile(r"\b([T]ODO|[F]IXME|[X]XX|[H]ACK)\b")
 OF_ONE_MACHINE = re.compile(r"(?<![\w.$}])/(work|root|home|opt|Users)/\w")
 REGISTRY = re.compile(r"pypi[.]org|pythonhosted[.]org|registry[.]npmjs|/simple[/\"']")
-HISTORY = re.compile(r"# .*\b(previously|formerly|used to be|was once)\b", re.IGNORECASE)
+HISTORY = re.compile(r"[#] .*\b(previously|formerly|used to be|was once)\b", re.IGNORECASE)
 TYPED_AGAIN = re.compile(r"^\s*(:param |:returns?:|Args:$|Returns:$)", re.MULTILINE)
 NOT_IN_APPS = {"asyncio", "os", "random", "secrets", "socket", "threading", "time", "trio", "uuid"}
 

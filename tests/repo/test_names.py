@@ -20,7 +20,7 @@ BREACHES = {
     "unfinished work": ("docs/plan.md", "TO" + "DO: write\n", "is unfinished"),
     "a path of one machine": ("docs/plan.md", "look into /" + "home/ann/nectar\n", "path of one machine"),
     "a registry address": ("pyproject.toml", "url = 'https://" + "pypi." + "org'\n", "package registry"),
-    "history in a comment": ("kernel/a.py", "x = 1  # " + "previously 2\n", "tells history"),
+    "history in a comment": ("kernel/a.py", "x = 1  #" + " previously 2\n", "tells history"),
     "a docstring that repeats the signature": ("kernel/a.py", '"""Does.\n\n:param x: it\n"""\n', ":param"),
     "a core that waits": ("sys_processes/vfs/core.py", "async def read(): ...\n", "never waits"),
     "the order of a set": ("kernel/a.py", "for x in {1, 2}:\n    print(x)\n", "iterates a set"),
