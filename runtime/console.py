@@ -112,7 +112,7 @@ class LogConsole:
         verbosity: int = 0,
         log_format: LogFormat = LogFormat.Text,
         folder: Path | None = None,
-        write: Callable[[str], None] = write_to_stderr,
+        write: Callable[[str], object] = write_to_stderr,
         recent: int = 1000,
     ) -> None:
         """`folder` gets the files (none without it); `write` shows a line with its newline, and may block or

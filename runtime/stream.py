@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import NoReturn
 
 import trio
@@ -59,7 +58,8 @@ class TcpStream(trio.abc.HalfCloseableStream):
                 self._fail(failure)
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        with self._sender():
+        self._begin_sending()
+        try:
             self._sends += 1
             if self._sends >= SENDS_PER_PASS:
                 self._sends = 0
@@ -67,13 +67,17 @@ class TcpStream(trio.abc.HalfCloseableStream):
             else:
                 await checkpoint_if_cancelled()
             sent = self._send_now(data)
-            if sent == len(data):
-                return
-            with memoryview(data) as view:
-                while sent < len(view):
-                    await wait_writable(self._socket)
-                    with view[sent:] as rest:
-                        sent += self._send_now(rest)
+            if sent < len(data):
+                await self._send_rest(data, sent)
+        finally:
+            self._sending = False
+
+    async def _send_rest(self, data: bytes | bytearray | memoryview, sent: int) -> None:
+        with memoryview(data) as view:
+            while sent < len(view):
+                await wait_writable(self._socket)
+                with view[sent:] as rest:
+                    sent += self._send_now(rest)
 
     def try_send(self, data: bytes | bytearray | memoryview) -> int:
         """Send what fits at once; how many bytes that were. 0 while another task is in `send_all`.
@@ -87,19 +91,26 @@ class TcpStream(trio.abc.HalfCloseableStream):
         return self._send_now(data)
 
     async def wait_send_all_might_not_block(self) -> None:
-        with self._sender():
+        self._begin_sending()
+        try:
             await wait_writable(self._socket)
+        finally:
+            self._sending = False
 
     async def send_eof(self) -> None:
-        with self._sender(ended=True):
+        if self._ended:
+            self._check()
             await checkpoint()
-            if self._ended:
-                return
-            try:
-                self._socket.shutdown(socket.SHUT_WR)
-            except OSError as failure:
-                self._fail(failure)
+            return
+        self._begin_sending()
+        try:
+            await checkpoint()
+            self._socket.shutdown(socket.SHUT_WR)
             self._ended = True
+        except OSError as failure:
+            self._fail(failure)
+        finally:
+            self._sending = False
 
     async def aclose(self) -> None:
         if self._socket.fileno() != -1:
@@ -115,18 +126,11 @@ class TcpStream(trio.abc.HalfCloseableStream):
         except OSError as failure:
             self._fail(failure)
 
-    @contextmanager
-    def _sender(self, *, ended: bool = False) -> Iterator[None]:
+    def _begin_sending(self) -> None:
         if self._sending:
             raise trio.BusyResourceError("another task is sending on this connection")
-        if not ended:
-            self._check_sender()
-        self._check()
+        self._check_sender()
         self._sending = True
-        try:
-            yield
-        finally:
-            self._sending = False
 
     def _check_sender(self) -> None:
         self._check()

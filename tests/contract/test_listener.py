@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import attrs
@@ -230,7 +230,7 @@ async def test_closing_our_side_ends_our_own_waits(bench: Bench) -> None:
             await trio.testing.wait_all_tasks_blocked()
             await server.aclose()
         await server.aclose()
-        calls = [
+        calls: list[Callable[[], Awaitable[object]]] = [
             server.receive_some,
             lambda: server.send_all(b"x"),
             server.send_eof,

@@ -88,7 +88,10 @@ def test_an_unsafe_name_is_refused_new_and_in_a_keyfile(name: str) -> None:
 )
 def test_a_secret_of_another_length_is_refused(field: str, length: int) -> None:
     """C-113."""
-    short = attrs.evolve(ALICE, **{field: bytes(length)})
+    if field == "jwt_secret":
+        short = attrs.evolve(ALICE, jwt_secret=bytes(length))
+    else:
+        short = attrs.evolve(ALICE, file_key=bytes(length))
     with pytest.raises(KeyfileBroken, match=rf"{field} of alice\.dev has {length} bytes, expected 32"):
         seal(short, "secret", SeededChance(2), QUICK).unlock("secret")
 
@@ -118,7 +121,13 @@ def test_a_derivation_that_would_take_for_ever_is_refused_at_once() -> None:
     assert isinstance(content, dict)
     kdf = content["kdf"]
     assert isinstance(kdf, dict)
-    bad = [{"memory_kib": 2**40}, {"iterations": 10**9}, {"lanes": 10**6}, {"lanes": 0}, {"memory_kib": 7}]
+    bad: list[dict[str, jsontext.JsonValue]] = [
+        {"memory_kib": 2**40},
+        {"iterations": 10**9},
+        {"lanes": 10**6},
+        {"lanes": 0},
+        {"memory_kib": 7},
+    ]
     bad += [{"iterations": -1}, {"name": "md5"}, {"salt": "AA=="}, {"salt": "no base64"}]
     for change in bad:
         with pytest.raises(KeyfileBroken):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import pytest
 import trio
@@ -17,6 +18,9 @@ from kernel.ports import Put, StoreFailed
 from runtime.sim.workers import InlineWorkers
 from runtime.store import RETRY_SECONDS, SqliteStore
 from runtime.workers import ThreadWorkers
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def never(text: str) -> None:
@@ -122,7 +126,7 @@ async def test_batches_applied_during_a_round_share_the_next_one(tmp_path: Path)
     rounds: list[str] = []
 
     class CountingWorkers(InlineWorkers):
-        async def run(self, work: Callable[..., object], *args: object, **kwargs: object) -> object:
+        async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
             rounds.append(work.__name__)
             return await super().run(work, *args, **kwargs)
 
