@@ -302,6 +302,26 @@ def test_the_short_cuts_refuse_what_the_codec_refuses(raw: bytes) -> None:
     assert decoded(ACTION, raw) == decoded(SLOW_ACTION, raw)
 
 
+@pytest.mark.parametrize("key", ["source_socket_addr", "method", "raw_path", "url", "bound_path", "headers"])
+@pytest.mark.parametrize("value", [None, 1, "text", ["text"], {"a": 1}, {"a": "b"}, Ellipsis])
+def test_a_call_with_one_odd_field_reads_as_the_codec_reads_it(key: str, value: object) -> None:
+    form = parse(Http(CALL).to_bytes())
+    assert isinstance(form, dict)
+    call = form["Http"]
+    assert isinstance(call, dict)
+    changed = {**call, key: value} if value is not Ellipsis else {k: v for k, v in call.items() if k != key}
+    raw = dump({"Http": changed})
+    assert decoded(REQUEST, raw) == decoded(SLOW_REQUEST, raw)
+
+
+def test_a_foreign_class_is_no_request() -> None:
+    class Stray(HttpServerRequest):
+        pass
+
+    with pytest.raises(TypeError, match="no variant"):
+        Stray().to_bytes()
+
+
 @given(st.builds(HttpResponse, st.integers(0, 2**16 - 1), TEXT_MAP).flatmap(damaged))
 def test_a_response_reads_as_the_codec_reads_it(raw: bytes) -> None:
     assert decoded(RESPONSE, raw) == decoded(SLOW_RESPONSE, raw)
