@@ -12,10 +12,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 PACKAGES = ("kernel", "runtime", "sys_processes", "userland")
-CONTRACTS = {
-    contract["id"]: contract
-    for contract in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-}
+TOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+CONTRACTS = {contract["id"]: contract for contract in TOOLS["importlinter"]["contracts"]}
 
 # contract -> a file and the import that it must not have
 BREACHES = {
@@ -81,3 +79,9 @@ def test_a_contract_without_a_breach_is_kept(copied: Path):
 def test_every_system_process_is_a_stranger_to_the_others():
     folders = [path.name for path in (ROOT / "sys_processes").iterdir() if (path / "__init__.py").is_file()]
     assert sorted(CONTRACTS["strangers"]["modules"]) == sorted(f"sys_processes.{name}" for name in folders)
+
+
+def test_the_coverage_of_http_server_leaves_out_only_what_may_use_trio():
+    waiting = {line.split(" -> ")[0] for line in CONTRACTS["trio"]["ignore_imports"]}
+    left_out = [path.removesuffix(".py").replace("/", ".") for path in TOOLS["coverage"]["report"]["omit"]]
+    assert [name for name in left_out if name not in waiting] == []
