@@ -67,9 +67,6 @@ class ChunkedBody:
             raise BadChunk(400, "more chunk framing than body")
         if self._ends_chunk and not b"\r\n".startswith(self._line):
             raise BadChunk(400, "a chunk is longer than it says")
-        carriage_return = self._line.find(b"\r")
-        if 0 <= carriage_return < size - 2 or (carriage_return == size - 2 and self._line[-1:] != b"\n"):
-            raise BadChunk(400, "a carriage return inside a chunk line")
 
     def _take_line(self, limit: int) -> bool:
         """Whether the body ends with this line."""

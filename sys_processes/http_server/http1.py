@@ -26,7 +26,7 @@ _REQUEST_LINE = re.compile(rb"%b++ ([!-~]++) HTTP/([0-9])\.([0-9])" % _TOKEN)
 _BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 _TOKEN_START = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]")
 _HOST = re.compile(r"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")
-_ABSOLUTE = re.compile(r"https?://([^/?#@]+)([^#]*)", re.IGNORECASE)
+_ABSOLUTE = re.compile(r"https?://([^/?#@]+)((?:[/?][^#]*)?)", re.IGNORECASE)
 _DIGITS = re.compile(r"[0-9]+")
 
 # fmt: off

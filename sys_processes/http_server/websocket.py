@@ -16,7 +16,7 @@ import trio
 import wsproto
 from trio_websocket import CloseReason, ConnectionClosed, WebSocketConnection
 from wsproto.connection import ConnectionState
-from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
+from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessage
 from wsproto.utilities import LocalProtocolError
 
 from sys_processes.devices import ByteStream
@@ -107,19 +107,10 @@ class _Connection(WebSocketConnection):
             frame = struct.pack("!BBH", first, 126, size) + payload
         else:
             frame = struct.pack("!BBQ", first, 127, size) + payload
-        lock = self._stream_lock
         try:
-            # Waiting for a free lock would cost a turn of the scheduler.
-            lock.acquire_nowait()
-        except trio.WouldBlock:
-            await lock.acquire()
-        try:
-            await self._replay.send_all(frame)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            await self._abort_web_socket()
+            await self._write(frame)
+        except ConnectionClosed:
             raise self.closed_error() from None
-        finally:
-            lock.release()
 
     async def close_for(self, code: int, reason: str) -> None:
         """Close for a fault of the client, which gets the time to read why."""
@@ -128,6 +119,24 @@ class _Connection(WebSocketConnection):
         self.queue.end()
         await self._send(CloseConnection(code=code, reason=reason))
         await self._close_stream()
+
+    async def _send(self, event: Event) -> None:
+        await self._write(self._wsproto.send(event))
+
+    async def _write(self, frame: bytes) -> None:
+        lock = self._stream_lock
+        try:
+            # Without a turn of the scheduler: in it the reader could close the stream before our close frame is out.
+            lock.acquire_nowait()
+        except trio.WouldBlock:
+            await lock.acquire()
+        try:
+            await self._replay.send_all(frame)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            await self._abort_web_socket()
+            raise ConnectionClosed(self._close_reason) from None
+        finally:
+            lock.release()
 
     async def _handle_message_event(self, event: BytesMessage | TextMessage) -> None:
         # A piece of a fragmented message: whole ones took the fast lane.
@@ -158,6 +167,9 @@ class _Connection(WebSocketConnection):
         if self._close_reason is None:
             self._close_reason = CloseReason(event.code, event.reason or None)
         self.queue.end()
+        async with self._stream_lock:
+            # Whoever sends now, our own close frame perhaps, is not cut off by the closing of the stream.
+            pass
         await super()._handle_close_connection_event(event)
 
 
