@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeVarTuple
 
 import trio
-from trio.lowlevel import Abort, checkpoint, current_task, wait_task_rescheduled
+from trio.lowlevel import checkpoint, current_task
 
 from kernel.address import Address, ProcessId
 from kernel.admission import STATE, may_message
@@ -22,8 +22,9 @@ from kernel.errors import (
 )
 from kernel.events import EventKind
 from kernel.jsontext import dump, parse
-from kernel.mailbox import YIELD_EVERY, Returned, park
+from kernel.mailbox import YIELD_EVERY, Returned
 from kernel.message import KernelMessage, Message, OnExit, Payload, Request, Response, SendError
+from kernel.parking import make_sleep, park, sleep
 from kernel.process import OpenRequest, Process, ProcessState, TaskState, Window
 from kernel.syscalls import Outgoing
 
@@ -180,14 +181,13 @@ class Host:
     async def _outcome(self, state: TaskState, entry: OpenRequest) -> KernelMessage:
         """Wait until the entry is settled. Cancelled, it is forgotten."""
         if entry.outcome is None:
-            entry.task = current_task()
+            entry.task = state.task or current_task()
 
-            def left(_raise_cancel: object) -> Abort:
+            def left() -> None:
                 entry.task = None
                 self._router.forget(entry)
-                return Abort.SUCCEEDED
 
-            await wait_task_rescheduled(left)
+            await sleep(make_sleep(left))
         else:
             await checkpoint()
         outcome = entry.outcome
@@ -381,8 +381,8 @@ class Host:
     def is_running(self, process: ProcessId) -> bool:
         """Whether a message to it would be taken into its mailbox, full or not, capabilities aside."""
         found = self._router.find(process)
-        return found is not None and found.accepts()
+        return found is not None and found.accepts
 
     def has_room(self, process: ProcessId, size: int) -> bool:
         found = self._router.find(process)
-        return found is not None and found.accepts() and found.mailbox.fits(size)
+        return found is not None and found.accepts and found.mailbox.fits(size)

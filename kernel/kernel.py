@@ -132,7 +132,7 @@ class Kernel:
         )
         process = self.lifecycle.create(new)
         if error is not None:
-            process.state = ProcessState.ENDED
+            process.enter(ProcessState.ENDED)
             process.last_error = error
             self.router.print(0, process.address, f"cannot be started: {error}")
         return process

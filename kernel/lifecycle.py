@@ -20,8 +20,9 @@ from kernel.events import EventKind
 from kernel.exits import END_SECONDS, OUTCOMES, Backoff, ExitCause, Outcome
 from kernel.host import Host
 from kernel.jsontext import dump
-from kernel.mailbox import DEFAULT_LIMITS, Limits, park, wake
+from kernel.mailbox import DEFAULT_LIMITS, Limits
 from kernel.message import KernelMessage, OnExit, Request
+from kernel.parking import park, wake
 from kernel.process import Holdings, Process, ProcessState, TaskState
 from kernel.syscalls import process as current_process
 
@@ -157,7 +158,7 @@ class Lifecycle:
         assert self._nursery is not None, "the kernel does not run"
         assert self._context is not None
         assert process.program is not None
-        process.state = ProcessState.RUNNING
+        process.enter(ProcessState.RUNNING)
         process.started_at = trio.current_time()
         self._router.notify(EventKind.STARTED, process.pid)
         self._context.run(self._nursery.start_soon, self._run, process, process.program)
@@ -210,7 +211,8 @@ class Lifecycle:
             process.children = {}
         scope = trio.CancelScope()
         process.children[scope] = None
-        self._nursery.start_soon(self._run_child, process, scope, state, task, args)
+        # The fork is taken here: by the time the child runs, its parent may have received another message.
+        self._nursery.start_soon(self._run_child, process, scope, state.fork(None), task, args)
 
     async def _run_child(
         self,
@@ -222,7 +224,8 @@ class Lifecycle:
     ) -> None:
         host = current_process.get()
         assert isinstance(host, Host)
-        host.enter(state.fork(trio.lowlevel.current_task()))
+        state.task = trio.lowlevel.current_task()
+        host.enter(state)
         crashed = False
         try:
             with scope:
@@ -287,7 +290,7 @@ class Lifecycle:
     def _finish(self, process: Process) -> None:
         """The last step of a process (docs/processes.md, "How a process ends")."""
         router = self._router
-        process.state = ProcessState.ENDED
+        process.enter(ProcessState.ENDED)
         if process.asked is ExitCause.CANCELLED or (self._stopping and process.asked is None):
             outcome = OUTCOMES[ExitCause.CANCELLED][process.on_exit.kind]
         elif process.system:
@@ -332,7 +335,7 @@ class Lifecycle:
         if delay == 0:
             self.start(process)
             return
-        process.state = ProcessState.WAITING
+        process.enter(ProcessState.WAITING)
         self._router.print(1, process.address, f"restarts in {delay:g} s")
         when = trio.current_time() + delay
         self._router.deadlines.add(when, _Alarm(lambda: self._restart_now(process)))
@@ -363,7 +366,7 @@ class Lifecycle:
                 continue
             ipc = dump({"ProcessExited": {"id": str(process.pid), "cause": process.cause.name.capitalize()}})
             notice = KernelMessage(
-                router.draw("message id", 64), router.kernel_address, watcher.address, None, Request(ipc=ipc)
+                router.fresh_number(), router.kernel_address, watcher.address, None, Request(ipc=ipc)
             )
             router.notify(EventKind.APPENDED, pid, notice)
             watcher.mailbox.put(notice)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import attrs
-from trio.lowlevel import Abort, Task, checkpoint, current_task, reschedule, wait_task_rescheduled
+from trio.lowlevel import Task, checkpoint, current_task, reschedule
 
 from kernel.errors import ProcessEnded, ReceiveConflict
 from kernel.message import KernelMessage, SendError
+from kernel.parking import WAKE, Sleep, make_sleep, park, sleep, wake
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from kernel.process import OpenRequest
 
 MAX_MESSAGES = 65_536
@@ -32,32 +31,6 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
-class _Wake:
-    """What a parked task is woken with: trio only calls `unwrap`, and one shared object saves an allocation a message."""
-
-    __slots__ = ()
-
-    def unwrap(self) -> None:
-        return None
-
-
-_WAKE = _Wake()
-
-
-def wake(task: Task) -> None:
-    reschedule(task, _WAKE)  # type: ignore[arg-type]
-
-
-async def park(abort: Callable[[], None]) -> None:
-    """Sleep until `wake`. `abort` is called when the task is cancelled instead."""
-
-    def aborted(_raise_cancel: Callable[[], NoReturn]) -> Abort:
-        abort()
-        return Abort.SUCCEEDED
-
-    await wait_task_rescheduled(aborted)
-
-
 @attrs.define(eq=False)
 class Returned:
     """A message of ours that came back. `answers` is the open request it settles, if there was one."""
@@ -73,7 +46,7 @@ Item = KernelMessage | Returned
 class Mailbox:
     """FIFO. Only `take` waits; everything else is one step."""
 
-    __slots__ = ("_bytes", "_queue", "_receiving", "_senders", "_since_yield", "_task", "limits")
+    __slots__ = ("_bytes", "_queue", "_receiving", "_senders", "_since_yield", "_sleep", "_task", "limits")
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self.limits = limits
@@ -83,6 +56,7 @@ class Mailbox:
         self._receiving = False
         self._since_yield = 0
         self._senders: deque[Task] | None = None
+        self._sleep: Sleep | None = None
 
     def __len__(self) -> int:
         return len(self._queue) if self._queue else 0
@@ -107,11 +81,10 @@ class Mailbox:
         task = self._task
         if task is not None:
             self._task = None
-            reschedule(task, _WAKE)  # type: ignore[arg-type]
+            reschedule(task, WAKE)  # type: ignore[arg-type]
 
-    def _aborted(self, _raise_cancel: object) -> Abort:
+    def _left(self) -> None:
         self._task = None
-        return Abort.SUCCEEDED
 
     async def take(self) -> Item:
         """The oldest item. Raises `ReceiveConflict` when another task waits here."""
@@ -135,7 +108,9 @@ class Mailbox:
             self._receiving = True
             self._task = current_task()
             try:
-                await wait_task_rescheduled(self._aborted)
+                if self._sleep is None:
+                    self._sleep = make_sleep(self._left)
+                await sleep(self._sleep)
             finally:
                 self._receiving = False
             queue = self._queue

@@ -53,11 +53,20 @@ class Response:
         return self.ipc
 
 
-@attrs.define(eq=False)
-class KernelMessage:
+class _InTransit:
+    """The kernel's notes on an envelope, which never travel. Defaults of a class, because setting them costs."""
+
+    size = 0
+    answers: OpenRequest | None = None
+    responded = False
+    window: Window | None = None
+
+
+@attrs.define(eq=False, slots=False)
+class KernelMessage(_InTransit):
     """The envelope (PROTOCOL 2.3). The kernel owns it from the send to the delivery.
 
-    `context` is filled by the receiving kernel. The last four fields are its bookkeeping and never travel.
+    `context` is filled by the receiving kernel.
     """
 
     id: int
@@ -67,10 +76,6 @@ class KernelMessage:
     message: Request | Response
     payload: Payload | None = None
     context: bytes | None = None
-    size: int = 0
-    answers: OpenRequest | None = None
-    responded: bool = False
-    window: Window | None = None
 
 
 class SendErrorKind(enum.StrEnum):
@@ -189,7 +194,7 @@ class SendError(Exception):
     `message` is the failed message, labelled with its target as source; `context` is what was sent with it.
     """
 
-    def __init__(  # noqa: PLR0913 - the fields of PROTOCOL 2.4 and 0.4
+    def __init__(
         self,
         kind: SendErrorKind,
         reason: Reason,

@@ -10,7 +10,8 @@ import attrs
 from kernel.address import Address, ProcessId
 from kernel.capability import MESSAGING, NETWORK, Capability
 from kernel.exits import Backoff, ExitCause
-from kernel.mailbox import DEFAULT_LIMITS, Limits, Mailbox, wake
+from kernel.mailbox import DEFAULT_LIMITS, Limits, Mailbox
+from kernel.parking import wake
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,30 +146,36 @@ class TaskState:
         return child
 
 
-@attrs.define(eq=False)
-class OpenRequest:
+class _Unsettled:
+    """What an open request begins with. Defaults of a class, because setting them costs."""
+
+    holder: Process | None = None
+    settled = False
+    task: Task | None = None
+    outcome: KernelMessage | SendError | None = None
+
+
+@attrs.define(eq=False, slots=False)
+class OpenRequest(_Unsettled):
     """A Request whose answer is awaited. Exactly one of answer, error, abandonment settles it.
 
-    `holder` is the process that has the Request now: after a relay no longer its target.
+    `holder` is the process that has the Request now: after a relay no longer its target. `awaited`: the outcome goes to
+    the task that waits, not into the mailbox.
     """
 
-    id: int
     owner: Process
     envelope: KernelMessage
     context: bytes | None
     snapshot: KernelMessage | None
     awaited: bool
     expired: Callable[[OpenRequest], None]
-    holder: Process | None = None
-    settled: bool = False
-    task: Task | None = None
-    outcome: KernelMessage | SendError | None = None
+
+    @property
+    def id(self) -> int:
+        return self.envelope.id
 
     def fire(self) -> None:
         self.expired(self)
-
-    def left(self) -> None:
-        self.task = None
 
 
 class Process:
@@ -176,6 +183,7 @@ class Process:
 
     __slots__ = (
         "abandoned",
+        "accepts",
         "address",
         "asked",
         "backoff",
@@ -224,6 +232,7 @@ class Process:
         self.holdings = holdings
         self.mailbox = Mailbox(limits)
         self.state = ProcessState.STARTING
+        self.accepts = True
         self.scope: trio.CancelScope | None = None
         self.children: dict[trio.CancelScope, None] | None = None
         self.joining: Task | None = None
@@ -246,5 +255,6 @@ class Process:
             if error is not None:
                 self.last_error = error
 
-    def accepts(self) -> bool:
-        return self.state is ProcessState.RUNNING or self.state is ProcessState.STARTING
+    def enter(self, state: ProcessState) -> None:
+        self.state = state
+        self.accepts = state is ProcessState.RUNNING or state is ProcessState.STARTING

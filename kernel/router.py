@@ -5,10 +5,12 @@ No task and no queue of its own. Implements PROTOCOL 3.1-3.7 and 4.2 with the am
 
 from __future__ import annotations
 
+from hashlib import sha256
+from struct import unpack
 from typing import TypeVar
 
 import attrs
-import trio
+from trio import current_time
 
 from kernel.address import OUR, Address, ProcessId
 from kernel.admission import NET, lacks_messaging, lacks_network, may_message
@@ -17,7 +19,7 @@ from kernel.dead_letters import DeadLetter, DeadLetters
 from kernel.deadlines import Deadlines
 from kernel.errors import AlreadyResponded, NoPromptingMessage
 from kernel.events import Event, EventKind, Observer
-from kernel.mailbox import Returned, wake
+from kernel.mailbox import Returned
 from kernel.message import (
     KernelMessage,
     Message,
@@ -28,9 +30,12 @@ from kernel.message import (
     SendError,
     SendErrorKind,
 )
+from kernel.parking import wake
 from kernel.ports import Chance, Console, Keys
 from kernel.process import OpenRequest, Process, TaskState, Window
-from kernel.routing import DECISIONS, Rsvp
+from kernel.routing import DECISIONS
+
+NUMBERS_DRAWN = 256
 
 
 AnyMessage = TypeVar("AnyMessage", Request, Response)
@@ -59,6 +64,7 @@ class Router:
         self.deadlines = Deadlines()
         self.dead_letters = DeadLetters()
         self.observer: Observer | None = None
+        self._numbers: list[int] = []
 
     # -- what observers and people see
 
@@ -66,7 +72,7 @@ class Router:
         self, kind: EventKind, subject: ProcessId | None, message: KernelMessage | None = None, note: str = ""
     ) -> None:
         if self.observer is not None:
-            self.observer(Event(kind, trio.current_time(), subject, message, note))
+            self.observer(Event(kind, current_time(), subject, message, note))
 
     def print(self, verbosity: int, source: Address, text: str) -> None:
         if self.observer is not None:
@@ -76,7 +82,9 @@ class Router:
     def draw(self, label: str, bits: int) -> int:
         value = self.chance.bits(label, bits)
         if self.observer is not None:
-            self.notify(EventKind.DREW, None, note=f"{label} {value}")
+            shown = f"{value:x}"
+            note = shown if len(shown) <= 32 else sha256(shown.encode()).hexdigest()[:32]
+            self.notify(EventKind.DREW, None, note=f"{label} {note}")
         return value
 
     # -- requests
@@ -101,22 +109,26 @@ class Router:
         """
         prompting = state.prompting
         expects = request.expects_response
-        decision = DECISIONS[request.inherit * 4 + (expects is not None) * 2 + (prompting is not None)]
+        inherit = request.inherit
+        decision = DECISIONS[inherit * 4 + (expects is not None) * 2 + (prompting is not None)]
         rsvp = None
         if decision.fresh:
-            number = self._fresh_id()
-            if decision.rsvp is Rsvp.OURS:
+            numbers = self._numbers
+            number = numbers.pop() if numbers else self._fresh_number()
+            if number in self.open:
+                number = self._fresh_number()
+            if decision.ours:
                 rsvp = sender.address
         else:
             assert prompting is not None
             number = prompting.id
             rsvp = prompting.rsvp
-        if payload is None and request.inherit:
+        if payload is None and inherit:
             payload = state.payload
         if state.attached or request.capabilities:
             request = self._with_capabilities(sender, state, request)
-        size = len(request.ipc) if payload is None else len(request.ipc) + len(payload.bytes)
-        envelope = KernelMessage(number, sender.address, target, rsvp, request, payload, None, size)
+        envelope = KernelMessage(number, sender.address, target, rsvp, request, payload)
+        envelope.size = len(request.ipc) if payload is None else len(request.ipc) + len(payload.bytes)
         if window is not None:
             envelope.window = window
             window.waiting += 1
@@ -129,24 +141,28 @@ class Router:
             return None
         assert expects is not None
         entry = OpenRequest(
-            number,
-            sender,
-            envelope,
-            context,
-            prompting if decision.snapshot else None,
-            awaited,
-            self._expired,
+            sender, envelope, context, prompting if decision.snapshot else None, awaited, self._expired
         )
         self.open[number] = entry
-        self.deadlines.add(trio.current_time() + expects, entry)
+        self.deadlines.add(current_time() + expects, entry)
         self._deliver_request(sender, envelope, entry, privileged)
         return entry
 
-    def _fresh_id(self) -> int:
+    def _fresh_number(self) -> int:
+        """A message id: not 0, and of no open request. Drawn many at a time, because each draw costs."""
         while True:
-            number = self.draw("message id", 64)
-            if number and number not in self.open:
+            if not self._numbers:
+                block = self.draw("message ids", 64 * NUMBERS_DRAWN)
+                self._numbers = [
+                    n for n in unpack(f"<{NUMBERS_DRAWN}Q", block.to_bytes(8 * NUMBERS_DRAWN, "little")) if n
+                ]
+            number = self._numbers.pop()
+            if number not in self.open:
                 return number
+
+    def fresh_number(self) -> int:
+        """An id for a message of the kernel's own."""
+        return self._fresh_number()
 
     def find(self, target: ProcessId) -> Process | None:
         """The process of that id, by the alias rule if need be (PROTOCOL 0.3, C-012)."""
@@ -170,9 +186,9 @@ class Router:
         receiver = self.processes.get(target.process) or self.find(target.process)
         if receiver is None:
             refusal = self._no_such_process(target)
-        elif not receiver.accepts():
+        elif not receiver.accepts:
             refusal = self._not_running(receiver)
-        elif not privileged and not may_message(sender, receiver):
+        elif not (receiver.public or privileged or may_message(sender, receiver)):
             refusal = Refusal(
                 SendErrorKind.Timeout, Reason.capability_missing, lacks_messaging(sender, receiver)
             )
@@ -195,13 +211,14 @@ class Router:
 
     @staticmethod
     def _hold(entry: OpenRequest, holder: Process) -> None:
+        number = entry.envelope.id
         former = entry.holder
         if former is not None and former.owed is not None:
-            former.owed.pop(entry.id, None)
+            former.owed.pop(number, None)
         entry.holder = holder
         if holder.owed is None:
             holder.owed = {}
-        holder.owed[entry.id] = entry
+        holder.owed[number] = entry
 
     # -- why not
 
@@ -245,7 +262,7 @@ class Router:
         if not sender.holdings.network:
             return Refusal(SendErrorKind.Timeout, Reason.capability_missing, lacks_network(sender.pid))
         carrier = self.processes.get(NET)
-        if carrier is None or not carrier.accepts():
+        if carrier is None or not carrier.accepts:
             return Refusal(
                 SendErrorKind.Offline,
                 Reason.node_unreachable,
@@ -267,7 +284,7 @@ class Router:
                 Reason.capability_missing,
                 "the kernel takes no messages from other nodes",
             )
-        if not receiver.accepts():
+        if not receiver.accepts:
             return self._not_running(receiver)
         if not receiver.holdings.network:
             return Refusal(SendErrorKind.Timeout, Reason.capability_missing, lacks_network(receiver.pid))
@@ -342,7 +359,8 @@ class Router:
 
     def _answer(self, envelope: KernelMessage) -> None:
         entry = self.open.get(envelope.id)
-        if entry is None or entry.owner.pid != envelope.target.process:
+        target = envelope.target.process
+        if entry is None or (entry.owner.pid is not target and entry.owner.pid != target):
             self.print(2, envelope.source, f"a late or stray Response to {envelope.target} was dropped")
             self.bury(envelope.target.process, envelope, "its Request is not open (any more)")
             return
@@ -367,10 +385,11 @@ class Router:
     # -- outcomes
 
     def _close(self, entry: OpenRequest) -> None:
-        del self.open[entry.id]
+        number = entry.envelope.id
+        del self.open[number]
         holder = entry.holder
         if holder is not None and holder.owed is not None:
-            holder.owed.pop(entry.id, None)
+            holder.owed.pop(number, None)
         if not entry.settled:
             self.deadlines.settle(entry)
 
@@ -428,14 +447,14 @@ class Router:
                 task = entry.task
                 entry.task = None
                 wake(task)
-        elif owner.accepts():
+        elif owner.accepts:
             owner.mailbox.put(Returned(error, entry, envelope.size))
         else:
             self.bury(owner.pid, envelope, refusal.detail)
 
     def _return(self, sender: Process, envelope: KernelMessage, refusal: Refusal, *, definite: bool) -> None:
         """An error without an open request: it counts against its receiver's limit."""
-        if not sender.accepts() or not sender.mailbox.fits(envelope.size):
+        if not sender.accepts or not sender.mailbox.fits(envelope.size):
             self.bury(sender.pid, envelope, refusal.detail)
             return
         self.notify(EventKind.RETURNED, sender.pid, envelope, refusal.reason)
@@ -444,7 +463,7 @@ class Router:
 
     def bury(self, to: ProcessId, envelope: KernelMessage, why: str) -> None:
         self.notify(EventKind.DEAD_LETTER, to, envelope, why)
-        self.dead_letters.add(DeadLetter(trio.current_time(), to, envelope, why))
+        self.dead_letters.add(DeadLetter(current_time(), to, envelope, why))
 
     # -- the end of a process
 

@@ -23,6 +23,10 @@ class Decision:
     rsvp: Rsvp
     opens: bool
     snapshot: bool
+    ours: bool = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "ours", self.rsvp is Rsvp.OURS)
 
 
 _PLAIN = Decision(fresh=True, rsvp=Rsvp.NONE, opens=False, snapshot=False)

@@ -96,7 +96,7 @@ class Syscalls(Protocol):
     async def clear_state(self) -> None:
         """Returns when that is durable. Raises as `get_state`."""
 
-    async def spawn(  # noqa: PLR0913 - the reference's parameters
+    async def spawn(
         self,
         name: str | None,
         path: str,

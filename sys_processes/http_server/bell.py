@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trio.lowlevel import Task, current_task
 
-from kernel.mailbox import park, wake
+from kernel.parking import park, wake
 
 
 class Bell:

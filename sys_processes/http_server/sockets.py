@@ -165,11 +165,14 @@ class Sockets:
             await socket.close(opened.code, opened.reason)
             return
         target = Address(self._rules.node, owner)
-        if self._announce(opened, target):
-            await self._converse(socket, opened, writer, target, bound=bound)
-        else:
-            self._channels.refuse(opened)
-        await self._end(socket, opened, target)
+        try:
+            if self._announce(opened, target):
+                await self._converse(socket, opened, writer, target, bound=bound)
+            else:
+                self._channels.refuse(opened)
+        finally:
+            self._channels.gone(opened)
+            await self._end(socket, opened, target)
 
     def _announce(self, channel: Channel, target: Address) -> bool:
         """WebSocketOpen goes into the mailbox before the client hears of its channel, or not at all (C-122)."""
@@ -223,7 +226,6 @@ class Sockets:
 
     async def _end(self, socket: Socket, channel: Channel, target: Address) -> None:
         """Say goodbye to both sides at once: neither waits for the other."""
-        self._channels.gone(channel)
         ending = channel.ending or CLIENT_LEFT
         async with trio.open_nursery() as nursery:
             nursery.start_soon(socket.close, ending.code, ending.reason)
