@@ -157,6 +157,8 @@ class RequestParser:
 
     def head(self) -> RequestHead | None:
         """The next head, or None when more bytes are needed. Raises `BadRequest`."""
+        if self._at == len(self._data):
+            return None
         end = self._data.find(b"\r\n\r\n", max(self._at, self._searched))
         if end < 0:
             self._check_beginning()
@@ -205,8 +207,6 @@ class RequestParser:
     def _check_beginning(self) -> None:
         """Refuse at once what can no longer become a head."""
         size = len(self._data) - self._at
-        if not size:
-            return
         if _TOKEN_START.match(self._data, self._at) is None:
             raise BadRequest(400, "a request begins with its method; is this HTTP?")
         if _BARE_LINE_FEED.search(self._data, max(self._at, self._searched)) is not None:

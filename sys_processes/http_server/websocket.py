@@ -69,6 +69,8 @@ class _Connection(WebSocketConnection):
         """Raises `ConnectionClosed`."""
         request = await self._get_request()
         await request.accept(subprotocol=subprotocol)
+        # The frame codec alone does from here on; the handshake with its parser weighs as much as all the rest.
+        self._wsproto = self._wsproto.connection  # type: ignore[assignment]
         self.opened = True
         self._replay.release()
 

@@ -127,8 +127,9 @@ def requests(draw: st.DrawFn) -> bytes:
 # fmt: off
 SPICE = st.sampled_from([
     b"\n", b"\r", b"\r\n", b" ", b"\t", b":", b"\0", b"\x0b", b"\x7f", b"\xff", b",", b"#", b";", b"0", b"1", b"-",
-    b"+", b"chunked", b"HTTP/1.0", b"HTTP/2.0", b"Host: b\r\n", b"Content-Length: 3\r\n",
-    b"Transfer-Encoding: chunked\r\n", b"Transfer-Encoding: gzip, chunked\r\n", b"Content-Length: 3, 3\r\n", b"Connection: close\r\n", b" x: y\r\n",
+    b"+", b"chunked", b"HTTP/1.0", b"HTTP/2.0", b"Host: b\r\n", b"Content-Length: 3\r\n", b" x: y\r\n",
+    b"Transfer-Encoding: chunked\r\n", b"Transfer-Encoding: gzip, chunked\r\n", b"Content-Length: 3, 3\r\n",
+    b"Connection: close\r\n",
 ])
 # fmt: on
 
