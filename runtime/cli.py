@@ -111,14 +111,14 @@ def _add_boot(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--password-env", metavar="VAR", help="the environment variable that holds the password"
     )
-    parser.add_argument("--verbosity", type=int, choices=range(4), default=0, help="0 to 3, default: 0")
-    parser.add_argument("--log", choices=[form.value for form in LogFormat], default=LogFormat.Text.value)
+    parser.add_argument("--verbosity", type=int, choices=range(4), help="0 to 3; default: log.verbosity")
+    parser.add_argument("--log", choices=[form.value for form in LogFormat], help="default: log.format")
     _add_settings(parser)
 
 
 def _add_dev(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("packages", metavar="DIR", type=Path, nargs="*", help="default: the example apps")
-    parser.add_argument("--name", type=_node_name, default=DEV_NAME, help="default: %(default)s")
+    parser.add_argument("--name", type=_node_name, help=f"default: {DEV_NAME}")
     parser.add_argument("--port", type=_port, help="default: 8080 or the next free one; 0: any free one")
     parser.add_argument("--home", type=Path, help="keep the state here; default: a folder that is removed")
     parser.add_argument("--password", default=DEV_PASSWORD, help="default: %(default)s")
@@ -216,7 +216,7 @@ def _boot_options(arguments: argparse.Namespace) -> BootOptions:
         packages=tuple(arguments.packages),
         password=AskedPassword() if variable is None else PasswordVariable(variable),
         verbosity=arguments.verbosity,
-        log=LogFormat(arguments.log),
+        log=None if arguments.log is None else LogFormat(arguments.log),
         settings=tuple(arguments.settings),
     )
 

@@ -50,6 +50,10 @@ class Home:
     path: Path
 
     @property
+    def lock(self) -> Path:
+        return self.path / LOCK_FILE
+
+    @property
     def keyfile(self) -> Path:
         return self.path / "keyfile.json"
 

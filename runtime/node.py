@@ -67,6 +67,7 @@ class Node:
     def __init__(self, name: str, devices: Devices, secrets: NodeSecrets, http: HttpSettings) -> None:
         self.name = name
         self._devices = devices
+        self._stopped = False
         self._programs = DiskPrograms(devices.disk)
         self.kernel = Kernel(
             name,
@@ -188,7 +189,10 @@ class Node:
     # -- the end
 
     async def stop(self) -> list[ProcessId]:
-        """Close the door, end every process, flush. Those that had to be abandoned; at most 5 s."""
+        """Close the door, end every process, flush. Those that had to be abandoned. A second call does nothing."""
+        if self._stopped:
+            return self.kernel.lifecycle.abandoned
+        self._stopped = True
         await self._devices.listener.aclose()
         with trio.move_on_after(DRAIN_SECONDS):
             await self._door.drained.wait()

@@ -21,7 +21,7 @@ DEV_PASSWORD = "secret"  # noqa: S105 - known to everybody, on a node that is th
 class BootOptions:
     """`home` None: a temporary folder, removed at the end. `name` None: the one in the keyfile, which must exist.
 
-    `port` None: 8080, or the next free one; 0: any free one. `packages` are folders to install, approved by being
+    `verbosity` and `log` None: as config.toml says. `port` None: 8080, or the next free one; 0: any free one. `packages` are folders to install, approved by being
     named here. `settings` are (section.key, value as written), over those of HOME/config.toml. `dev`: open RPC on
     loopback, and a package is installed again when its folder changes.
     """
@@ -32,8 +32,8 @@ class BootOptions:
     bind: str = LOOPBACK
     packages: tuple[Path, ...] = ()
     password: PasswordSource
-    verbosity: int = 0
-    log: LogFormat = LogFormat.Text
+    verbosity: int | None = None
+    log: LogFormat | None = None
     settings: tuple[tuple[str, str], ...] = ()
     dev: bool = False
 

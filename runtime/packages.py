@@ -32,7 +32,7 @@ def read_package(folder: Path) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     size = 0
     try:
-        for path in _package_paths(folder):
+        for path in package_paths(folder):
             size += path.stat().st_size
             if size > MAX_BYTES or len(files) == MAX_FILES:
                 problem = f"has more than {MAX_FILES} files or {MAX_BYTES // 1024**2} MiB"
@@ -48,8 +48,8 @@ def read_package(folder: Path) -> dict[str, bytes]:
     return files
 
 
-def _package_paths(folder: Path) -> list[Path]:
-    """In a fixed order. Links to files are read through; links to folders are not entered."""
+def package_paths(folder: Path) -> list[Path]:
+    """The files that belong to a package, in a fixed order. Links to files are read through; links to folders are not entered."""
     found = [path for path in (folder / METADATA[0], folder / "manifest.json") if path.is_file()]
     for here, folders, names in os.walk(folder / "pkg"):
         folders[:] = sorted(name for name in folders if not _is_left_out(name))

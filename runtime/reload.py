@@ -1,0 +1,51 @@
+"""`nectar dev` installs a package again when its folder changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import trio
+
+from kernel.ports import StoreFailed
+from runtime.node import Node
+from runtime.packages import package_paths, read_package
+from sys_processes.app_store.fields import PackageError
+from sys_processes.devices import Workers
+
+LOOK_SECONDS = 0.3
+
+Footprint = dict[Path, tuple[int, int]]
+
+
+def footprint(folder: Path) -> Footprint:
+    """Of each file of the package: when it was changed, and its size. Blocks."""
+    found: Footprint = {}
+    for path in package_paths(folder):
+        try:
+            status = path.stat()
+        except OSError:
+            continue
+        found[path] = (status.st_mtime_ns, status.st_size)
+    return found
+
+
+async def watch(node: Node, folder: Path, workers: Workers, report: Callable[[str], None]) -> None:
+    """For ever. A version that cannot be installed is reported, and the old one goes on."""
+    seen = await workers.run(footprint, folder)
+    while True:
+        await trio.sleep(LOOK_SECONDS)
+        now = await workers.run(footprint, folder)
+        if now == seen:
+            continue
+        # Editors write in several steps: wait until nothing moves any more.
+        while now != seen:
+            seen = now
+            await trio.sleep(LOOK_SECONDS)
+            now = await workers.run(footprint, folder)
+        try:
+            package = await node.install(await workers.run(read_package, folder))
+        except (PackageError, StoreFailed, OSError) as error:
+            report(f"{folder} was not installed, its old version goes on: {error}")
+        else:
+            report(f"installed {package} again from {folder}")
