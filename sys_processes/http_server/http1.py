@@ -18,6 +18,7 @@ HEAD_BYTES = 64 * 1024
 TARGET_BYTES = 16 * 1024
 HEADER_COUNT = 200
 LENGTH_DIGITS = 18
+REMEMBERED_BYTES = 2 * 1024
 
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"
 # Possessive throughout: a head is scanned once, whatever it contains.
@@ -112,6 +113,8 @@ class RequestParser:
         self._searched = 0
         self._chunked: ChunkedBody | None = None
         self._head: RequestHead | None = None
+        self._last_raw = b""
+        """Of a request without body: whoever polls sends the same head again, and it need not be read twice."""
         self._headers: list[tuple[str, str]] = []
         self._url = b""
         self._llhttp = httptools.HttpRequestParser(self)
@@ -167,9 +170,12 @@ class RequestParser:
         raw = bytes(self._data[self._at : end])
         self._at = end
         self._searched = 0
+        if raw == self._last_raw:
+            return self._head
         if len(raw) > HEAD_BYTES or _HEAD.fullmatch(raw) is None:
             raise _why_refused(raw)
         self._head = head = self._parse(raw)
+        self._last_raw = raw if head.length == 0 and len(raw) <= REMEMBERED_BYTES else b""
         return head
 
     def body(self, limit: int) -> bytes | None:

@@ -364,3 +364,17 @@ def test_a_request_follows_a_body_and_an_upgrade_of_another_kind() -> None:
         + b"\r\n"
     )
     assert [request.body for request in ours([data]).requests] == [b"hi", b"ho", b""]
+
+
+def test_a_head_that_is_sent_again_is_the_same_request_and_another_one_is_not() -> None:
+    other = GET + b"X: y\r\n\r\n"
+    post = b"POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi"
+    data = (GET + b"\r\n") * 2 + other * 2 + GET + b"\r\n" + post * 2 + GET + b"\r\n"
+    assert ours([data]) == theirs(data)
+    assert [(request.method, len(request.headers), request.body) for request in ours([data]).requests] == [
+        *[("GET", 1, b"")] * 2,
+        *[("GET", 2, b"")] * 2,
+        ("GET", 1, b""),
+        *[("POST", 2, b"hi")] * 2,
+        ("GET", 1, b""),
+    ]
