@@ -15,10 +15,8 @@ import importlib
 import os
 import re
 import shlex
-import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,10 +24,9 @@ import attrs
 
 from kernel.codec import Shape
 from kernel.jsontext import JsonValue, parse
+from tests.support.live_process import ROOT, SECONDS, LiveProcess, NotSeen
 
-ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted(str(page.relative_to(ROOT)) for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")))
-SECONDS = 30
 FENCE = re.compile(r"```(\w*) ?(.*)")
 READY = re.compile(r"^ready: http://127\.0\.0\.1:(\d+)$", re.MULTILINE)
 PORT_IN_PAGES = "8080"
@@ -98,54 +95,25 @@ def holds(shown: JsonValue, written: JsonValue) -> bool:
     return shown == written
 
 
-class Running:
-    """A command that goes on, its output read by a thread."""
+class Running(LiveProcess):
+    """A command that goes on."""
 
     def __init__(self, command: str, folder: Path, environment: dict[str, str]) -> None:
-        self.command = command
-        self.output = ""
-        self._changed = threading.Condition()
-        self._process = subprocess.Popen(
-            ["bash", "-c", f"exec {command}"],
-            cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
-        self._over = False
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            with self._changed:
-                self.output += line
-                self._changed.notify_all()
-        with self._changed:
-            self._over = True
-            self._changed.notify_all()
+        super().__init__(
+            ["bash", "-c", f"exec {command}"], folder=folder, environment=environment, merged=True
+        )
+        self.line = command
 
     def wait_ready(self) -> str:
         """The port of its node. Raises `PageWrong` when it ends or says nothing for too long."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._over or READY.search(self.output), SECONDS)
-            found = READY.search(self.output)
-        if found is None:
-            self.stop()
-            raise PageWrong(f"$ {self.command}\nprinted no ready line but:\n{self.output}")
-        return found[1]
-
-    def stop(self) -> int:
-        """As Ctrl-C does; its exit code."""
-        self._process.send_signal(signal.SIGINT)
         try:
-            code = self._process.wait(SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            code = self._process.wait()
-        self._reader.join(SECONDS)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
-        return code
+            self.wait_said(lambda: READY.search(self.out))
+        except NotSeen:
+            self.close()
+            raise PageWrong(f"$ {self.line}\nprinted no ready line but:\n{self.out}") from None
+        found = READY.search(self.out)
+        assert found is not None
+        return found[1]
 
 
 class Page:
@@ -212,7 +180,7 @@ class Page:
         if done.returncode != 0 or not shows(command.prints, done.stdout):
             raise PageWrong(
                 f"$ {command.line}\nshould print:\n{command.prints}\nprinted:\n{done.stdout}\n{done.stderr}\n"
-                f"and ended with {done.returncode}; the node says:\n{self._running and self._running.output}"
+                f"and ended with {done.returncode}; the node says:\n{self._running and self._running.out}"
             )
 
     def _start(self, command: Command) -> None:
@@ -221,7 +189,7 @@ class Page:
         self._port = running.wait_ready()
         self._running = running
         (self._folder / "port").write_text(self._port)
-        until_ready = running.output.partition(f":{self._port}\n")[0] + f":{self._port}\n"
+        until_ready = running.out.partition(f":{self._port}\n")[0] + f":{self._port}\n"
         if not shows(command.prints.replace(PORT_IN_PAGES, self._port), until_ready):
             raise PageWrong(f"$ {command.line}\nshould print:\n{command.prints}\nprinted:\n{until_ready}")
 
@@ -237,5 +205,13 @@ class Page:
     def close(self) -> None:
         """Stop what keeps running. Raises `PageWrong` when it does not end well."""
         running, self._running = self._running, None
-        if running is not None and running.stop() != 0:
-            raise PageWrong(f"$ {running.command}\ndid not stop well; it printed:\n{running.output}")
+        if running is None:
+            return
+        try:
+            code = running.stop()
+        except NotSeen as error:
+            raise PageWrong(str(error)) from None
+        finally:
+            running.close()
+        if code != 0:
+            raise PageWrong(f"$ {running.line}\ndid not stop well; it printed:\n{running.out}")
