@@ -9,6 +9,7 @@ import attrs
 
 from sys_processes.http_server.bindings import (
     Fixed,
+    Gone,
     HttpBinding,
     HttpRoute,
     SocketBinding,
@@ -111,6 +112,8 @@ def check_http(
     match route:
         case None:
             return _NOT_FOUND
+        case Gone(process):
+            return Refuse(503, f"{process} does not run")
         case Fixed.LOGIN:
             return _check_state_change(head, trusted) or _ALLOW
         case Fixed.OUR | Fixed.OUR_JS | Fixed.RPC:

@@ -26,6 +26,7 @@ from sys_processes.http_server.protocol import (
 HOMEPAGE = ProcessId("homepage", "homepage", "nectar")
 
 _COLON = re.compile(r"%3A", re.IGNORECASE)
+_ENDED_KEPT = 1000
 _BINDABLE = re.compile(r"[!-~]*")
 
 
@@ -88,7 +89,14 @@ class RegisterRoute:
     target: ProcessId | None
 
 
-HttpRoute = Fixed | HttpBinding
+@attrs.frozen
+class Gone:
+    """What this process served before it ended by itself."""
+
+    process: ProcessId
+
+
+HttpRoute = Fixed | HttpBinding | Gone
 SocketRoute = SocketBinding | RegisterRoute
 B = TypeVar("B", HttpBinding, SocketBinding)
 
@@ -135,6 +143,7 @@ class PathTable:
         self._bound: dict[ProcessId, dict[str, None]] = {}
         self._http: dict[str, HttpBinding] = {}
         self._sockets: dict[str, SocketBinding] = {}
+        self._ended: dict[ProcessId, None] = {}
 
     # -- what processes ask
 
@@ -190,14 +199,22 @@ class PathTable:
         """Open channels stay."""
         return self._remove(source, self._sockets, _below(source.process, action.path))
 
-    def drop_all(self, process: ProcessId) -> None:
-        """The process is gone: so are its bindings."""
-        for path in self._bound.pop(process, {}):
+    def drop_all(self, process: ProcessId, *, killed: bool) -> None:
+        """The process is gone: so are its bindings. Unless it was killed, callers are told that it does not run."""
+        paths = self._bound.pop(process, {})
+        for path in paths:
             self._http.pop(path, None)
             self._sockets.pop(path, None)
+        if killed:
+            self._ended.pop(process, None)
+        elif paths:
+            self._ended[process] = None
+            if len(self._ended) > _ENDED_KEPT:
+                del self._ended[next(iter(self._ended))]
 
     def _note(self, process: ProcessId, path: str) -> None:
         self._bound.setdefault(process, {})[path] = None
+        self._ended.pop(process, None)
 
     def _remove(self, source: Address, table: dict[str, B], path: str) -> HttpServerError | None:
         if source.node != self._node:
@@ -249,7 +266,11 @@ class PathTable:
         segments = _segments(path)
         if len(segments) == 2 and segments[1] == "our.js" and _first_process(path) is not None:
             return Fixed.OUR_JS
-        return self._http.get(f"/{segments[0]}")
+        return self._http.get(f"/{segments[0]}") or self._gone(path)
+
+    def _gone(self, path: str) -> Gone | None:
+        process = _first_process(path) if self._ended else None
+        return None if process not in self._ended or self._is_running(process) else Gone(process)
 
     def socket_route(self, path: str) -> SocketRoute | None:
         """What happens to a WebSocket upgrade; None is a 404. A bound path before the bridge of 6.14."""

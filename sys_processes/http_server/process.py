@@ -73,9 +73,9 @@ class _Server:
             return
         exited = notice.get("ProcessExited") if isinstance(notice, dict) else None
         name = exited.get("id") if isinstance(exited, dict) else None
-        if isinstance(name, str):
+        if isinstance(exited, dict) and isinstance(name, str):
             process = ProcessId.from_str(name)
-            self._paths.drop_all(process)
+            self._paths.drop_all(process, killed=exited.get("cause") == "Killed")
             self._channels.owner_gone(process)
             self._pages.forget(process)
 

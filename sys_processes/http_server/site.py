@@ -20,7 +20,7 @@ from sys_processes.http_server.access import (
     check_http,
     outer_scheme,
 )
-from sys_processes.http_server.bindings import Fixed, HttpBinding, HttpRoute, PathTable
+from sys_processes.http_server.bindings import Fixed, Gone, HttpBinding, PathTable
 from sys_processes.http_server.calls import BadQuery, app_reply, incoming, static_reply
 from sys_processes.http_server.door import Door
 from sys_processes.http_server.http1 import RequestHead
@@ -64,9 +64,10 @@ class Pages:
         if refused is not None:
             return refused
         assert route is not None
+        assert not isinstance(route, Gone)
         return await self._answer(head, body, route)
 
-    async def _answer(self, head: RequestHead, body: bytes, route: HttpRoute) -> HttpReply:
+    async def _answer(self, head: RequestHead, body: bytes, route: Fixed | HttpBinding) -> HttpReply:
         match route:
             case HttpBinding():
                 return static_reply(head, route) or await self._ask(head, body, route)

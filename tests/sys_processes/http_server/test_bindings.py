@@ -107,7 +107,7 @@ def test_the_homepage_cannot_take_what_lies_below_an_app() -> None:
 def test_the_start_page_returns_when_the_homepage_is_gone() -> None:
     node = Node()
     node.bind("/", HOME)
-    node.paths.drop_all(HOMEPAGE)
+    node.paths.drop_all(HOMEPAGE, killed=True)
     assert node.paths.route("/") is Fixed.START
 
 
@@ -182,7 +182,7 @@ def test_the_bindings_of_a_process_that_ended_are_gone_and_those_of_others_stay(
         node.bind("/", source)
         node.bind("/x", source)
         node.bind_socket("/", source)
-    node.paths.drop_all(APP.process)
+    node.paths.drop_all(APP.process, killed=True)
     assert node.owner("/p:k:u") is node.owner("/p:k:u/x") is None
     assert node.paths.socket_route("/p:k:u") is None
     assert node.owner("/q:k:u/x") == OTHER.process
@@ -204,7 +204,7 @@ def test_unbinding_touches_only_ones_own_path_of_that_kind() -> None:
     assert node.paths.unbind(OTHER, Unbind("/x")) is None
     assert node.paths.unbind_socket(APP, WebSocketUnbind("/x")) is None
     assert node.owner("/p:k:u/x") == APP.process
-    node.paths.drop_all(APP.process)
+    node.paths.drop_all(APP.process, killed=True)
     assert node.owner("/p:k:u/x") is None
 
 

@@ -1,0 +1,431 @@
+"""HTTP through a whole node: paths, flags, statuses, and what the process is told (PROTOCOL 6.1-6.7, 6.11)."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from kernel.address import Address
+from kernel.mailbox import Limits
+from kernel.message import OnExit, Payload, Request, Response
+from kernel.syscalls import current
+from sys_processes.http_server.protocol import ACTION, Bind, NoPayload, PathBindError, Unbind
+from sys_processes.http_server.settings import HttpSettings
+from tests.support.web_app import SERVER, App, respond
+from tests.support.web_client import HttpClient, request_bytes
+from tests.support.web_node import APP, WebNode, settle, web_node
+
+HOMEPAGE = "homepage:homepage:nectar"
+PATH = f"/{APP}/x"
+
+
+def bind(
+    path: str = "/x", *, authenticated: bool = False, local_only: bool = False, cache: bool = False
+) -> Bind:
+    return Bind(path, authenticated, local_only, cache)
+
+
+def silent() -> App:
+    """Leaves every call open."""
+    return App(lambda call, body: None)
+
+
+async def timed(web: WebNode, path: str = PATH) -> tuple[int, float]:
+    """Status and how many seconds it took."""
+    started = trio.current_time()
+    reply = await web.http("GET", path)
+    return reply.status, trio.current_time() - started
+
+
+# -- paths
+
+
+async def test_a_bound_path_is_served_below_the_process_id_with_and_without_a_trailing_slash() -> None:
+    """C-084."""
+    async with web_node() as web:
+        app = await web.started(App(), APP, bind("/x"))
+        for path in (PATH, f"{PATH}/", PATH.replace(":", "%3A")):
+            assert (await web.http("GET", path)).body == b"ok"
+        assert (await web.http("GET", f"{PATH}//")).status == 404
+        assert len(app.calls()) == 3
+
+
+async def test_a_path_without_its_slash_is_the_same_path() -> None:
+    """C-085."""
+    async with web_node() as web:
+        await web.started(App(), APP, bind("x"))
+        assert (await web.http("GET", PATH)).status == 200
+
+
+async def test_only_the_homepage_binds_at_the_root() -> None:
+    """C-086."""
+    async with web_node() as web:
+        await web.started(App(lambda call, body: (200, {}, b"app")), APP, bind("/"))
+        home = await web.started(App(lambda call, body: (200, {}, b"home")), HOMEPAGE, bind("/"))
+        assert (await web.http("GET", "/")).body == b"home"
+        assert (await web.http("GET", f"/{APP}/")).body == b"app"
+        assert isinstance(await home.ask(bind(f"/{APP}/x")), PathBindError)
+
+
+async def test_a_bind_is_answered_once_and_only_when_an_answer_is_expected() -> None:
+    """C-087."""
+    async with web_node() as web:
+        app = await web.started(App(), APP)
+        await app.tell(bind("/x"))
+        assert (
+            await app.ask(b'{"Bind":{"path":"/x","authenticated":false,"local_only":false,"cache":false}}')
+            is None
+        )
+        await settle()
+        assert (await web.http("GET", PATH)).status == 200
+        assert (app.answers, app.errors, web.node.kernel.router.dead_letters.total) == ([], [], 0)
+
+
+async def test_a_cached_bind_without_content_is_refused() -> None:
+    """C-088."""
+    async with web_node() as web:
+        app = await web.started(App())
+        assert await app.ask(bind(cache=True)) == NoPayload()
+        assert (await web.http("GET", PATH)).status == 404
+
+
+async def test_cached_content_is_served_without_the_process_and_other_methods_reach_it() -> None:
+    """C-089."""
+    async with web_node() as web:
+        app = await web.started(App())
+        assert await app.ask(bind("/x", cache=True), Payload("text/css", b"a{}")) is None
+        assert await app.ask(bind("/plain", cache=True), b"words") is None
+        app.hold()
+        page, plain = await web.http("GET", PATH), await web.http("GET", f"/{APP}/plain")
+        assert (page.status, page.header("content-type"), page.body) == (200, "text/css", b"a{}")
+        assert plain.header("content-type") == "text/plain"
+        head = await web.http("HEAD", PATH)
+        assert (head.header("content-length"), head.body) == ("3", b"")
+        app.open.set()
+        assert (await web.http("POST", PATH, b"data")).body == b"ok"
+        assert [(call.method, body) for call, body in app.calls()] == [("POST", b"data")]
+
+
+async def test_what_nobody_bound_or_was_unbound_is_not_found() -> None:
+    """C-090."""
+    async with web_node() as web:
+        app = await web.started(App(), APP, bind("/x"))
+        assert (await web.http("GET", "/never")).status == 404
+        assert (await web.http("GET", f"/{APP}/never")).status == 404
+        assert await app.ask(Unbind("/x")) is None
+        assert (await web.http("GET", PATH)).status == 404
+
+
+async def test_the_root_of_a_process_catches_what_it_did_not_bind() -> None:
+    """C-103."""
+    async with web_node() as web:
+        app = await web.started(App(), APP, bind("/"))
+        assert (await web.http("GET", f"/{APP}/anything/at.all")).status == 200
+        [(call, _)] = app.calls()
+        assert (call.path(), call.bound_path()) == ("/anything/at.all", f"/{APP}")
+
+
+async def test_binding_again_replaces_process_flags_and_content() -> None:
+    """C-105."""
+    async with web_node() as web:
+        app = await web.started(App(), APP, bind("/x", authenticated=True))
+        assert (await web.http("GET", PATH)).status == 307
+        assert await app.ask(bind("/x", cache=True), b"still") is None
+        assert (await web.http("GET", PATH)).body == b"still"
+        assert await app.ask(bind("/x")) is None
+        assert (await web.http("GET", PATH)).body == b"ok"
+
+
+async def test_a_bind_from_another_node_is_refused_and_changes_nothing() -> None:
+    """C-106."""
+    async with web_node() as web:
+        app = await web.started(App(), APP, bind("/x"))
+        for action in (bind("/x", authenticated=True), Unbind("/x")):
+            answer = await web.from_node(f"bob.uq@{APP}", ACTION.encode(action), None)
+            assert answer is not None
+            assert b"PathBindError" in answer
+        assert (await web.http("GET", PATH)).status == 200
+        assert len(app.calls()) == 1
+
+
+async def test_a_process_that_http_server_may_not_message_cannot_bind_and_is_told_what_to_write() -> None:
+    async with web_node() as web:
+        app = App()
+        web.start(app, public=False)
+        await settle()
+        refused = await app.ask(bind("/x"))
+        assert isinstance(refused, PathBindError)
+        assert "grant_messaging" in refused.error
+
+
+# -- who may
+
+
+async def test_without_a_cookie_a_page_that_wants_one_sends_to_the_login() -> None:
+    """C-091."""
+    async with web_node() as web:
+        await web.started(App(), APP, bind("/x", authenticated=True))
+        plain = await web.http("GET", PATH, host="example.org:81")
+        proxied = await web.http("GET", PATH, host="example.org", x_forwarded_proto="https")
+        assert plain.status == proxied.status == 307
+        assert (plain.header("location") or "").startswith("http://example.org:81/login")
+        assert (proxied.header("location") or "").startswith("https://example.org/login")
+        assert (await web.http("POST", PATH, b"data")).status == 401
+
+
+async def test_with_a_wrong_cookie_it_shows_the_login_and_with_a_right_one_the_page() -> None:
+    """C-092."""
+    async with web_node() as web:
+        app = await web.started(App(), APP, bind("/x", authenticated=True))
+        wrong = await web.http("GET", PATH, cookie="nectar-auth_alice.uq=e30.e30.e30")
+        assert wrong.status == 401
+        assert b"Log in to alice.uq" in wrong.body
+        assert app.calls() == []
+        assert (await web.http("GET", PATH, cookie=await web.login())).status == 200
+
+
+@pytest.mark.parametrize(
+    ("peer", "headers", "status"),
+    [
+        ("127.0.0.1:1", {}, 200),
+        ("[::1]:1", {}, 200),
+        ("192.168.0.7:1", {}, 403),
+        ("127.0.0.1:1", {"x_forwarded_for": "10.0.0.1"}, 403),
+        ("127.0.0.1:1", {"forwarded": "for=10.0.0.1"}, 403),
+        ("127.0.0.1:1", {"host": "rebound.example"}, 403),
+    ],
+)
+async def test_a_local_path_is_for_this_machine(peer: str, headers: dict[str, str], status: int) -> None:
+    """C-093, F-60."""
+    async with web_node() as web:
+        app = await web.started(App(), APP, bind("/x", local_only=True))
+        assert (await web.http("GET", PATH, peer=peer, **headers)).status == status
+        assert len(app.calls()) == (status == 200)
+
+
+async def test_a_page_of_another_site_cannot_post_with_the_cookie() -> None:
+    """C-119, F-60."""
+    async with web_node(HttpSettings(origins=("http://dev.local:5173",))) as web:
+        app = await web.started(App(), APP, bind("/x", authenticated=True))
+        cookie = web.cookie()
+        for origin, status in {
+            "http://evil.example": 403,
+            "null": 403,
+            "http://localhost:9": 403,
+            "http://localhost:8080": 200,
+            "http://dev.local:5173": 200,
+        }.items():
+            reply = await web.http("POST", PATH, b"", cookie=cookie, origin=origin)
+            assert reply.status == status, origin
+        assert len(app.calls()) == 2
+
+
+# -- what the process sees, and says
+
+
+async def test_the_process_sees_the_whole_call() -> None:
+    """C-098, C-099."""
+    async with web_node() as web:
+        app = await web.started(App(), APP, bind("/x"))
+        target = f"{PATH}/?id=bob%20uq&a=1&a=2&plus=a+b&empty"
+        await web.http("PUT", target, None, X_Two="1", cookie="a=1", content_length="0")
+        [(call, body)] = app.calls()
+        assert call.raw_path == call.url() == f"http://localhost:8080{PATH}"
+        assert (call.method, call.source_socket_addr, body) == ("PUT", "127.0.0.1:5000", b"")
+        assert call.query_params == {"id": "bob uq", "a": "2", "plus": "a b", "empty": ""}
+        assert call.headers["x-two"] == "1"
+        assert call.url_params == {}
+        assert app.heard[0].message.source == Address.from_str("alice.uq@http_server:sys:nectar")
+        assert app.heard[0].message.metadata == "http"
+
+
+async def test_a_set_cookie_keeps_its_attributes() -> None:
+    """C-107, F-63."""
+    cookie = "id=7; Path=/; HttpOnly"
+    async with web_node() as web:
+        await web.started(App(lambda call, body: (200, {"Set-Cookie": cookie}, b"")), APP, bind("/x"))
+        assert (await web.http("GET", PATH)).all("set-cookie") == [cookie]
+
+
+async def test_framing_and_line_breaks_in_the_headers_of_a_process_never_reach_the_wire() -> None:
+    given = {
+        "Content-Length": "1",
+        "Transfer-Encoding": "chunked",
+        "X-Bad": "a\r\nx-smuggled: 1",
+        "X-Good": "1",
+    }
+    async with web_node() as web:
+        await web.started(App(lambda call, body: (201, given, b"body")), APP, bind("/x"))
+        reply = await web.http("GET", PATH)
+        assert (reply.status, reply.body) == (201, b"body")
+        assert [name for name, _ in reply.headers] == ["x-good", "content-length"]
+
+
+@pytest.mark.parametrize(
+    "ipc", [b"", b"no json", b"{}", b'{"status":"200","headers":{}}', b'{"status":99,"headers":{}}']
+)
+async def test_an_answer_that_is_none_gives_500(ipc: bytes) -> None:
+    """C-097."""
+    async with web_node() as web:
+
+        class Odd(App):
+            def _hear(self, message: object) -> None:
+                current().send_response(Response(ipc=ipc), Payload(None, b"x"))
+
+        await web.started(Odd(), APP, bind("/x"))
+        assert await timed(web) == (500, 0)
+
+
+async def test_the_payloads_mime_is_used_when_the_process_gives_no_content_type() -> None:
+    async with web_node() as web:
+
+        class Typed(App):
+            def _hear(self, message: object) -> None:
+                respond(200, {}, b"{}", "application/json")
+
+        await web.started(Typed(), APP, bind("/x"))
+        assert (await web.http("GET", PATH)).header("content-type") == "application/json"
+
+
+# -- processes that do not answer
+
+
+async def test_a_process_that_does_not_answer_gives_408_after_15_seconds() -> None:
+    """C-095."""
+    async with web_node() as web:
+        await web.started(silent(), APP, bind("/x"))
+        assert await timed(web) == (408, 15)
+        assert web.node.kernel.router.open == {}
+
+
+async def test_the_limit_can_be_set_below_a_second() -> None:
+    """`http.timeout`."""
+    async with web_node(HttpSettings(timeout=0.25)) as web:
+        await web.started(silent(), APP, bind("/x"))
+        assert await timed(web) == (408, 0.25)
+        assert web.node.kernel.router.open == {}
+
+
+async def test_a_late_answer_harms_nobody_and_the_next_call_gets_its_own() -> None:
+    """C-095, F-56."""
+    async with web_node() as web:
+        app = await web.started(
+            App(lambda call, body: (200, {}, call.query_params["n"].encode())), APP, bind("/x")
+        )
+        app.hold()
+        client = web.client()
+        assert (await client.ask("GET", f"{PATH}?n=1")).status == 408
+        app.open.set()
+        assert (await client.ask("GET", f"{PATH}?n=2")).body == b"2"
+        assert len(app.calls()) == 2
+
+
+async def test_a_process_that_has_ended_gives_503_at_once() -> None:
+    """C-096."""
+    async with web_node() as web:
+        app = await web.started(App(), APP, bind("/x"), bind("/y"))
+        app.crash()
+        await settle()
+        assert await timed(web) == (503, 0)
+        assert await timed(web, f"/{APP}") == (503, 0)
+        assert await timed(web, "/other:app:alice.uq/x") == (404, 0)
+        again = await web.started(App(), APP, bind("/y"))
+        assert [await timed(web, f"/{APP}{path}") for path in ("/x", "/y")] == [(404, 0), (200, 0)]
+        assert len(again.calls()) == 1
+
+
+async def test_a_process_that_waits_for_its_restart_gives_503_at_once() -> None:
+    """C-096."""
+    async with web_node() as web:
+        app = App()
+        web.start(app, on_exit=OnExit.restart())
+        await settle()
+        for _ in range(2):  # the first restart is immediate, the second waits
+            assert await app.ask(bind("/x")) is None
+            assert await timed(web) == (200, 0)
+            app.crash()
+            await settle()
+        assert await timed(web) == (503, 0)
+
+
+async def test_a_call_pending_when_the_process_is_killed_gives_503_at_once_and_its_paths_are_gone() -> None:
+    """C-096, C-108."""
+    async with web_node() as web:
+        await web.started(silent(), APP, bind("/x"))
+        clients = [web.client() for _ in range(3)]
+        for client in clients:
+            await client.send(request_bytes("GET", PATH))
+        await settle()
+        started = trio.current_time()
+        await web.kill()
+        assert [(await client.reply()).status for client in clients] == [503] * 3
+        assert (await clients[0].ask("GET", PATH)).status == 404
+        assert trio.current_time() == started
+
+
+async def test_a_call_pending_when_the_process_crashes_gives_503_and_the_restarted_one_binds_anew() -> None:
+    """C-096, C-108."""
+    async with web_node() as web:
+        app = silent()
+        app.at_start.append(lambda: bind_inside(bind("/x")))
+        web.start(app, on_exit=OnExit.restart())
+        await settle()
+        client = web.client()
+        await client.send(request_bytes("GET", PATH))
+        await settle()
+        app.crash()
+        assert (await client.reply()).status == 503
+        await settle()
+        app.answer = lambda call, body: (200, {}, b"again")
+        assert (await client.ask("GET", PATH)).body == b"again"
+        assert app.runs == 2
+
+
+async def bind_inside(action: Bind) -> None:
+    await current().send_and_await_response(SERVER, Request(False, 5, ACTION.encode(action)))
+
+
+async def test_a_full_mailbox_gives_503_at_once() -> None:
+    async with web_node() as web:
+        app = App()
+        web.start(app, limits=Limits(messages=2))
+        await settle()
+        assert await app.ask(bind("/x")) is None
+        app.hold()
+        clients: list[HttpClient] = []
+        for _ in range(4):
+            clients.append(web.client())
+            await clients[-1].send(request_bytes("GET", PATH))
+            await settle()
+        assert [(await client.reply()).status for client in clients[2:]] == [503, 503]
+        app.open.set()
+        assert [(await client.reply()).status for client in clients[:2]] == [200, 200]
+
+
+async def test_a_path_bound_while_a_call_is_pending_works_at_once_and_so_does_the_call() -> None:
+    """C-104, F-55."""
+    async with web_node() as web:
+        app = await web.started(silent(), APP, bind("/slow"))
+        client = web.client()
+        await client.send(request_bytes("GET", f"/{APP}/slow"))
+        await settle()
+        started = trio.current_time()
+        assert await app.ask(bind("/static", cache=True), b"fresh") is None
+        assert (await web.http("GET", f"/{APP}/static")).body == b"fresh"
+        assert await app.ask(bind("/slow", local_only=True)) is None
+        assert trio.current_time() == started
+        assert (await client.reply()).status == 408
+        assert trio.current_time() == started + 15
+
+
+async def test_calls_of_one_connection_are_answered_in_order_and_of_others_independently() -> None:
+    async with web_node() as web:
+        await web.started(App(lambda call, body: (200, {}, call.path().encode())), APP, bind("/"))
+        await web.started(silent(), "slow:app:alice.uq", bind("/x"))
+        client = web.client()
+        paths = [f"/{APP}/{n}" for n in range(20)]
+        await client.send(b"".join(request_bytes("GET", path) for path in paths))
+        other = web.client()
+        await other.send(request_bytes("GET", "/slow:app:alice.uq/x"))
+        assert [(await client.reply()).body for _ in paths] == [f"/{n}".encode() for n in range(20)]
+        assert (await other.reply()).status == 408
