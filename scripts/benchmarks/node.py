@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-import urllib.error
+import tempfile
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,27 +64,38 @@ class Node:
 
 @contextlib.contextmanager
 def running() -> Iterator[Node]:
-    """A throw-away node with the package of benches and the echo app, gone at the end."""
-    command = [
-        str(Path(sys.executable).with_name("nectar")),
-        *("dev", str(PACKAGE), str(ECHO)),
-        *("--port", "0", "--set", f"http.timeout={PATIENCE}"),
-    ]
-    process = subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
-        preexec_fn=lambda: pin(SERVER_CPU),
-    )  # fmt: skip
+    """A throw-away node with the package of benches and the echo app, gone at the end.
+
+    What it logs is shown when the work fails. It is killed, because a node with 100,000 processes says goodbye to each.
+    """
+    with tempfile.TemporaryDirectory() as home:
+        log = Path(home) / "bench.log"
+        command = [
+            str(Path(sys.executable).with_name("nectar")),
+            *("dev", str(PACKAGE), str(ECHO), "--home", str(Path(home) / "node")),
+            *("--port", "0", "--set", f"http.timeout={PATIENCE}"),
+        ]
+        with log.open("w") as told:
+            process = subprocess.Popen(
+                command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=told, text=True,
+                preexec_fn=lambda: pin(SERVER_CPU),
+            )  # fmt: skip
+        try:
+            yield Node(process, _url(process))
+        except BaseException:
+            print(log.read_text()[-2000:], file=sys.stderr)
+            raise
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def _url(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
-    try:
-        for line in process.stdout:
-            if line.startswith("ready: "):
-                yield Node(process, line.removeprefix("ready: ").strip())
-                break
-        else:
-            raise SystemExit("the node did not become ready; what it said stands above")
-    finally:
-        process.terminate()
-        process.communicate()
+    for line in process.stdout:
+        if line.startswith("ready: "):
+            return line.removeprefix("ready: ").strip()
+    raise SystemExit("the node did not become ready")
 
 
 def register(node: Node) -> str:
