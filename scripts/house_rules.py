@@ -139,8 +139,7 @@ RULES = (sizes, names, words, docstrings, cores, set_order, apps)
 
 def violations(root: Path) -> list[str]:
     files = [SourceFile(root, path) for path in tracked(root)]
-    found = [line for file in files for rule in RULES for line in rule(file)]
-    return found
+    return [line for file in files for rule in RULES for line in rule(file)]
 
 
 if __name__ == "__main__":

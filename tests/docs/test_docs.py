@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.docs import PAGES, ROOT, Block, Page, PageWrong, blocks, commands, holds, shows
+from tests.support.docs import PAGES, Block, Page, PageWrong, blocks, commands, holds, shows
+from tests.support.live_process import ROOT
 
 
 @pytest.mark.parametrize("page", PAGES)
