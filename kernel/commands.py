@@ -104,7 +104,11 @@ class _Commands:
                 return protocol.ProcessIs(None if process is None else _record(process))
             case protocol.AskHasCap():
                 process = kernel.router.find(question.on)
-                held = None if process is None else process.holdings.holds(kernel.router.real(question.cap))
+                held = (
+                    None
+                    if process is None
+                    else process.holdings.holds(kernel.router.signing.real(question.cap))
+                )
                 return protocol.HasCapIs(held)
             case protocol.AskProcesses():
                 return protocol.ProcessesAre(

@@ -9,6 +9,9 @@ from typing import Protocol
 import trio
 
 
+SWEEP_FROM = 4096
+
+
 class Due(Protocol):
     """Something with a deadline. `settled` ones are skipped."""
 
@@ -18,33 +21,34 @@ class Due(Protocol):
 
 
 class Deadlines:
-    """Fires in order of time, then of `add`. Settled entries stay in the heap until they come up or outnumber the live."""
+    """Fires in order of time, then of `add`. Whoever needs no firing any more is marked `settled` by its owner; it stays
+    in the heap until it comes up, or until the heap has doubled.
+    """
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Due]] = []
         self._count = 0
-        self._settled = 0
+        self._sweep_at = SWEEP_FROM
         self._scope: trio.CancelScope | None = None
 
     def __len__(self) -> int:
-        return len(self._heap) - self._settled
+        return sum(not entry[2].settled for entry in self._heap)
 
     def add(self, when: float, due: Due) -> None:
         """`when` is on trio's clock, in seconds."""
+        heap = self._heap
         self._count += 1
-        heappush(self._heap, (when, self._count, due))
+        heappush(heap, (when, self._count, due))
+        if len(heap) > self._sweep_at:
+            self._sweep()
         scope = self._scope
         if scope is not None and when < scope.deadline:
             scope.deadline = when
 
-    def settle(self, due: Due) -> None:
-        """It needs no firing any more."""
-        due.settled = True
-        self._settled += 1
-        if self._settled > 1024 and self._settled * 2 > len(self._heap):
-            self._heap = [entry for entry in self._heap if not entry[2].settled]
-            heapify(self._heap)
-            self._settled = 0
+    def _sweep(self) -> None:
+        self._heap = [entry for entry in self._heap if not entry[2].settled]
+        heapify(self._heap)
+        self._sweep_at = max(SWEEP_FROM, 2 * len(self._heap))
 
     async def run(self) -> None:
         """Fire what is due, for ever."""
@@ -59,8 +63,6 @@ class Deadlines:
     def _fire_due(self, now: float) -> None:
         while self._heap and self._heap[0][0] <= now:
             due = heappop(self._heap)[2]
-            if due.settled:
-                self._settled -= 1
-            else:
+            if not due.settled:
                 due.settled = True
                 due.fire()

@@ -30,6 +30,7 @@ class Outcome(enum.Enum):
     RESTARTED = "restarted"
     REQUESTS_SENT = "requests sent"
     KEPT = "kept"
+    FORGOTTEN = "forgotten"
 
 
 _RULE_APPLIES = {
@@ -43,7 +44,7 @@ OUTCOMES: dict[ExitCause, dict[OnExitKind, Outcome]] = {
     ExitCause.TIMEOUT: _RULE_APPLIES,
     ExitCause.KILLED: dict.fromkeys(OnExitKind, Outcome.REMOVED),
     ExitCause.CANCELLED: {
-        OnExitKind.NONE: Outcome.REMOVED,
+        OnExitKind.NONE: Outcome.FORGOTTEN,
         OnExitKind.RESTART: Outcome.KEPT,
         OnExitKind.REQUESTS: Outcome.KEPT,
     },

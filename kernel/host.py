@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, TypeVarTuple
 
 import trio
 from trio.lowlevel import checkpoint, current_task
 
-from kernel.address import Address, ProcessId
+from kernel.address import OUR, Address, ProcessId
 from kernel.admission import STATE, may_message
 from kernel.capability import Capability, SignedCapability
 from kernel.errors import (
@@ -21,7 +22,7 @@ from kernel.errors import (
     StateError,
 )
 from kernel.events import EventKind
-from kernel.jsontext import dump, parse
+from kernel.jsontext import NotJson, dump, parse
 from kernel.mailbox import YIELD_EVERY, Returned
 from kernel.message import KernelMessage, Message, OnExit, Payload, Request, Response, SendError
 from kernel.parking import make_sleep, park, sleep
@@ -88,8 +89,10 @@ class Host:
         if process.first_receive is not None:
             process.first_receive.set()
             process.first_receive = None
-        item = await process.mailbox.take()
-        if isinstance(item, Returned):
+        mailbox = process.mailbox
+        item = mailbox.take_nowait() or await mailbox.take()
+        if item.__class__ is not KernelMessage:
+            assert isinstance(item, Returned)
             if item.answers is not None:
                 state.prompting = item.answers.snapshot
             state.payload = None
@@ -132,14 +135,17 @@ class Host:
             await self._wait_window(state, window)
         router = self._router
         process = self._process
-        receiver = router.find(target.process) if router.is_ours(target.node) else None
-        if receiver is not None and receiver is not process:
-            sent = payload if payload is not None or not request.inherit else state.payload
-            await receiver.mailbox.wait_room(len(request.ipc) + (len(sent.bytes) if sent is not None else 0))
+        local = target.node == router.node or target.node == OUR
+        receiver = (router.processes.get(target.process) or router.find(target.process)) if local else None
         process.paced += 1
         if process.paced % YIELD_EVERY == 0:
             await checkpoint()
-        self._task()
+        if receiver is not None and receiver is not process:
+            sent = payload if payload is not None or not request.inherit else state.payload
+            size = len(request.ipc) if sent is None else len(request.ipc) + len(sent.bytes)
+            if not receiver.mailbox.has_room(size):
+                await receiver.mailbox.wait_room(size)
+                self._task()
         counted = state.window if window is not None else None
         router.send_request(process, state, target, request, context, payload, window=counted)
         if receiver is not None:
@@ -181,29 +187,32 @@ class Host:
     async def _outcome(self, state: TaskState, entry: OpenRequest) -> KernelMessage:
         """Wait until the entry is settled. Cancelled, it is forgotten."""
         if entry.outcome is None:
-            entry.task = state.task or current_task()
-
-            def left() -> None:
-                entry.task = None
-                self._router.forget(entry)
-
-            await sleep(make_sleep(left))
+            entry.task = state.task
+            state.asking = entry
+            if state.sleep is None:
+                state.sleep = make_sleep(partial(self._stop_asking, state))
+            await sleep(state.sleep)
         else:
             await checkpoint()
         outcome = entry.outcome
-        if isinstance(outcome, SendError):
-            state.payload = None
-            raise outcome
-        assert outcome is not None
-        return outcome
+        if outcome.__class__ is KernelMessage:
+            return outcome
+        assert isinstance(outcome, SendError)
+        state.payload = None
+        raise outcome
+
+    def _stop_asking(self, state: TaskState) -> None:
+        entry = state.asking
+        assert entry is not None
+        entry.task = None
+        self._router.forget(entry)
 
     # -- state
 
     async def _ask_state(self, action: str, payload: Payload | None = None) -> tuple[object, Payload | None]:
         """One exchange with the state module that touches nothing of the calling task (C-045)."""
-        self._task()
+        aside = TaskState(self._task().task)
         process = self._process
-        aside = TaskState(None)
         request = Request(False, STATE_SECONDS, dump({action: str(process.pid)}))
         target = Address(self._router.node, STATE)
         entry = self._router.send_request(
@@ -211,7 +220,11 @@ class Host:
         )
         assert entry is not None
         envelope = await self._outcome(aside, entry)
-        return parse(envelope.message.ipc), envelope.payload
+        try:
+            answer = parse(envelope.message.ipc)
+        except NotJson as error:
+            raise StateError(action, str(error)) from None
+        return answer, envelope.payload
 
     async def get_state(self) -> bytes | None:
         answer, payload = await self._ask_state("GetState")
@@ -252,9 +265,11 @@ class Host:
         self._kernel.lifecycle.set_on_exit(self._process, on_exit)
 
     def get_on_exit(self) -> OnExit:
+        self._task()
         return self._process.on_exit
 
     def print_to_terminal(self, verbosity: int, text: str) -> None:
+        self._task()
         self._router.print(verbosity, self._process.address, text)
 
     # -- capabilities
@@ -262,13 +277,17 @@ class Host:
     def our_capabilities(self) -> list[SignedCapability]:
         self._task()
         process = self._process
-        signed = (self._router.signed(process, capability) for capability in process.holdings.all())
+        signed = (self._router.signing.signed(process, capability) for capability in process.holdings.all())
         return [capability for capability in signed if capability is not None]
 
     def get_capability(self, issuer: Address, params: str) -> SignedCapability | None:
         self._task()
-        wanted = self._router.real(Capability(issuer, params))
-        return self._router.signed(self._process, wanted) if self._process.holdings.holds(wanted) else None
+        wanted = self._router.signing.real(Capability(issuer, params))
+        return (
+            self._router.signing.signed(self._process, wanted)
+            if self._process.holdings.holds(wanted)
+            else None
+        )
 
     def can_message(self, target: Address) -> bool:
         self._task()
@@ -286,7 +305,7 @@ class Host:
 
     def save_capabilities(self, capabilities: Sequence[Capability]) -> None:
         self._task()
-        checked = [self._saveable(self._router.real(capability)) for capability in capabilities]
+        checked = [self._saveable(self._router.signing.real(capability)) for capability in capabilities]
         for capability, signature in checked:
             self._kernel.lifecycle.grant(self._process, capability, signature)
 
@@ -294,9 +313,7 @@ class Host:
         """F-32: own-issued, correctly signed by our node, or signed by the foreign node that issued it."""
         if capability.issuer == self._process.address:
             return capability, None
-        if isinstance(capability, SignedCapability) and self._router.keys.verify(
-            capability.issuer.node, capability.signed_bytes(), capability.signature
-        ):
+        if isinstance(capability, SignedCapability) and self._router.signing.is_genuine(capability):
             ours = capability.issuer.node == self._router.node
             return capability.unsigned(), None if ours else capability.signature
         raise BadCapability(
@@ -337,7 +354,7 @@ class Host:
 
     def share_capability(self, to: ProcessId, capability: Capability) -> None:
         self._task()
-        wanted = self._router.real(capability)
+        wanted = self._router.signing.real(capability)
         unsigned = Capability(wanted.issuer, wanted.params)
         if not (unsigned.issuer == self._process.address or self._process.holdings.holds(unsigned)):
             raise BadCapability(f"{self._process.pid} does not hold {unsigned}, so it cannot share it")
@@ -350,6 +367,7 @@ class Host:
         self._kernel.lifecycle.start_child(self._process, self._task(), task, args)
 
     def now(self) -> float:
+        self._task()
         return self._kernel.now()
 
     async def sleep(self, seconds: float) -> None:
@@ -357,32 +375,39 @@ class Host:
         await trio.sleep(seconds)
 
     def random(self) -> random.Random:
+        self._task()
         if self._generator is None:
             self._generator = self._kernel.router.chance.generator(str(self._process.pid))
         return self._generator
 
     def draw(self, label: str, bits: int) -> int:
+        self._task()
         return self._router.draw(label, bits)
 
     def secret(self, label: str, n: int) -> bytes:
+        self._task()
         return self._router.chance.secret(label, n)
 
     def trace(self, label: str) -> None:
+        self._task()
         self._router.notify(EventKind.NOTED, self._process.pid, note=label)
 
     # -- of some system processes only
 
     def watch_exits(self) -> None:
         """A Request of the kernel, `{"ProcessExited":{"id","cause"}}`, for every process that ends from now on."""
+        self._task()
         if not self._process.system:
             raise BadCapability("only modules of the runtime may watch the exits of all processes")
         self._kernel.lifecycle.watch_exits(self._process.pid)
 
     def is_running(self, process: ProcessId) -> bool:
         """Whether a message to it would be taken into its mailbox, full or not, capabilities aside."""
+        self._task()
         found = self._router.find(process)
         return found is not None and found.accepts
 
     def has_room(self, process: ProcessId, size: int) -> bool:
+        self._task()
         found = self._router.find(process)
         return found is not None and found.accepts and found.mailbox.fits(size)

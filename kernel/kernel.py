@@ -9,7 +9,7 @@ import trio
 
 from kernel.address import OUR, ProcessId, is_safe
 from kernel.capability import MESSAGING, Capability
-from kernel.errors import NoSuchFile, ProgramError, SpawnError, SpawnErrorKind
+from kernel.errors import NoSuchFile, ProcessEnded, ProgramError, SpawnError, SpawnErrorKind
 from kernel.exits import ExitCause
 from kernel.host import Host
 from kernel.lifecycle import CannotCreate, Lifecycle, NewProcess, explain
@@ -169,6 +169,8 @@ class Kernel:
         if pid in self.router.processes:
             raise SpawnError(SpawnErrorKind.NameTaken, f"{pid} exists already: choose another name")
         program = self.ports.programs.ready(pid, path) or await self._prepare(pid, path)
+        if parent.state is not ProcessState.RUNNING:
+            raise ProcessEnded(f"{parent.pid} has ended; no child was made")
         held = self._held_by(parent, request_capabilities)
         new = NewProcess(
             pid,
@@ -204,7 +206,7 @@ class Kernel:
         """Those the parent holds or issues; the others are discarded with a print (C-064)."""
         kept: list[Capability] = []
         for capability in wanted:
-            real = self.router.real(capability)
+            real = self.router.signing.real(capability)
             if parent.holdings.holds(real) or real.issuer == parent.address:
                 kept.append(real)
             else:
@@ -228,7 +230,8 @@ class Kernel:
         process = self.router.find(pid)
         if process is None:
             return
-        process.ended = process.ended or trio.Event()
+        if process.ended is None:
+            process.ended = trio.Event()
         self.lifecycle.ask_end(process, ExitCause.KILLED, revoke=revoke)
         await process.ended.wait()
 

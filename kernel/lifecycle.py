@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextvars import Context, copy_context
+from math import inf
 from traceback import extract_tb
 from typing import TYPE_CHECKING
 
@@ -54,24 +55,35 @@ class _Alarm:
 
 
 def explain(error: BaseException) -> str:
-    """One line: type, text, and the place that raised. Never raises itself."""
-    if isinstance(error, ProgramError):
-        return str(error)
-    if isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        return explain(error.exceptions[0])
+    """One line of valid Unicode: type, text, and the place that raised. Never raises itself."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
     try:
         text = str(error)
-    except Exception:  # noqa: BLE001 - an actor's exception may fail to print itself
-        text = "<its text raises>"
-    frames = extract_tb(error.__traceback__)
-    where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}: {text}{where}"
+    except BaseException:  # noqa: BLE001 - an actor's exception may fail to print itself, or worse
+        text = f"<the text of {type(error).__name__} raises>"
+    if not isinstance(error, ProgramError):
+        frames = extract_tb(error.__traceback__)
+        where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+        text = f"{type(error).__name__}: {text}{where}"
+    return " ".join(text.encode(errors="backslashreplace").decode().splitlines())
 
 
 def _is_cancellation(error: BaseException) -> bool:
-    if isinstance(error, BaseExceptionGroup):
-        return all(_is_cancellation(inner) for inner in error.exceptions)
-    return isinstance(error, trio.Cancelled)
+    # No recursion: an actor may nest its groups as deep as it likes.
+    waiting = [error]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, BaseExceptionGroup):
+            waiting.extend(found.exceptions)
+        elif not isinstance(found, trio.Cancelled):
+            return False
+    return True
+
+
+def _is_cut_off() -> bool:
+    """Whether the calling task is cancelled from outside of its process: the whole node goes."""
+    return trio.current_effective_deadline() == -inf
 
 
 @attrs.frozen
@@ -167,12 +179,14 @@ class Lifecycle:
         try:
             with trio.CancelScope() as scope:
                 process.scope = scope
-                if process.asked is not None:
+                if process.ending:
                     scope.cancel()
                 await self._run_init(process, program)
             if process.children:
                 await self._end_children(process)
         finally:
+            if process.asked is None and _is_cut_off():
+                process.asked = ExitCause.CANCELLED
             if not process.abandoned:
                 self._finish(process)
 
@@ -188,8 +202,8 @@ class Lifecycle:
 
     def _left(self, process: Process, error: BaseException) -> None:
         """What left a task of the process decides the cause, unless it is a cancellation."""
-        if _is_cancellation(error):
-            if process.asked is None and process.cause is ExitCause.DONE:
+        if _is_cancellation(error) and (process.ending or _is_cut_off()):
+            if process.asked is None:
                 process.record_cause(ExitCause.CANCELLED)
             return
         text = explain(error)
@@ -210,6 +224,8 @@ class Lifecycle:
         if process.children is None:
             process.children = {}
         scope = trio.CancelScope()
+        if process.ending:
+            scope.cancel()
         process.children[scope] = None
         # The fork is taken here: by the time the child runs, its parent may have received another message.
         self._nursery.start_soon(self._run_child, process, scope, state.fork(None), task, args)
@@ -226,28 +242,22 @@ class Lifecycle:
         assert isinstance(host, Host)
         state.task = trio.lowlevel.current_task()
         host.enter(state)
-        crashed = False
         try:
             with scope:
                 await task(*args)
         except BaseException as error:  # noqa: BLE001 - the process boundary, as for init
-            crashed = not _is_cancellation(error)
             self._left(process, error)
+            self._cancel_tasks(process)
         finally:
             assert process.children is not None
             del process.children[scope]
-            if crashed and process.scope is not None:
-                process.scope.cancel()
             if not process.children and process.joining is not None:
                 wake(process.joining)
                 process.joining = None
 
     async def _end_children(self, process: Process) -> None:
         assert process.children is not None
-        if process.asked is None:
-            self._abandon_later(process)
-        for scope in list(process.children):
-            scope.cancel()
+        self._cancel_tasks(process)
 
         def left() -> None:
             process.joining = None
@@ -268,13 +278,17 @@ class Lifecycle:
         if process.state is not ProcessState.RUNNING:
             self._finish(process)
             return
+        self._cancel_tasks(process)
+
+    def _cancel_tasks(self, process: Process) -> None:
+        """All of the process, also those it starts from now on; they have 2 s."""
+        if process.ending:
+            return
+        process.ending = True
         if process.scope is not None:
             process.scope.cancel()
         for scope in list(process.children or ()):
             scope.cancel()
-        self._abandon_later(process)
-
-    def _abandon_later(self, process: Process) -> None:
         self._router.deadlines.add(trio.current_time() + END_SECONDS, _Alarm(lambda: self._abandon(process)))
 
     def _abandon(self, process: Process) -> None:
@@ -305,7 +319,7 @@ class Lifecycle:
         self._tell_watchers(process)
         if outcome is Outcome.RESTARTED:
             self._restart(process)
-        elif outcome is not Outcome.KEPT:
+        elif outcome is not Outcome.KEPT and outcome is not Outcome.FORGOTTEN:
             if outcome is Outcome.REQUESTS_SENT:
                 self._send_exit_requests(process)
             if process.revokes:
@@ -374,7 +388,7 @@ class Lifecycle:
     # -- capabilities
 
     def _add(self, process: Process, capability: Capability, signature: bytes | None = None) -> None:
-        capability = self._router.real(capability)
+        capability = self._router.signing.real(capability)
         process.holdings.add(capability, signature)
         issuer = capability.issuer
         if issuer.node == self._router.node and issuer.process != process.pid:
@@ -390,7 +404,7 @@ class Lifecycle:
         self._records.save(process)
 
     def drop(self, process: Process, capability: Capability) -> None:
-        process.holdings.drop(self._router.real(capability))
+        process.holdings.drop(self._router.signing.real(capability))
         self._router.notify(EventKind.REVOKED, process.pid, note=str(capability))
         self._records.save(process)
 
@@ -417,7 +431,8 @@ class Lifecycle:
 
     async def _end_and_wait(self, processes: list[Process]) -> None:
         for process in processes:
-            process.ended = process.ended or trio.Event()
+            if process.ended is None:
+                process.ended = trio.Event()
             self.ask_end(process, ExitCause.CANCELLED)
         for process in processes:
             assert process.ended is not None

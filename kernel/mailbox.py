@@ -86,40 +86,60 @@ class Mailbox:
     def _left(self) -> None:
         self._task = None
 
+    def offer(self, item: Item) -> bool:
+        """Append if it fits."""
+        limits = self.limits
+        queue = self._queue
+        if queue is None:
+            queue = self._queue = deque()
+        total = self._bytes + item.size
+        if total > limits.bytes or len(queue) >= limits.messages:
+            return False
+        queue.append(item)
+        self._bytes = total
+        task = self._task
+        if task is not None:
+            self._task = None
+            reschedule(task, WAKE)  # type: ignore[arg-type]
+        return True
+
+    def take_nowait(self) -> Item | None:
+        """The oldest item; None when there is none, when another task waits, or when it is time to yield: use `take`."""
+        queue = self._queue
+        if not queue or self._receiving or self._since_yield >= YIELD_EVERY:
+            return None
+        self._since_yield += 1
+        item = queue.popleft()
+        self._bytes -= item.size
+        if self._senders:
+            self.admit_sender()
+        return item
+
     async def take(self) -> Item:
-        """The oldest item. Raises `ReceiveConflict` when another task waits here."""
+        """The oldest item, waiting for it. Yields once in any case.
+
+        Raises `ReceiveConflict` when another task waits here.
+        """
         if self._receiving:
             raise ReceiveConflict(
                 "another task of this process is receiving: receive in one task and pass the messages on, "
                 "or await answers with send_and_await_response"
             )
-        queue = self._queue
-        if queue:
-            self._since_yield += 1
-            if self._since_yield >= YIELD_EVERY:
-                self._since_yield = 0
-                self._receiving = True
-                try:
-                    await checkpoint()
-                finally:
-                    self._receiving = False
-        else:
-            self._since_yield = 0
-            self._receiving = True
-            self._task = current_task()
-            try:
+        self._since_yield = 0
+        self._receiving = True
+        try:
+            if self._queue:
+                await checkpoint()
+            else:
                 if self._sleep is None:
                     self._sleep = make_sleep(self._left)
+                self._task = current_task()
                 await sleep(self._sleep)
-            finally:
-                self._receiving = False
-            queue = self._queue
-            if not queue:
-                raise ProcessEnded("the process ended while it received")
-        item = queue.popleft()
-        self._bytes -= item.size
-        if self._senders:
-            self.admit_sender()
+        finally:
+            self._receiving = False
+        item = self.take_nowait()
+        if item is None:
+            raise ProcessEnded("the process ended while it received")
         return item
 
     def drain(self) -> list[Item]:
@@ -131,12 +151,16 @@ class Mailbox:
 
     # -- senders that would rather wait
 
+    def has_room(self, size: int) -> bool:
+        """Whether a sender that would rather wait need not: there is room, and nobody waits before it."""
+        return not self._senders and self.fits(size)
+
     async def wait_room(self, size: int) -> None:
         """Return when a message of `size` has room, first come first served; at once when it could never fit.
 
         Call `admit_sender` after using the room, so that the next in line sees what is left.
         """
-        if size > self.limits.bytes or (not self._senders and self.fits(size)):
+        if size > self.limits.bytes or self.has_room(size):
             return
         if self._senders is None:
             self._senders = deque()

@@ -11,7 +11,7 @@ from kernel.address import Address, ProcessId
 from kernel.capability import MESSAGING, NETWORK, Capability
 from kernel.exits import Backoff, ExitCause
 from kernel.mailbox import DEFAULT_LIMITS, Limits, Mailbox
-from kernel.parking import wake
+from kernel.parking import Sleep, wake
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,7 +127,7 @@ class Window:
 class TaskState:
     """What the kernel remembers of one task of a process (docs/processes.md, task rules)."""
 
-    __slots__ = ("attached", "latest", "payload", "prompting", "task", "window")
+    __slots__ = ("asking", "attached", "latest", "payload", "prompting", "sleep", "task", "window")
 
     def __init__(self, task: Task | None) -> None:
         self.task = task
@@ -136,6 +136,8 @@ class TaskState:
         self.latest: Payload | None = None
         self.attached: tuple[Capability, ...] = ()
         self.window: Window | None = None
+        self.asking: OpenRequest | None = None
+        self.sleep: Sleep | None = None
 
     def fork(self, task: Task | None) -> TaskState:
         """For a child task: same prompting message and payload, nothing else."""
@@ -190,6 +192,7 @@ class Process:
         "cause",
         "children",
         "ended",
+        "ending",
         "first_receive",
         "holdings",
         "joining",
@@ -244,6 +247,7 @@ class Process:
         self.asked: ExitCause | None = None
         self.revokes = True
         self.abandoned = False
+        self.ending = False
         self.last_error: str | None = None
         self.ended: trio.Event | None = None
         self.first_receive: trio.Event | None = None

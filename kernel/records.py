@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from kernel.address import ProcessId
+from kernel.address import IdentifierParseError, ProcessId
 from kernel.capability import Capability, SignedCapability
 from kernel.codec import Malformed, Shape
 from kernel.mailbox import Limits
@@ -13,6 +13,7 @@ from kernel.ports import Delete, Put, Store
 from kernel.process import Process
 
 TABLE = "processes"
+GRANTED = "granted"
 
 
 @attrs.frozen
@@ -36,36 +37,40 @@ class ProcessRecord:
 _RECORD: Shape[ProcessRecord] = Shape(ProcessRecord)
 
 
+@attrs.frozen
+class _Granted:
+    capabilities: list[Capability | SignedCapability]
+
+
+_GRANTED: Shape[_Granted] = Shape(_Granted)
+
+
 class ProcessRecords:
-    """Writes through to a Store; on-exit None and the runtime's own modules are never written."""
+    """Writes through to a Store. On-exit None is never written, of the runtime's modules only what they hold."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._written: dict[ProcessId, None] = {}
+        self._knows_granted = False
 
     def save(self, process: Process) -> None:
         """Queue the record; durable after `flush`."""
         if process.system:
+            # Before the former ones are known this would forget them.
+            if self._knows_granted:
+                granted = _GRANTED.encode(_Granted(_held_by(process)))
+                self._store.apply([Put(GRANTED, str(process.pid), granted)])
             return
         if process.on_exit.is_none():
             self.delete(process)
             return
         limits = process.mailbox.limits
-        held = process.holdings
-        capabilities: list[Capability | SignedCapability] = []
-        for capability in held.all():
-            signature = held.signature(capability)
-            capabilities.append(
-                capability
-                if signature is None
-                else SignedCapability(capability.issuer, capability.params, signature)
-            )
         record = ProcessRecord(
             process.pid,
             process.path,
             process.on_exit,
             process.public,
-            capabilities,
+            _held_by(process),
             limits.messages,
             limits.bytes,
             process.source,
@@ -92,6 +97,27 @@ class ProcessRecords:
             records.append(record)
         return records, problems
 
+    async def load_granted(self) -> list[tuple[ProcessId, list[Capability | SignedCapability]]]:
+        """What the runtime's modules held when it was last saved; from now on it is saved again."""
+        self._knows_granted = True
+        loaded = []
+        for key, value in await self._store.scan(GRANTED):
+            try:
+                loaded.append((ProcessId.from_str(key), _GRANTED.decode(value).capabilities))
+            except (Malformed, IdentifierParseError):
+                continue
+        return loaded
+
     async def flush(self) -> None:
         """Return when all that was saved is durable. Raises `StoreFailed`."""
         await self._store.flush()
+
+
+def _held_by(process: Process) -> list[Capability | SignedCapability]:
+    held = process.holdings
+    return [
+        capability
+        if (signature := held.signature(capability)) is None
+        else SignedCapability(capability.issuer, capability.params, signature)
+        for capability in held.all()
+    ]

@@ -14,7 +14,7 @@ from trio import current_time
 
 from kernel.address import OUR, Address, ProcessId
 from kernel.admission import NET, lacks_messaging, lacks_network, may_message
-from kernel.capability import KERNEL, Capability, SignedCapability
+from kernel.capability import KERNEL
 from kernel.dead_letters import DeadLetter, DeadLetters
 from kernel.deadlines import Deadlines
 from kernel.errors import AlreadyResponded, NoPromptingMessage
@@ -33,21 +33,14 @@ from kernel.message import (
 from kernel.parking import wake
 from kernel.ports import Chance, Console, Keys
 from kernel.process import OpenRequest, Process, TaskState, Window
+from kernel.refusals import Refusal, exited, expired, no_carrier, no_such_process, not_running, overfull
 from kernel.routing import DECISIONS
+from kernel.signing import Signing
 
 NUMBERS_DRAWN = 256
 
 
 AnyMessage = TypeVar("AnyMessage", Request, Response)
-
-
-@attrs.frozen
-class Refusal:
-    """Why a message was not taken."""
-
-    kind: SendErrorKind
-    reason: Reason
-    detail: str
 
 
 class Router:
@@ -58,7 +51,7 @@ class Router:
         self.kernel_address = Address(node, KERNEL)
         self.chance = chance
         self.console = console
-        self.keys = keys
+        self.signing = Signing(node, keys)
         self.processes: dict[ProcessId, Process] = {}
         self.open: dict[int, OpenRequest] = {}
         self.deadlines = Deadlines()
@@ -126,26 +119,31 @@ class Router:
         if payload is None and inherit:
             payload = state.payload
         if state.attached or request.capabilities:
-            request = self._with_capabilities(sender, state, request)
+            request = self._with_attached(sender, state, request)
         envelope = KernelMessage(number, sender.address, target, rsvp, request, payload)
         envelope.size = len(request.ipc) if payload is None else len(request.ipc) + len(payload.bytes)
         if window is not None:
             envelope.window = window
             window.waiting += 1
-        if not decision.opens:
-            if context is not None:
-                self.print(
-                    1, sender.address, f"the context of a Request to {target} is lost: it expects no response"
-                )
-            self._deliver_request(sender, envelope, None, privileged)
-            return None
-        assert expects is not None
-        entry = OpenRequest(
-            sender, envelope, context, prompting if decision.snapshot else None, awaited, self._expired
-        )
-        self.open[number] = entry
-        self.deadlines.add(current_time() + expects, entry)
-        self._deliver_request(sender, envelope, entry, privileged)
+        entry = None
+        if decision.opens:
+            assert expects is not None
+            entry = OpenRequest(
+                sender, envelope, context, prompting if decision.snapshot else None, awaited, self._expired
+            )
+            self.open[number] = entry
+            self.deadlines.add(current_time() + expects, entry)
+        elif context is not None:
+            text = f"the context of a Request to {target} is lost: it expects no response"
+            self.print(1, sender.address, text)
+        node = target.node
+        if node == self.node or node == OUR:
+            receiver = self.processes.get(target.process) or self.find(target.process)
+            refusal = self._deliver(sender, receiver, envelope, entry, privileged)
+        else:
+            refusal = self._hand_to_carrier(sender, envelope, entry)
+        if refusal is not None:
+            self._refuse(sender, envelope, entry, refusal)
         return entry
 
     def _fresh_number(self) -> int:
@@ -174,40 +172,33 @@ class Router:
     def is_ours(self, node: str) -> bool:
         return node in (self.node, OUR)
 
-    def _deliver_request(
-        self, sender: Process, envelope: KernelMessage, entry: OpenRequest | None, privileged: bool
-    ) -> None:
-        target = envelope.target
-        if target.node != self.node and target.node != OUR:
-            refusal = self._hand_to_carrier(sender, envelope, entry)
-            if refusal is not None:
-                self._refuse(sender, envelope, entry, refusal)
-            return
-        receiver = self.processes.get(target.process) or self.find(target.process)
+    def _deliver(
+        self,
+        sender: Process,
+        receiver: Process | None,
+        envelope: KernelMessage,
+        entry: OpenRequest | None,
+        privileged: bool,
+    ) -> Refusal | None:
+        """Into the mailbox of a local process, or why not."""
         if receiver is None:
-            refusal = self._no_such_process(target)
-        elif not receiver.accepts:
-            refusal = self._not_running(receiver)
-        elif not (receiver.public or privileged or may_message(sender, receiver)):
-            refusal = Refusal(
+            return no_such_process(envelope.target, self.node)
+        if not receiver.accepts:
+            return not_running(receiver)
+        if not (receiver.public or privileged or may_message(sender, receiver)):
+            return Refusal(
                 SendErrorKind.Timeout, Reason.capability_missing, lacks_messaging(sender, receiver)
             )
-        elif not receiver.mailbox.fits(envelope.size):
-            refusal = self._overfull(receiver, envelope.size)
-        else:
-            envelope.target = receiver.address
-            self._append_request(receiver, envelope, entry)
-            return
-        self._refuse(sender, envelope, entry, refusal)
-
-    def _append_request(self, receiver: Process, envelope: KernelMessage, entry: OpenRequest | None) -> None:
+        envelope.target = receiver.address
+        if not receiver.mailbox.offer(envelope):
+            return overfull(receiver, envelope.size)
         if entry is None and envelope.rsvp is not None:
             entry = self.open.get(envelope.id)  # a relay: whoever asked now waits for this receiver
         if entry is not None:
             self._hold(entry, receiver)
         if self.observer is not None:
             self.notify(EventKind.APPENDED, receiver.pid, envelope)
-        receiver.mailbox.put(envelope)
+        return None
 
     @staticmethod
     def _hold(entry: OpenRequest, holder: Process) -> None:
@@ -220,40 +211,6 @@ class Router:
             holder.owed = {}
         holder.owed[number] = entry
 
-    # -- why not
-
-    def _no_such_process(self, target: Address) -> Refusal:
-        return Refusal(
-            SendErrorKind.Timeout,
-            Reason.no_such_process,
-            f"no process {target.process} on {self.node}; `nectar ps` lists those that run",
-        )
-
-    def _not_running(self, receiver: Process) -> Refusal:
-        why = f": {receiver.last_error}" if receiver.last_error else ""
-        return Refusal(
-            SendErrorKind.Timeout,
-            Reason.process_exited,
-            f"{receiver.pid} is {receiver.state}, not running{why}",
-        )
-
-    @staticmethod
-    def _overfull(receiver: Process, size: int) -> Refusal:
-        limits = receiver.mailbox.limits
-        if size > limits.bytes:
-            return Refusal(
-                SendErrorKind.Timeout,
-                Reason.too_large,
-                f"{size} bytes can never fit the mailbox of {receiver.pid}, which holds {limits.bytes}; "
-                f'send it in pieces, or raise "mailbox": {{"bytes": N}} in its manifest.json',
-            )
-        return Refusal(
-            SendErrorKind.Timeout,
-            Reason.mailbox_full,
-            f"the mailbox of {receiver.pid} is full ({len(receiver.mailbox)} messages, {receiver.mailbox.bytes} "
-            f"bytes); wait for room with send_paced()",
-        )
-
     # -- other nodes
 
     def _hand_to_carrier(
@@ -263,21 +220,19 @@ class Router:
             return Refusal(SendErrorKind.Timeout, Reason.capability_missing, lacks_network(sender.pid))
         carrier = self.processes.get(NET)
         if carrier is None or not carrier.accepts:
-            return Refusal(
-                SendErrorKind.Offline,
-                Reason.node_unreachable,
-                f"no way from {self.node} to node {envelope.target.node!r}: {NET} does not run",
-            )
-        if not carrier.mailbox.fits(envelope.size):
-            return self._overfull(carrier, envelope.size)
-        self._append_request(carrier, envelope, entry)
+            return no_carrier(self.node, envelope.target.node)
+        if not carrier.mailbox.offer(envelope):
+            return overfull(carrier, envelope.size)
+        if entry is not None:
+            self._hold(entry, carrier)
+        self.notify(EventKind.APPENDED, carrier.pid, envelope)
         return None
 
     def deliver_remote(self, envelope: KernelMessage) -> Refusal | None:
         """Take a message that came from another node; the refusal to send back, if any (PROTOCOL 4.2, 9.4)."""
         receiver = self.find(envelope.target.process)
         if receiver is None:
-            return self._no_such_process(envelope.target)
+            return no_such_process(envelope.target, self.node)
         if receiver.pid == KERNEL:
             return Refusal(
                 SendErrorKind.Timeout,
@@ -285,30 +240,21 @@ class Router:
                 "the kernel takes no messages from other nodes",
             )
         if not receiver.accepts:
-            return self._not_running(receiver)
+            return not_running(receiver)
         if not receiver.holdings.network:
             return Refusal(SendErrorKind.Timeout, Reason.capability_missing, lacks_network(receiver.pid))
-        self._verify_attached(envelope)
+        message = envelope.message
+        message.capabilities = self.signing.verified(message.capabilities)
         envelope.target = receiver.address
         if isinstance(envelope.message, Response):
             self._answer(envelope)
             return None
         payload = envelope.payload
         envelope.size = len(envelope.message.ipc) + (len(payload.bytes) if payload is not None else 0)
-        if not receiver.mailbox.fits(envelope.size):
-            return self._overfull(receiver, envelope.size)
+        if not receiver.mailbox.offer(envelope):
+            return overfull(receiver, envelope.size)
         self.notify(EventKind.APPENDED, receiver.pid, envelope)
-        receiver.mailbox.put(envelope)
         return None
-
-    def _verify_attached(self, envelope: KernelMessage) -> None:
-        message = envelope.message
-        message.capabilities = tuple(
-            c
-            for c in message.capabilities
-            if isinstance(c, SignedCapability)
-            and self.keys.verify(c.issuer.node, c.signed_bytes(), c.signature)
-        )
 
     def undeliverable(self, envelope: KernelMessage, refusal: Refusal, *, definite: bool) -> None:
         """The carrier could not bring one of our messages to its node, or was refused there."""
@@ -319,9 +265,7 @@ class Router:
         if entry is not None and entry.envelope is envelope:
             self._fail(entry, refusal, definite=definite)
             return
-        sender = self.processes.get(envelope.source.process)
-        if sender is not None:
-            self._return(sender, envelope, refusal, definite=definite)
+        self._come_back(envelope, refusal, definite=definite)
 
     # -- responses
 
@@ -342,7 +286,7 @@ class Router:
         if payload is None and response.inherit:
             payload = state.payload
         if state.attached or response.capabilities:
-            response = self._with_capabilities(sender, state, response)
+            response = self._with_attached(sender, state, response)
         target = prompting.rsvp or prompting.source
         envelope = KernelMessage(prompting.id, sender.address, target, None, response, payload)
         request = prompting.message
@@ -369,6 +313,9 @@ class Router:
         envelope.answers = entry
         owner = entry.owner
         if not entry.awaited:
+            if not owner.accepts:
+                self.bury(owner.pid, envelope, "who asked has ended")
+                return
             payload = envelope.payload
             envelope.size = len(envelope.message.ipc) + (len(payload.bytes) if payload is not None else 0)
             self.notify(EventKind.APPENDED, owner.pid, envelope)
@@ -390,15 +337,13 @@ class Router:
         holder = entry.holder
         if holder is not None and holder.owed is not None:
             holder.owed.pop(number, None)
-        if not entry.settled:
-            self.deadlines.settle(entry)
+        entry.settled = True
 
     def _expired(self, entry: OpenRequest) -> None:
         self.notify(EventKind.FIRED, entry.owner.pid, entry.envelope)
         request = entry.envelope.message
         assert isinstance(request, Request)
-        detail = f"no answer within {request.expects_response} s"
-        self._fail(entry, Refusal(SendErrorKind.Timeout, Reason.deadline_passed, detail), definite=False)
+        self._fail(entry, expired(request.expects_response), definite=False)
 
     def forget(self, entry: OpenRequest) -> None:
         """Its task was cancelled while it waited: nobody wants the answer any more."""
@@ -469,11 +414,7 @@ class Router:
 
     def release(self, process: Process) -> None:
         """Return what it did not read, fail what it did not answer, let go who waited for room."""
-        refusal = Refusal(
-            SendErrorKind.Timeout,
-            Reason.process_exited,
-            f"{process.pid} ended" + (f": {process.last_error}" if process.last_error else ""),
-        )
+        refusal = exited(process)
         for item in process.mailbox.drain():
             if isinstance(item, Returned):
                 self.bury(
@@ -496,45 +437,21 @@ class Router:
         if entry is not None and entry.holder is process:
             self._fail(entry, refusal, definite=True)
             return
-        sender = self.processes.get(envelope.source.process) if envelope.source.node == self.node else None
+        self._come_back(envelope, refusal, definite=True)
+
+    def _come_back(self, envelope: KernelMessage, refusal: Refusal, *, definite: bool) -> None:
+        """A Request of no open entry: to its sender, unless that one is gone or had its one outcome before (F-19)."""
+        request = envelope.message
+        settled = isinstance(request, Request) and request.expects_response is not None
+        local = envelope.source.node == self.node
+        sender = self.processes.get(envelope.source.process) if local and not settled else None
         if sender is None:
-            self.bury(process.pid, envelope, refusal.detail)
+            self.bury(envelope.target.process, envelope, refusal.detail)
         else:
-            self._return(sender, envelope, refusal, definite=True)
+            self._return(sender, envelope, refusal, definite=definite)
 
-    # -- capabilities that ride on a message
-
-    def _with_capabilities(self, sender: Process, state: TaskState, message: AnyMessage) -> AnyMessage:
-        """The message with those of the asked-for capabilities that the sender holds or issues, signed."""
+    def _with_attached(self, sender: Process, state: TaskState, message: AnyMessage) -> AnyMessage:
+        """With those of the attached capabilities that the sender may pass on, signed; they ride once."""
         asked = (*state.attached, *message.capabilities)
         state.attached = ()
-        signed = [self._attachable(sender, capability) for capability in asked]
-        return attrs.evolve(message, capabilities=tuple(c for c in signed if c is not None))
-
-    def _attachable(self, sender: Process, capability: Capability) -> SignedCapability | None:
-        capability = self.real(capability)
-        if isinstance(capability, SignedCapability) and not self.keys.verify(
-            capability.issuer.node, capability.signed_bytes(), capability.signature
-        ):
-            return None
-        if not (sender.holdings.holds(capability) or capability.issuer == sender.address):
-            return None
-        return self.signed(sender, capability)
-
-    def real(self, capability: Capability) -> Capability:
-        """With `our` as issuing node replaced by our name (PROTOCOL 1.2)."""
-        issuer = capability.issuer
-        if issuer.node != OUR:
-            return capability
-        return attrs.evolve(capability, issuer=Address(self.node, issuer.process))
-
-    def signed(self, holder: Process, capability: Capability) -> SignedCapability | None:
-        """With its issuing node's signature; None for a foreign one whose signature we never had."""
-        signature: bytes | None
-        if capability.issuer.node == self.node:
-            signature = self.keys.sign(capability.signed_bytes())
-        else:
-            signature = holder.holdings.signature(capability)
-        if signature is None:
-            return None
-        return SignedCapability(capability.issuer, capability.params, signature)
+        return attrs.evolve(message, capabilities=self.signing.attachable(sender, asked))
