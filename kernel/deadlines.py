@@ -8,7 +8,6 @@ from typing import Protocol
 
 import trio
 
-
 SWEEP_FROM = 4096
 
 

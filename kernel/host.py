@@ -22,11 +22,11 @@ from kernel.errors import (
     StateError,
 )
 from kernel.events import EventKind
-from kernel.jsontext import NotJson, dump, parse
+from kernel.jsontext import dump, parse
 from kernel.mailbox import YIELD_EVERY, Returned
 from kernel.message import KernelMessage, Message, OnExit, Payload, Request, Response, SendError
-from kernel.parking import make_sleep, park, sleep
-from kernel.process import OpenRequest, Process, ProcessState, TaskState, Window
+from kernel.parking import Sleep, make_sleep, park, sleep
+from kernel.process import Process, TaskState, Window
 from kernel.syscalls import Outgoing
 
 if TYPE_CHECKING:
@@ -64,17 +64,21 @@ class Host:
 
     def _task(self) -> TaskState:
         """What the kernel remembers of the calling task; a task of the process's own nurseries forks its parent's."""
-        state = _state.get()
         try:
+            state = _state.get()
             task = current_task()
         except RuntimeError:
             raise OutsideProcess(
                 "this is another thread: only the node's own thread may call, use trio.from_thread.run_sync"
             ) from None
+        except LookupError:
+            raise OutsideProcess(
+                f"no task of {self._process.pid} runs here: start it with start_soon, or in a nursery of the process"
+            ) from None
         if state.task is not task:
             state = state.fork(task)
             _state.set(state)
-        if self._process.state is not ProcessState.RUNNING:
+        if not self._process.accepts:
             raise ProcessEnded(f"{self._process.pid} has ended; this call did nothing")
         return state
 
@@ -178,28 +182,25 @@ class Host:
             )
         entry = self._router.send_request(process, state, target, request, None, payload, awaited=True)
         assert entry is not None
-        envelope = await self._outcome(state, entry)
-        payload = state.payload = envelope.payload
-        if payload is not None:
-            state.latest = payload
-        return Message(envelope)
-
-    async def _outcome(self, state: TaskState, entry: OpenRequest) -> KernelMessage:
-        """Wait until the entry is settled. Cancelled, it is forgotten."""
         if entry.outcome is None:
             entry.task = state.task
             state.asking = entry
-            if state.sleep is None:
-                state.sleep = make_sleep(partial(self._stop_asking, state))
-            await sleep(state.sleep)
+            await sleep(state.sleep or self._make_sleep(state))
         else:
             await checkpoint()
         outcome = entry.outcome
-        if outcome.__class__ is KernelMessage:
-            return outcome
-        assert isinstance(outcome, SendError)
-        state.payload = None
-        raise outcome
+        if outcome.__class__ is not KernelMessage:
+            assert isinstance(outcome, SendError)
+            state.payload = None
+            raise outcome
+        payload = state.payload = outcome.payload
+        if payload is not None:
+            state.latest = payload
+        return Message(outcome)
+
+    def _make_sleep(self, state: TaskState) -> Sleep:
+        state.sleep = make_sleep(partial(self._stop_asking, state))
+        return state.sleep
 
     def _stop_asking(self, state: TaskState) -> None:
         entry = state.asking
@@ -219,12 +220,17 @@ class Host:
             process, aside, target, request, None, payload, awaited=True, privileged=True
         )
         assert entry is not None
-        envelope = await self._outcome(aside, entry)
-        try:
-            answer = parse(envelope.message.ipc)
-        except NotJson as error:
-            raise StateError(action, str(error)) from None
-        return answer, envelope.payload
+        if entry.outcome is None:
+            entry.task = aside.task
+            aside.asking = entry
+            await sleep(self._make_sleep(aside))
+        else:
+            await checkpoint()
+        outcome = entry.outcome
+        if isinstance(outcome, SendError):
+            raise outcome
+        assert outcome is not None
+        return parse(outcome.message.ipc), outcome.payload
 
     async def get_state(self) -> bytes | None:
         answer, payload = await self._ask_state("GetState")

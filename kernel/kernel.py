@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import attrs
 import trio
 
-from kernel.address import OUR, ProcessId, is_safe
+from kernel.address import OUR, Address, ProcessId, is_safe
 from kernel.capability import MESSAGING, Capability
 from kernel.errors import NoSuchFile, ProcessEnded, ProgramError, SpawnError, SpawnErrorKind
 from kernel.exits import ExitCause
@@ -172,6 +172,7 @@ class Kernel:
         if parent.state is not ProcessState.RUNNING:
             raise ProcessEnded(f"{parent.pid} has ended; no child was made")
         held = self._held_by(parent, request_capabilities)
+        grants = self._grants_of(Address(self.node, pid), grant_capabilities)
         new = NewProcess(
             pid,
             program,
@@ -186,7 +187,7 @@ class Kernel:
         except CannotCreate as error:
             kind = SpawnErrorKind.NameTaken if error.taken else SpawnErrorKind.BadName
             raise SpawnError(kind, str(error)) from None
-        self._grant_from(child, grant_capabilities)
+        self._grant(child, grants)
         self.lifecycle.start(child)
         if on_exit.is_none():
             await trio.lowlevel.checkpoint()
@@ -215,15 +216,22 @@ class Kernel:
                 )
         return kept
 
-    def _grant_from(self, issuer: Process, grants: Sequence[CapabilityGrant]) -> None:
-        """Local processes receive messaging (or the given params) issued by `issuer`."""
-        for grant in grants:
-            to, params = grant if isinstance(grant, tuple) else (grant, MESSAGING)
+    @staticmethod
+    def _grants_of(
+        issuer: Address, grants: Sequence[CapabilityGrant]
+    ) -> list[tuple[ProcessId, Capability]]:
+        """Messaging, or the given params, issued by `issuer`. Raises ValueError for params that are no text."""
+        pairs = [grant if isinstance(grant, tuple) else (grant, MESSAGING) for grant in grants]
+        return [(to, Capability(issuer, params)) for to, params in pairs]
+
+    def _grant(self, issuer: Process, grants: Sequence[tuple[ProcessId, Capability]]) -> None:
+        for to, capability in grants:
             receiver = self.router.find(to)
             if receiver is None:
-                self.router.print(0, issuer.address, f"cannot grant {params} to {to}: it does not exist")
+                text = f"cannot grant {capability.params} to {to}: it does not exist"
+                self.router.print(0, issuer.address, text)
             else:
-                self.lifecycle.grant(receiver, Capability(issuer.address, params))
+                self.lifecycle.grant(receiver, capability)
 
     async def kill(self, pid: ProcessId, *, revoke: bool = True) -> None:
         """Return when it has ended (or was abandoned), or at once when there is none."""
