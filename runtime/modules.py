@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Protocol
 
 from runtime.package_code import PackageCode
+from runtime.printing import console_print
 
 
 class Guard(Protocol):
@@ -30,9 +31,9 @@ class Guard(Protocol):
 
 
 class Unguarded:
-    """The real world."""
+    """The real world, but for printing."""
 
-    builtins: Mapping[str, object] = {}
+    builtins: Mapping[str, object] = {"print": console_print}
 
     def module(self, name: str) -> ModuleType | None:
         return None
