@@ -14,14 +14,16 @@ import trio
 from kernel import commands
 from kernel.address import PackageId, ProcessId
 from kernel.capability import Capability
+from kernel.errors import ProgramError
 from kernel.events import Observer
 from kernel.kernel import Kernel, Ports
 from kernel.lifecycle import NewProcess
-from kernel.ports import Chance, Console, Keys, Store
+from kernel.ports import Chance, Console, Keys, Program, Store
 from kernel.process import Process
 from runtime.loader import DiskPrograms
 from runtime.packages import plan_checked, put_files, recover_all
-from sys_processes.app_store.core import InstallPlan, Surroundings
+from sys_processes.app_store.core import METADATA, InstallPlan, Surroundings
+from sys_processes.app_store.fields import PackageError
 from sys_processes.devices import Disk, Listener
 from sys_processes.http_server import process as http_server
 from sys_processes.http_server.door import Door
@@ -61,6 +63,14 @@ class NodeSecrets:
 PackageFiles = Mapping[str, bytes]
 
 
+class PackageRefused(PackageError):
+    """The package with this `number` of those given to a boot cannot be installed."""
+
+    def __init__(self, number: int, error: PackageError) -> None:
+        super().__init__(error.file, error.path, error.problem, error.fix)
+        self.number = number
+
+
 class Node:
     """A running node. Made by `open_node`."""
 
@@ -97,7 +107,7 @@ class Node:
     async def boot(self, packages: Sequence[PackageFiles]) -> None:
         """Modules, then the given packages, then what was saved; all run when it returns.
 
-        Raises `PackageError` for a package that cannot be installed; nothing of the others is lost.
+        Raises `PackageRefused` when one of the packages cannot be installed; then none of them is.
         """
         kernel, devices = self.kernel, self._devices
         kernel.add_module("kernel", commands.make(kernel), public=False)
@@ -107,9 +117,11 @@ class Node:
         kernel.add_module("http_server", http_server.make(self._door), public=True)
         await recover_all(devices.disk)
         given: list[Process] = []
-        plans = [await self._put(files) for files in packages]
+        plans = self._plan_all(packages)
         for plan in plans:
-            given += await self._create_all(plan)
+            await self._put(plan)
+        for plan in plans:
+            given += self._create_all(plan, await self._prepare(plan))
         await self._restore(plans)
         for plan in plans:
             self._grant_all(plan)
@@ -123,27 +135,64 @@ class Node:
     async def _restore(self, plans: Sequence[InstallPlan]) -> None:
         """What was saved runs again, except what a newly installed version of its package no longer has."""
         installed = [plan.package for plan in plans]
-        for process in await self.kernel.restore():
+        restored = await self.kernel.restore()
+        await self._give_back(installed)
+        for process in restored:
             if process.pid.package_id in installed:
                 await self.kernel.kill(process.pid)
 
+    async def _give_back(self, installed: Sequence[PackageId]) -> None:
+        """What packages had granted to the runtime's own processes; those newly `installed` grant anew."""
+        router = self.kernel.router
+        for pid, capabilities in await self.kernel.records.load_granted():
+            receiver = router.find(pid)
+            for capability in capabilities:
+                issuer = router.find(capability.issuer.process)
+                if receiver is None or issuer is None or issuer.pid.package_id in installed:
+                    continue
+                self.kernel.lifecycle.grant(receiver, capability)
+
     # -- packages
 
-    async def _put(self, files: PackageFiles) -> InstallPlan:
-        """Check everything, then replace the files. Raises `PackageError`; the old version then stays as it is."""
+    def _plan_all(self, packages: Sequence[PackageFiles]) -> list[InstallPlan]:
+        """Raises `PackageRefused`."""
+        plans: list[InstallPlan] = []
+        for number, files in enumerate(packages):
+            try:
+                plan = self._plan(files)
+            except PackageError as error:
+                raise PackageRefused(number, error) from error
+            if plan.package in [other.package for other in plans]:
+                twice = PackageError(
+                    METADATA[0], "$", f"is that of {plan.package}, which is given twice", "give it once"
+                )
+                raise PackageRefused(number, twice)
+            plans.append(plan)
+        return plans
+
+    def _plan(self, files: PackageFiles) -> InstallPlan:
+        """Check everything. Raises `PackageError`."""
         around = Surroundings(self.name, list(self.kernel.router.processes), approved=True)
         plan = plan_checked(files, around, self._programs)
         for warning in plan.warnings:
             self.kernel.router.print(0, self.kernel.router.kernel_address, str(warning))
-        await put_files(self._devices.disk, plan)
-        self._programs.forget(plan.package)
         return plan
 
-    async def _create_all(self, plan: InstallPlan) -> list[Process]:
+    async def _put(self, plan: InstallPlan) -> None:
+        await put_files(self._devices.disk, plan)
+        self._programs.forget(plan.package)
+
+    async def _prepare(self, plan: InstallPlan) -> list[Program]:
+        """The code of each process. Raises `PackageError`: a module that was imported once may fail the next time."""
+        try:
+            return [await self._programs.prepare(planned.id, planned.code) for planned in plan.processes]
+        except ProgramError as error:
+            raise PackageError(error.file, "$", error.problem, error.fix) from error
+
+    def _create_all(self, plan: InstallPlan, programs: Sequence[Program]) -> list[Process]:
         """Its processes, ready to be started."""
         created = []
-        for planned in plan.processes:
-            program = await self._programs.prepare(planned.id, planned.code)
+        for planned, program in zip(plan.processes, programs, strict=True):
             new = NewProcess(
                 planned.id,
                 program,
@@ -172,9 +221,11 @@ class Node:
         """Into the running node, in place of an older version; states are kept. Raises `PackageError`, and then the
         old version goes on.
         """
-        plan = await self._put(files)
+        plan = self._plan(files)
+        await self._put(plan)
+        programs = await self._prepare(plan)
         await self.stop_package(plan.package)
-        created = await self._create_all(plan)
+        created = self._create_all(plan, programs)
         self._grant_all(plan)
         for process in created:
             self.kernel.lifecycle.start(process)
@@ -182,9 +233,10 @@ class Node:
         return plan.package
 
     async def stop_package(self, package: PackageId) -> None:
-        """End all its processes, without their on-exit rules."""
-        for pid in [pid for pid in self.kernel.router.processes if pid.package_id == package]:
-            await self.kernel.kill(pid)
+        """End all its processes, without their on-exit rules; also those that they start meanwhile."""
+        while left := [pid for pid in self.kernel.router.processes if pid.package_id == package]:
+            for pid in left:
+                await self.kernel.kill(pid)
 
     # -- the end
 
@@ -199,6 +251,13 @@ class Node:
         return await self.kernel.stop()
 
 
+def sole_error(error: BaseException) -> BaseException:
+    """The one error in nested groups of one, or the group that holds several."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
 @asynccontextmanager
 async def open_node(
     name: str,
@@ -211,13 +270,17 @@ async def open_node(
 ) -> AsyncIterator[Node]:
     """A booted node; stopped and flushed at the end of the block, and gone at once if the block raises.
 
-    Raises `BadNodeName`, `PackageError`, `StoreFailed`.
+    Raises `BadNodeName`, `PackageRefused`, `StoreFailed`, OSError.
     """
     node = Node(name, devices, secrets, http or HttpSettings())
     node.kernel.router.observer = observer
-    async with trio.open_nursery() as nursery:
-        await nursery.start(node.kernel.run)
-        await node.boot(packages)
-        yield node
-        await node.stop()
-        nursery.cancel_scope.cancel()
+    try:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(node.kernel.run)
+            await node.boot(packages)
+            yield node
+            await node.stop()
+            nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        # A nursery wraps what fails in it; a boot fails for one reason.
+        raise sole_error(group) from None

@@ -170,7 +170,7 @@ def wait_until(holds: Callable[[], object], what: str = "it", seconds: float = S
 
 
 def write_package(
-    folder: Path, code: str, *entries: JsonValue, name: str = "app", **entry: JsonValue
+    folder: Path, code: str, *entries: object, name: str = "app", **entry: object
 ) -> Path:
     """A package `{name}:me` with one process `{name}:{name}:me` of this code, public unless `entry` says otherwise."""
     (folder / "pkg").mkdir(parents=True, exist_ok=True)

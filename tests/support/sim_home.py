@@ -1,0 +1,106 @@
+"""A home on memory devices, in which one node after another is booted, stopped and crashed."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import attrs
+import trio
+
+from kernel.jsontext import JsonValue
+from kernel.message import Payload
+from kernel.ports import StoreFailed
+from runtime.node import Devices, Node, PackageFiles, open_node
+from runtime.sim.chance import SeededChance
+from runtime.sim.console import MemoryConsole
+from runtime.sim.disk import MemoryDisk
+from runtime.sim.listener import MemoryListener
+from runtime.sim.store import MemoryStore
+from tests.support.web_app import NODE
+from tests.support.web_client import HttpClient
+from tests.support.web_node import EPOCH, RPC_TOKEN, secrets
+
+
+class NotAnswered(Exception):
+    """The RPC route's error."""
+
+
+@attrs.define
+class SimNode:
+    node: Node
+    listener: MemoryListener
+    console: MemoryConsole
+
+    async def ask(self, process: str, ipc: str = "", payload: Payload | None = None, seconds: int = 5) -> str:
+        """The ipc of its answer, as text. Raises `NotAnswered`."""
+        call: dict[str, JsonValue] = {"process": process, "ipc": ipc, "expects_response": seconds}
+        if payload is not None:
+            call |= {"mime": payload.mime, "data": base64.b64encode(payload.bytes).decode()}
+        client = HttpClient(self.listener.connect())
+        try:
+            reply = await client.ask(
+                "POST",
+                "/rpc:sys:nectar/message",
+                json.dumps(call).encode(),
+                content_type="application/json",
+                authorization=f"Bearer {RPC_TOKEN}",
+            )
+        finally:
+            await client.close()
+        answer = json.loads(reply.body)
+        if reply.status != 200:
+            raise NotAnswered(answer["error"])
+        return bytes(answer["ipc"]).decode()
+
+    async def ps(self) -> dict[str, dict[str, JsonValue]]:
+        """What `nectar ps` shows of the users' processes, by id."""
+        listed = json.loads(await self.ask("kernel:sys:nectar", '{"Debug":"Processes"}'))["Debug"][
+            "Processes"
+        ]
+        return {line["id"]: line for line in listed if not line["id"].endswith(":sys:nectar")}
+
+
+@attrs.define
+class SimHome:
+    store: MemoryStore = attrs.Factory(MemoryStore)
+    disk: MemoryDisk = attrs.Factory(MemoryDisk)
+    _crashed: bool = attrs.field(default=False, init=False)
+
+    def crash(self, keep: int = 0) -> SimHome:
+        """As the next boot finds it: without what was not durable, but for `keep` batches of the store.
+
+        Nothing that its node still does matters any more.
+        """
+        self._crashed = True
+        return SimHome(self.store.crash(keep), self.disk.crash())
+
+    @asynccontextmanager
+    async def booted(self, *packages: PackageFiles, name: str = NODE) -> AsyncIterator[SimNode]:
+        listener, console = MemoryListener(), MemoryConsole()
+        given = Devices(
+            SeededChance(1), self.store, self.disk, listener, console, lambda: EPOCH + trio.current_time()
+        )
+        try:
+            async with open_node(name, given, secrets(), packages=packages) as node:
+                yield SimNode(node, listener, console)
+        except StoreFailed:
+            if not self._crashed:
+                raise
+
+
+def package(code: str, *entries: object, name: str = "app", **entry: object) -> dict[str, bytes]:
+    """The files of `{name}:me` with a process `{name}:{name}:me` of this code, public unless `entry` says otherwise."""
+    first = {
+        "process_name": name,
+        "process_path": f"/{name}.py",
+        "on_exit": "Restart",
+        "public": True,
+    } | entry
+    return {
+        "metadata.json": json.dumps({"package": name, "publisher": "me"}).encode(),
+        "pkg/manifest.json": json.dumps([first, *entries]).encode(),
+        f"pkg/{name}.py": code.encode(),
+    }
