@@ -6,14 +6,10 @@ import gc
 import os
 import resource
 import shutil
-import signal
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
-from types import FrameType
 
 import attrs
 import trio
@@ -31,18 +27,16 @@ from runtime.home import Home, HomeError, hold_home, temporary_home
 from runtime.keyfile import BadPassword, Identity, Keyfile, KeyfileBroken, WrongPassword
 from runtime.keyfile import create as create_keyfile
 from runtime.listener import CannotListen, TcpListener
-from runtime.node import Devices, Node, NodeSecrets, open_node
+from runtime.node import Devices, Node, NodeSecrets, PackageRefused, open_node, sole_error
 from runtime.node_file import NodeFile, remove_node_file, write_node_file
 from runtime.options import DEV_NAME, BootOptions
 from runtime.packages import read_package
-from runtime.reload import watch
+from runtime.reload import footprint, watch
+from runtime.signals import Signals
 from runtime.store import SqliteStore
 from runtime.watchdog import Watchdog
 from runtime.workers import ThreadWorkers
 from sys_processes.app_store.fields import PackageError
-
-LAST_SECONDS = 3.5
-"""After the first signal: whoever still holds the event loop then is left behind."""
 
 # Messages are freed by their reference counts; looking for cycles every 700 objects costs a tenth of the time.
 COLLECT_EVERY = 20_000
@@ -51,36 +45,56 @@ COLLECT_EVERY = 20_000
 def run_node(options: BootOptions) -> int:
     """Returns when a signal ended the node. Raises `CommandError` when it could not be booted."""
     _raise_file_limit()
+    verb = "dev DIR" if options.dev else "boot HOME --name NAME"
     try:
-        home = temporary_home() if options.home is None else hold_home(options.home)
-        with home as held:
-            _run_alone(options, held)
+        _run_at_home(options)
     except (HomeError, CannotListen, StoreFailed, BadNodeName) as error:
-        raise CommandError(str(error), "nectar boot HOME --name NAME --port 0") from error
-    except (KeyfileBroken, WrongPassword, BadPassword) as error:
-        raise CommandError(str(error), "nectar boot HOME, with the password of its first boot") from error
+        raise CommandError(str(error), f"nectar {verb} --port 0") from error
+    except (WrongPassword, BadPassword) as error:
+        raise CommandError(str(error), f"nectar {verb}, with the password of its first boot") from error
+    except KeyfileBroken as error:
+        raise CommandError(
+            str(error), f"nectar {verb}, with a copy of the keyfile or another home"
+        ) from error
     except ConfigError as error:
         raise CommandError(
-            str(error), "nectar boot HOME --set section.key=value, with a setting listed above"
+            str(error), f"nectar {verb} --set section.key=value, with a setting that there is"
         ) from error
+    except PackageRefused as error:
+        folder = options.packages[error.number]
+        raise CommandError(f"{folder}: {error}", "correct that file, then the same command again") from error
     except PackageError as error:
         raise CommandError(str(error), "correct that file, then the same command again") from error
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        where = "" if error.filename is None else f"{error.filename}: "
+        raise CommandError(
+            f"{where}{error.strerror or error}", f"nectar {verb}, with another home"
+        ) from error
     return 0
 
 
-def _run_alone(options: BootOptions, home: Home) -> None:
-    """Nurseries wrap what fails into groups; a boot fails for one reason."""
-    try:
-        trio.run(_run, options, home)
-    except BaseExceptionGroup as group:
-        raise sole_error(group) from None
+def _run_at_home(options: BootOptions) -> None:
+    signals = Signals()
+    with (
+        signals.caught(),
+        temporary_home() if options.home is None else hold_home(options.home) as home,
+    ):
+        signals.tidy = partial(_tidy, home, temporary=options.home is None)
+        # Nurseries wrap what fails into groups; a boot fails for one reason.
+        try:
+            trio.run(_run, options, home, signals)
+        except BaseExceptionGroup as group:
+            raise sole_error(group) from None
 
 
-def sole_error(error: BaseException) -> BaseException:
-    """The one error in nested groups of one, or the group that holds several."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
+def _tidy(home: Home, *, temporary: bool) -> None:
+    with suppress(OSError):
+        remove_node_file(home.path)
+        home.lock.unlink(missing_ok=True)
+    if temporary:
+        shutil.rmtree(home.path, ignore_errors=True)
 
 
 def _raise_file_limit() -> None:
@@ -89,48 +103,6 @@ def _raise_file_limit() -> None:
     if soft != hard:
         with suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-class _Signals:
-    """The first SIGINT or SIGTERM asks the node to stop and starts a clock; a second one ends everything at once."""
-
-    def __init__(self, home: Home, *, temporary: bool) -> None:
-        self._home = home
-        self._temporary = temporary
-        self._token = trio.lowlevel.current_trio_token()
-        self.asked = trio.Event()
-        self._seen = False
-
-    @contextmanager
-    def caught(self) -> Iterator[None]:
-        former = {number: signal.signal(number, self._arrived) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in former.items():
-                signal.signal(number, handler)
-
-    def _arrived(self, number: int, frame: FrameType | None) -> None:
-        if self._seen:
-            self.leave(1)
-        self._seen = True
-        threading.Thread(target=self._last_call, name="nectar last call", daemon=True).start()
-        with suppress(trio.RunFinishedError):
-            self._token.run_sync_soon(self.asked.set, idempotent=True)
-
-    def _last_call(self) -> None:
-        time.sleep(LAST_SECONDS)  # a thread of its own, because the event loop may be held
-        self.leave(0)
-
-    def leave(self, code: int) -> None:
-        """Without waiting for anything or anybody. What was acknowledged is on the disk."""
-        with suppress(OSError):
-            remove_node_file(self._home.path)
-            self._home.lock.unlink(missing_ok=True)
-        if self._temporary:
-            shutil.rmtree(self._home.path, ignore_errors=True)
-        sys.stdout.flush()
-        os._exit(code)
 
 
 @attrs.frozen
@@ -142,20 +114,22 @@ class _Opened:
     settings: Settings
     workers: ThreadWorkers
     console: LogConsole
-    signals: _Signals
+    signals: Signals
+    nursery: trio.Nursery
 
 
-async def _run(options: BootOptions, home: Home) -> None:
+async def _run(options: BootOptions, home: Home, signals: Signals) -> None:
     settings = load_settings(home.config, _settings_of(options))
     console = LogConsole(
         verbosity=settings.log.verbosity if options.verbosity is None else options.verbosity,
         log_format=settings.log.format if options.log is None else options.log,
         folder=home.logs,
     )
-    signals = _Signals(home, temporary=options.home is None)
     try:
-        with signals.caught():
-            await _run_opened(_Opened(options, home, settings, ThreadWorkers(), console, signals))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(signals.stop_booting, nursery.cancel_scope)
+            await _run_opened(_Opened(options, home, settings, ThreadWorkers(), console, signals, nursery))
+            nursery.cancel_scope.cancel()
     finally:
         console.close()
 
@@ -170,6 +144,8 @@ async def _run_opened(opened: _Opened) -> None:
     options, home, workers = opened.options, opened.home, opened.workers
     chance = SystemChance()
     keyfile, identity = await _identity(opened, chance)
+    # Looked at before they are read: what changes meanwhile is read again.
+    seen = [await workers.run(footprint, folder) for folder in options.packages]
     packages = [await workers.run(read_package, folder) for folder in options.packages]
     listener = await TcpListener.open(options.bind, options.port)
     store = await SqliteStore.open(home.store, workers)
@@ -184,33 +160,33 @@ async def _run_opened(opened: _Opened) -> None:
         partial(_is_password, keyfile, workers),
         token,
     )
+    report = partial(_report, opened, identity.name)
     try:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(store.run, partial(_report, opened, identity.name))
-            async with open_node(
-                identity.name, devices, secrets, http=opened.settings.http, packages=packages
-            ) as node:
-                await _serve(opened, node, token, nursery)
-            nursery.cancel_scope.cancel()
+        opened.nursery.start_soon(store.run, report)
+        opened.nursery.start_soon(Watchdog(report).run)
+        async with open_node(
+            identity.name, devices, secrets, http=opened.settings.http, packages=packages
+        ) as node:
+            if options.dev:
+                for folder, footprint_then in zip(options.packages, seen, strict=True):
+                    opened.nursery.start_soon(watch, node, folder, footprint_then, workers, report)
+            await _serve(opened, node, token)
     finally:
-        remove_node_file(home.path)
+        with suppress(OSError):
+            remove_node_file(home.path)
         await store.aclose()
 
 
-async def _serve(opened: _Opened, node: Node, token: str, nursery: trio.Nursery) -> None:
+async def _serve(opened: _Opened, node: Node, token: str) -> None:
     """From ready to stopped."""
-    home, report = opened.home, partial(_report, opened, node.name)
-    write_node_file(home.path, NodeFile(os.getpid(), node.url, node.name), token)
-    nursery.start_soon(Watchdog(report).run)
-    if opened.options.dev:
-        for folder in opened.options.packages:
-            nursery.start_soon(watch, node, folder, opened.workers, report)
+    write_node_file(opened.home.path, NodeFile(os.getpid(), node.url, node.name), token)
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_EVERY, 20, 100)
+    opened.signals.ready = True
     sys.stdout.write(f"ready: {node.url}\n")
     sys.stdout.flush()
-    await opened.signals.asked.wait()
+    await opened.signals.asked()
     if await node.stop():
         # An abandoned process may never end, and its task with it: leave without it.
         opened.console.close()
@@ -238,7 +214,8 @@ async def _identity(opened: _Opened, chance: SystemChance) -> tuple[Keyfile, Ide
             raise CommandError(
                 f"{opened.home.path} has no node yet, and it needs a name", "nectar boot HOME --name NAME"
             )
-        password = options.password.read(first_boot=True)
+        with opened.signals.raised():
+            password = options.password.read(first_boot=True)
         keyfile = await workers.run(create_keyfile, name, password, chance)
         await workers.run(keyfile.write, path)
         return keyfile, await workers.run(keyfile.unlock, password)
@@ -248,4 +225,6 @@ async def _identity(opened: _Opened, chance: SystemChance) -> tuple[Keyfile, Ide
             f"the node in {opened.home.path} is called {keyfile.name!r}, not {options.name!r}",
             f"nectar boot {opened.home.path}, without --name",
         )
-    return keyfile, await workers.run(keyfile.unlock, options.password.read(first_boot=False))
+    with opened.signals.raised():
+        password = options.password.read(first_boot=False)
+    return keyfile, await workers.run(keyfile.unlock, password)

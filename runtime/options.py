@@ -21,9 +21,9 @@ DEV_PASSWORD = "secret"  # noqa: S105 - known to everybody, on a node that is th
 class BootOptions:
     """`home` None: a temporary folder, removed at the end. `name` None: the one in the keyfile, which must exist.
 
-    `verbosity` and `log` None: as config.toml says. `port` None: 8080, or the next free one; 0: any free one. `packages` are folders to install, approved by being
-    named here. `settings` are (section.key, value as written), over those of HOME/config.toml. `dev`: open RPC on
-    loopback, and a package is installed again when its folder changes.
+    `verbosity` and `log` None: as config.toml says. `port` None: 8080, or the next free one; 0: any free one.
+    `packages` are folders to install, approved by being named here. `settings` are (section.key, value as written),
+    over those of HOME/config.toml. `dev`: open RPC on loopback, and a package whose folder changes is installed again.
     """
 
     home: Path | None

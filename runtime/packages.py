@@ -49,7 +49,7 @@ def read_package(folder: Path) -> dict[str, bytes]:
 
 
 def package_paths(folder: Path) -> list[Path]:
-    """The files that belong to a package, in a fixed order. Links to files are read through; links to folders are not entered."""
+    """The files of a package in a fixed order. Links to files are read through, those to folders left out."""
     found = [path for path in (folder / METADATA[0], folder / "manifest.json") if path.is_file()]
     for here, folders, names in os.walk(folder / "pkg"):
         folders[:] = sorted(name for name in folders if not _is_left_out(name))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import trio
 
+from kernel.errors import KernelError
 from kernel.ports import StoreFailed
 from runtime.node import Node
 from runtime.packages import package_paths, read_package
@@ -30,9 +31,12 @@ def footprint(folder: Path) -> Footprint:
     return found
 
 
-async def watch(node: Node, folder: Path, workers: Workers, report: Callable[[str], None]) -> None:
-    """For ever. A version that cannot be installed is reported, and the old one goes on."""
-    seen = await workers.run(footprint, folder)
+async def watch(
+    node: Node, folder: Path, seen: Footprint, workers: Workers, report: Callable[[str], None]
+) -> None:
+    """For ever. `seen` was taken before the version that runs was read. A version that cannot be installed is
+    reported, and the old one goes on.
+    """
     while True:
         await trio.sleep(LOOK_SECONDS)
         now = await workers.run(footprint, folder)
@@ -45,7 +49,7 @@ async def watch(node: Node, folder: Path, workers: Workers, report: Callable[[st
             now = await workers.run(footprint, folder)
         try:
             package = await node.install(await workers.run(read_package, folder))
-        except (PackageError, StoreFailed, OSError) as error:
+        except (PackageError, KernelError, StoreFailed, OSError) as error:
             report(f"{folder} was not installed, its old version goes on: {error}")
         else:
             report(f"installed {package} again from {folder}")
