@@ -12,6 +12,7 @@ import attrs
 
 from kernel.address import ProcessId
 from kernel.codec import Malformed
+from kernel.jsontext import NotJson, parse
 from kernel.message import Payload
 from runtime.command_error import USAGE, CommandError
 from runtime.node_file import read_node_file, read_token
@@ -92,7 +93,7 @@ def call(
     )
     status, body = _post(door, RPC_REQUEST.encode(request), (seconds or 0) + GRACE_SECONDS)
     if status != 200:
-        raise _refusal(door, process, status, body, seconds)
+        raise _refusal(door, process, status, body)
     return None if seconds is None else _answer(door, body)
 
 
@@ -129,10 +130,8 @@ def _answer(door: NodeDoor, body: bytes) -> RpcAnswer:
     return RpcAnswer(answer.ipc, payload)
 
 
-def _refusal(
-    door: NodeDoor, process: ProcessId, status: int, body: bytes, seconds: int | None
-) -> CommandError:
-    text = body.decode(errors="replace").strip().partition("\n")[0]
+def _refusal(door: NodeDoor, process: ProcessId, status: int, body: bytes) -> CommandError:
+    text = _said(body)
     said = f": {text}" if text and not text.startswith("<") else ""
     match status:
         case 401:
@@ -140,10 +139,20 @@ def _refusal(
         case 404:
             return CommandError(f"{door.url} is no node: it has no RPC route", "nectar ps --url URL")
         case 408:
-            return CommandError(f"{process} did not answer within {seconds} s", "nectar ps")
+            return CommandError(f"{process} did not answer{said}", "nectar ps")
         case 503:
             return CommandError(f"{process} cannot be reached{said}", "nectar ps")
         case _:
             return CommandError(
                 f"the node at {door.url} refused with {status}{said}", "nectar inject-message --help"
             )
+
+
+def _said(body: bytes) -> str:
+    """The error in the route's answer, or else the first line of whatever it is."""
+    try:
+        answer = parse(body)
+    except NotJson:
+        return body.decode(errors="replace").strip().partition("\n")[0]
+    error = answer.get("error") if isinstance(answer, dict) else None
+    return error if isinstance(error, str) else ""

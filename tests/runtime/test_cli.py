@@ -34,7 +34,7 @@ def options(*argv: str) -> BootOptions:
 def test_boot_without_options_uses_the_home_of_the_platform() -> None:
     found = options("boot")
     assert found == BootOptions(home=default_home(), name=None, port=None, password=AskedPassword())
-    assert (found.bind, found.dev, found.verbosity, found.log) == ("127.0.0.1", False, 0, LogFormat.Text)
+    assert (found.bind, found.dev, found.verbosity, found.log) == ("127.0.0.1", False, None, None)
 
 
 def test_boot_takes_every_option() -> None:
@@ -56,7 +56,7 @@ def test_boot_takes_every_option() -> None:
 def test_dev_is_a_throw_away_node_with_the_packages_named() -> None:
     assert options("dev", "a", "b") == BootOptions(
         home=None,
-        name="fake.dev",
+        name=None,
         port=None,
         packages=(Path("a"), Path("b")),
         password=GivenPassword("secret"),
