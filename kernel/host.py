@@ -400,12 +400,12 @@ class Host:
 
     # -- of some system processes only
 
-    def watch_exits(self) -> None:
+    def watch_exits(self, ended: Callable[[ProcessId], None]) -> None:
         """A Request of the kernel, `{"ProcessExited":{"id","cause"}}`, for every process that ends from now on."""
         self._task()
         if not self._process.system:
             raise BadCapability("only modules of the runtime may watch the exits of all processes")
-        self._kernel.lifecycle.watch_exits(self._process.pid)
+        self._kernel.lifecycle.watch_exits(self._process.pid, ended)
 
     def is_running(self, process: ProcessId) -> bool:
         """Whether a message to it would be taken into its mailbox, full or not, capabilities aside."""

@@ -112,7 +112,7 @@ class Lifecycle:
         self._nursery: trio.Nursery | None = None
         self._context: Context | None = None
         self._stopping = False
-        self._watchers: list[ProcessId] = []
+        self._watchers: dict[ProcessId, Callable[[ProcessId], None]] = {}
         self._issued: dict[ProcessId, list[ProcessId]] = {}
         self.abandoned: list[ProcessId] = []
 
@@ -313,6 +313,7 @@ class Lifecycle:
             outcome = OUTCOMES[process.asked or process.cause][process.on_exit.kind]
         if router.processes.get(process.pid) is process:
             del router.processes[process.pid]
+        self._warn_watchers(process)
         router.release(process)
         router.notify(EventKind.EXITED, process.pid, note=process.cause.name)
         router.print(2, process.address, f"ended: {process.cause.name.lower()}")
@@ -367,10 +368,15 @@ class Lifecycle:
 
     # -- who watches
 
-    def watch_exits(self, pid: ProcessId) -> None:
-        """From now on this system process is told of every exit, by a Request of the kernel."""
-        if pid not in self._watchers:
-            self._watchers.append(pid)
+    def watch_exits(self, pid: ProcessId, ended: Callable[[ProcessId], None]) -> None:
+        """From now on this system process is told of every exit: at once by `ended`, later by a Request."""
+        self._watchers[pid] = ended
+
+    def _warn_watchers(self, process: Process) -> None:
+        """Before those who wait for room in its mailbox go on, and before its next run."""
+        for pid, ended in self._watchers.items():
+            if pid in self._router.processes:
+                ended(process.pid)
 
     def _tell_watchers(self, process: Process) -> None:
         router = self._router

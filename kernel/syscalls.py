@@ -172,10 +172,12 @@ class Syscalls(Protocol):
     def has_room(self, process: ProcessId, size: int) -> bool:
         """Whether a message of `size` bytes (ipc and payload) sent in this same step would fit that local mailbox."""
 
-    def watch_exits(self) -> None:
+    def watch_exits(self, ended: Callable[[ProcessId], None]) -> None:
         """From now on the kernel sends us a Request `{"ProcessExited":{"id":..,"cause":..}}` for every process that ends.
 
-        Only for modules of the runtime (`BadCapability`). It comes after everything the process had sent us.
+        It comes after everything the process had sent us. `ended` is called earlier, in the very step of the end, so
+        that what we hold for this run of the process does not go to its next one. It must not make syscalls.
+        Only for modules of the runtime (`BadCapability`).
         """
 
 

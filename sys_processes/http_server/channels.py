@@ -45,11 +45,12 @@ class Ending:
 CLOSED_BY_PROCESS = Ending(1000, "", flush=True)
 CLIENT_LEFT = Ending(1000, "", flush=False)
 SHUTDOWN = Ending(1001, "the node shuts down", flush=False)
-OWNER_GONE = Ending(1001, "the process ended", flush=False)
+OWNER_GONE = Ending(1001, "the process ended", flush=True)
 NOT_REGISTERED = Ending(1008, "invalid registration", flush=False)
 TOO_BIG = Ending(1009, "message too big", flush=False)
 TOO_MANY = Ending(1013, "too many sockets", flush=False)
 TOO_SLOW = Ending(1013, "the client does not keep up", flush=False)
+PROCESS_REFUSES = Ending(1008, "the process takes no messages", flush=False)
 PROCESS_FULL = Ending(1013, "the process does not keep up", flush=False)
 
 
@@ -64,13 +65,15 @@ class Frame:
 class Channel:
     """One open socket. Its writer calls `take` until it returns None, and then waits for `wake` or ends it."""
 
-    __slots__ = ("_bytes", "_frames", "ending", "id", "owner", "path", "wake")
+    __slots__ = ("_bytes", "_frames", "ending", "id", "orphaned", "owner", "path", "wake")
 
     def __init__(self, channel_id: int, owner: ProcessId, path: str, wake: Callable[[], None]) -> None:
         self.id = channel_id
         self.owner = owner
         self.path = path
         self.ending: Ending | None = None
+        self.orphaned = False
+        """That run of its owner has ended: what the client says and its end concern nobody."""
         self.wake = wake
         self._frames: deque[Frame] = deque()
         self._bytes = 0
@@ -194,7 +197,14 @@ class Channels:
         """Close a channel, for instance with `TOO_BIG`, and tell its owner. Only the first end counts."""
         if channel.ending is None:
             channel.end(ending)
-            self._tell_closed(channel.owner, channel.id)
+            if not channel.orphaned:
+                self._tell_closed(channel.owner, channel.id)
+
+    def end_by_id(self, channel_id: int, ending: Ending) -> None:
+        """The same, whether or not the channel is still there."""
+        channel = self._channels.get(channel_id)
+        if channel is not None:
+            self.end(channel, ending)
 
     # -- the processes' side
 
@@ -234,14 +244,17 @@ class Channels:
         self.end(channel, CLOSED_BY_PROCESS)
         return None
 
-    def owner_gone(self, process: ProcessId) -> None:
-        """Close the channels of a process that ended. A successor of its name is not told: they were never its own."""
+    def orphan(self, process: ProcessId) -> None:
+        """A process has ended. A successor of its name hears nothing of its channels: they were never its own."""
         for channel in self._owned.get(process, {}).values():
-            channel.end(OWNER_GONE)
+            channel.orphaned = True
+            channel.wake()
 
-    def is_empty_for_good(self) -> bool:
-        """Whether it was shut down and the last socket is gone."""
-        return self._shut_down and not self._channels
+    def owner_gone(self, process: ProcessId) -> None:
+        """Close what is orphaned: all that the process pushed before it ended has been heard."""
+        for channel in self._owned.get(process, {}).values():
+            if channel.orphaned:
+                channel.end(OWNER_GONE)
 
     def shut_down(self) -> None:
         """Close all, and open none any more."""

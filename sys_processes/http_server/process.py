@@ -10,16 +10,17 @@ import trio
 from kernel.address import Address, ProcessId
 from kernel.capability import KERNEL
 from kernel.jsontext import NotJson, parse
-from kernel.message import Message, Payload, Response, SendError
+from kernel.message import Message, Payload, Reason, Response, SendError
 from kernel.ports import Init
 from kernel.syscalls import current
 from sys_processes.devices import ByteStream
 from sys_processes.http_server.actions import answer, perform
 from sys_processes.http_server.bindings import PathTable
-from sys_processes.http_server.channels import Channels
+from sys_processes.http_server.channels import PROCESS_REFUSES, TOO_BIG, Channels
 from sys_processes.http_server.connection import serve_connection
 from sys_processes.http_server.door import Door
 from sys_processes.http_server.http1 import RequestHead
+from sys_processes.http_server.protocol import METADATA_WS, REQUEST, WebSocketPush
 from sys_processes.http_server.register import RegisterRules
 from sys_processes.http_server.replies import HttpReply
 from sys_processes.http_server.site import Pages
@@ -30,6 +31,8 @@ from sys_processes.http_server.websocket import Socket
 ACCEPT_PAUSE = 0.1
 """Seconds to wait when the machine has no more files for connections."""
 
+_UNDELIVERED = {Reason.too_large: TOO_BIG, Reason.capability_missing: PROCESS_REFUSES}
+
 
 class _Server:
     """All connections' `Site`, and the main task's answers."""
@@ -38,7 +41,9 @@ class _Server:
         node = current()
         self._door = door
         self._paths = paths
-        owed = Owed()
+        self._open_sockets = 0
+        self._closing = False
+        self._owed = owed = Owed()
         self._channels = Channels(
             our.node, door.settings, lambda bits: node.draw("channel id", bits), owed.note
         )
@@ -79,6 +84,21 @@ class _Server:
             self._channels.owner_gone(process)
             self._pages.forget(process)
 
+    def ended(self, process: ProcessId) -> None:
+        """In the step in which the process ends; the kernel's message about it comes later."""
+        self._owed.forget(process)
+        self._channels.orphan(process)
+
+    def came_back(self, error: SendError) -> None:
+        """A frame that its process cannot take ends the channel: lost in silence, nobody would know."""
+        ending = _UNDELIVERED.get(error.reason)
+        if ending is None or error.message.metadata != METADATA_WS:
+            current().print_to_terminal(2, f"came back: {error}")
+            return
+        request = REQUEST.decode(error.message.ipc)
+        if isinstance(request, WebSocketPush):
+            self._channels.end_by_id(request.channel_id, ending)
+
     # -- connections
 
     async def listen(self) -> None:
@@ -94,7 +114,8 @@ class _Server:
                 await node.sleep(ACCEPT_PAUSE)
                 continue
             node.start_soon(self._serve, stream)
-        self._channels.shut_down()
+        self._closing = True
+        self._sockets.shut_down()
         self._note_drained()
 
     async def _serve(self, stream: ByteStream) -> None:
@@ -104,7 +125,7 @@ class _Server:
             current().print_to_terminal(0, f"a connection of {stream.peer} failed: {error!r}")
 
     def _note_drained(self) -> None:
-        if self._channels.is_empty_for_good():
+        if self._closing and not self._open_sockets:
             self._door.drained.set()
 
     # -- the Site of every connection
@@ -119,9 +140,11 @@ class _Server:
         return self._sockets.decide(head, self._pages.session(head))
 
     async def websocket(self, head: RequestHead, socket: Socket) -> None:
+        self._open_sockets += 1
         try:
             await self._sockets.run(head, socket)
         finally:
+            self._open_sockets -= 1
             self._note_drained()
 
     def failed(self, head: RequestHead, error: Exception) -> None:
@@ -144,13 +167,13 @@ def make(door: Door) -> Init:
                 )
             )
         server = _Server(door, tables[0], our)
-        node.watch_exits()
+        node.watch_exits(server.ended)
         node.start_soon(server.listen)
         while True:
             try:
                 message = await node.receive()
             except SendError as error:
-                node.print_to_terminal(2, f"came back: {error}")
+                server.came_back(error)
                 continue
             server.hear(message, node.get_payload())
 

@@ -6,6 +6,8 @@ in order. The other writes what the process pushes. The table of channels decide
 
 from __future__ import annotations
 
+import contextlib
+
 import trio
 
 from kernel.address import Address, ProcessId
@@ -18,6 +20,7 @@ from sys_processes.http_server.bindings import PathTable, RegisterRoute, SocketB
 from sys_processes.http_server.channels import (
     CLIENT_LEFT,
     NOT_REGISTERED,
+    SHUTDOWN,
     TOO_MANY,
     Channel,
     Channels,
@@ -49,43 +52,75 @@ class Owed:
     """The channels whose process must still be told of their end."""
 
     def __init__(self) -> None:
-        self._owed: dict[int, None] = {}
+        self._owed: dict[int, ProcessId] = {}
+        self._telling: dict[int, tuple[ProcessId, trio.CancelScope]] = {}
 
-    def note(self, _owner: ProcessId, channel_id: int) -> None:
-        self._owed[channel_id] = None
+    def forget(self, owner: ProcessId) -> None:
+        """It has ended: what it was not told by now, its successor must not hear."""
+        for channel_id in [channel_id for channel_id, process in self._owed.items() if process == owner]:
+            del self._owed[channel_id]
+        for process, telling in self._telling.values():
+            if process == owner:
+                telling.cancel()
 
-    def take(self, channel_id: int) -> bool:
-        """Whether it is owed; afterwards it is not."""
-        return self._owed.pop(channel_id, channel_id) is None
+    def note(self, owner: ProcessId, channel_id: int) -> None:
+        self._owed[channel_id] = owner
+
+    async def settle(self, target: Address, channel_id: int) -> None:
+        """Tell the process of the end of its channel, if that is owed; returns when it is in its mailbox."""
+        if self._owed.pop(channel_id, None) is None:
+            return
+        node = current()
+        closed = Request(False, None, REQUEST.encode(WebSocketClose(channel_id)), METADATA_WS)
+        if node.has_room(target.process, len(closed.ipc)):
+            # In this same step, so that a cancellation of http_server itself cannot come between.
+            node.send_request(target, closed)
+            return
+        with trio.CancelScope() as telling:
+            self._telling[channel_id] = target.process, telling
+            try:
+                await node.send_paced(target, closed)
+            finally:
+                del self._telling[channel_id]
 
 
 class _Writer:
-    """Sends what waits in a channel. The channel's `wake`; a decided end limits the time of what is being sent."""
+    """Sends what waits in a channel. `wake` is the channel's.
 
-    __slots__ = ("_bell", "_channel", "_close_seconds", "_scope", "_socket")
+    The end of the channel or of its owner stops the reading of the socket at once; that of the channel also limits the
+    time of what is being sent.
+    """
+
+    __slots__ = ("_bell", "_channel", "_close_seconds", "_limit", "_reading", "_socket")
 
     def __init__(self, socket: Socket, close_seconds: float) -> None:
         self._bell = Bell()
         self._socket = socket
         self._close_seconds = close_seconds
-        self._scope = trio.CancelScope()
         self._channel: Channel | None = None
 
     def wake(self) -> None:
         channel = self._channel
-        if channel is not None and channel.ending is not None:
-            grace = self._close_seconds if channel.ending.flush else 0.0
-            self._scope.deadline = min(self._scope.deadline, trio.current_time() + grace)
+        if channel is not None:
+            ending = channel.ending
+            if ending is not None or channel.orphaned:
+                self._reading.cancel()
+            if ending is not None:
+                grace = self._close_seconds if ending.flush else 0.0
+                self._limit.deadline = min(self._limit.deadline, trio.current_time() + grace)
         self._bell.ring()
 
-    async def run(self, channel: Channel) -> None:
-        """Until the channel's end is decided and what had to be sent is sent, or the socket is closed."""
+    def begin(self, channel: Channel, limit: trio.CancelScope, reading: trio.CancelScope) -> None:
+        """`limit` is of all that the socket does, `reading` of whoever reads it."""
         self._channel = channel
-        with self._scope:
-            try:
-                await self._send_all(channel)
-            except SocketClosed:
-                return
+        self._limit = limit
+        self._reading = reading
+
+    async def run(self, channel: Channel) -> None:
+        """Until the channel has ended and what had to be sent is sent, or the socket is closed: cancels `limit`."""
+        with contextlib.suppress(SocketClosed):
+            await self._send_all(channel)
+        self._limit.cancel()
 
     async def _send_all(self, channel: Channel) -> None:
         while True:
@@ -122,6 +157,8 @@ class Sockets:
         self._owed = owed
         self._rules = rules
         self._trusted = door.settings.trusted_origins()
+        self._registering: dict[trio.CancelScope, None] = {}
+        self._shut_down = False
 
     def decide(self, head: RequestHead, session: Session) -> HttpReply | Accept:
         """On a well-formed upgrade."""
@@ -130,12 +167,20 @@ class Sockets:
             pages.refusal(head, verdict.status, verdict.reason) if isinstance(verdict, Refuse) else Accept()
         )
 
+    def shut_down(self) -> None:
+        """End all sockets, those that have no channel yet too."""
+        self._shut_down = True
+        for time in self._registering:
+            time.cancel()
+        self._channels.shut_down()
+
     async def run(self, head: RequestHead, socket: Socket) -> None:
         """To the end of the socket."""
         route = self._paths.socket_route(head.path)
         seat = self._channels.admit()
         if seat is None:
-            await socket.close(TOO_MANY.code, TOO_MANY.reason)
+            ending = SHUTDOWN if self._shut_down else TOO_MANY
+            await socket.close(ending.code, ending.reason)
             return
         try:
             match route:
@@ -150,12 +195,17 @@ class Sockets:
 
     async def _registered(self, socket: Socket, only: ProcessId | None) -> ProcessId | None:
         """The process the client registers for; None when it does not in time, or may not: the socket is closed."""
-        with trio.move_on_after(self._door.settings.register_timeout):
-            decision = self._rules.first_frame(await socket.receive(), only)
+        with trio.move_on_after(self._door.settings.register_timeout) as time:
+            self._registering[time] = None
+            try:
+                decision = self._rules.first_frame(await socket.receive(), only)
+            finally:
+                del self._registering[time]
             if not isinstance(decision, RefuseRegister):
                 return decision.target
             current().print_to_terminal(1, f"refused a register: {decision.problem}")
-        await socket.close(NOT_REGISTERED.code, NOT_REGISTERED.reason)
+        ending = SHUTDOWN if self._shut_down else NOT_REGISTERED
+        await socket.close(ending.code, ending.reason)
         return None
 
     async def _serve(self, socket: Socket, seat: Seat, owner: ProcessId, path: str, *, bound: bool) -> None:
@@ -188,16 +238,13 @@ class Sockets:
     ) -> None:
         """Until either side ends it."""
         async with trio.open_nursery() as nursery:
-
-            async def write() -> None:
-                await writer.run(channel)
-                nursery.cancel_scope.cancel()
-
-            nursery.start_soon(write)
-            try:
-                await self._read(socket, channel, target, bound=bound)
-            except SocketClosed:
-                nursery.cancel_scope.cancel()
+            with trio.CancelScope() as reading:
+                writer.begin(channel, nursery.cancel_scope, reading)
+                nursery.start_soon(writer.run, channel)
+                try:
+                    await self._read(socket, channel, target, bound=bound)
+                except SocketClosed:
+                    nursery.cancel_scope.cancel()
 
     async def _read(self, socket: Socket, channel: Channel, target: Address, *, bound: bool) -> None:
         node = current()
@@ -229,6 +276,4 @@ class Sockets:
         ending = channel.ending or CLIENT_LEFT
         async with trio.open_nursery() as nursery:
             nursery.start_soon(socket.close, ending.code, ending.reason)
-            if self._owed.take(channel.id):
-                closed = Request(False, None, REQUEST.encode(WebSocketClose(channel.id)), METADATA_WS)
-                await current().send_paced(target, closed)
+            await self._owed.settle(target, channel.id)

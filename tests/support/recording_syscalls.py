@@ -189,7 +189,7 @@ class RecordingSyscalls:
     def has_room(self, process: ProcessId, size: int) -> bool:
         return process == self._our.process
 
-    def watch_exits(self) -> None:
+    def watch_exits(self, ended: Callable[[ProcessId], None]) -> None:
         self._note("watch_exits")
 
 

@@ -332,10 +332,13 @@ def test_the_channels_of_a_process_that_ended_are_closed_and_its_successor_is_to
     """C-146."""
     node = Node()
     ours, theirs = node.open(), node.open(OTHER)
+    node.table.orphan(APP.process)
+    fresh = node.open()
+    assert node.push(ours.id) is None  # sent before the end, heard after it
     node.table.owner_gone(APP.process)
     node.table.owner_gone(ProcessId("never", "seen", "x"))
-    assert (ours.ending, theirs.ending, node.told) == (OWNER_GONE, None, [])
-    assert OWNER_GONE.code == 1001
+    assert [one.ending for one in (ours, theirs, fresh)] == [OWNER_GONE, None, None]
+    assert (OWNER_GONE.code, len(frames(ours)), node.told) == (1001, 1, [])
     node.table.gone(ours)
     assert node.told == []
 
@@ -348,9 +351,9 @@ def test_a_shutdown_closes_all_and_opens_none() -> None:
     assert SHUTDOWN.code == 1001
     assert node.table.open(early, APP.process, "/", node.wake, announce=False) is SHUTDOWN
     assert node.table.admit() is None
-    assert not node.table.is_empty_for_good()
+    assert len(node.table) == 1
     node.table.gone(channel)
-    assert node.table.is_empty_for_good()
+    assert len(node.table) == 0
 
 
 def test_only_the_first_end_counts() -> None:
@@ -358,6 +361,7 @@ def test_only_the_first_end_counts() -> None:
     channel = node.open()
     node.table.end(channel, TOO_BIG)
     node.table.end(channel, SHUTDOWN)
+    node.table.orphan(APP.process)
     node.table.owner_gone(APP.process)
     assert (channel.ending, TOO_BIG.code, node.told) == (TOO_BIG, 1009, [(APP.process, channel.id)])
 
@@ -485,12 +489,18 @@ class ChannelsAgainstModel(RuleBasedStateMachine):
         self._ended(one, 1000, told=True)
         one.present = False
 
-    @rule(owner=st.sampled_from((APP, OTHER)))
-    def owner_gone(self, owner: Address) -> None:
+    @rule(owner=st.sampled_from((APP, OTHER)), early=st.booleans())
+    def owner_gone(self, owner: Address, early: bool) -> None:
+        """Its end, and before the news of it is heard perhaps that of a channel."""
+        self.node.table.orphan(owner.process)
+        orphans = [one for one in self._present() if one.owner == owner]
+        if orphans and early:
+            self.node.table.gone(orphans[0].channel)
+            self._ended(orphans[0], 1000, told=False)
+            orphans[0].present = False
         self.node.table.owner_gone(owner.process)
-        for one in self._present():
-            if one.owner == owner:
-                self._ended(one, 1001, told=False)
+        for one in orphans:
+            self._ended(one, 1001, told=False, flush=True)
 
     @rule(really=st.integers(0, 9))
     def shut_down(self, really: int) -> None:
@@ -504,7 +514,6 @@ class ChannelsAgainstModel(RuleBasedStateMachine):
     @invariant()
     def agrees(self) -> None:
         assert len(self.node.table) == len(self._present())
-        assert self.node.table.is_empty_for_good() is (self.down and not self._present())
         for one in self.known:
             ending = one.channel.ending
             assert (None if ending is None else ending.code) == one.code
