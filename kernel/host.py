@@ -22,7 +22,7 @@ from kernel.errors import (
     StateError,
 )
 from kernel.events import EventKind
-from kernel.jsontext import dump, parse
+from kernel.jsontext import NotJson, dump, parse
 from kernel.mailbox import YIELD_EVERY, Returned
 from kernel.message import KernelMessage, Message, OnExit, Payload, Request, Response, SendError
 from kernel.parking import Sleep, make_sleep, park, sleep
@@ -230,7 +230,11 @@ class Host:
         if isinstance(outcome, SendError):
             raise outcome
         assert outcome is not None
-        return parse(outcome.message.ipc), outcome.payload
+        try:
+            answer = parse(outcome.message.ipc)
+        except NotJson as error:
+            raise StateError(action, str(error)) from None
+        return answer, outcome.payload
 
     async def get_state(self) -> bytes | None:
         answer, payload = await self._ask_state("GetState")
