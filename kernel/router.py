@@ -43,6 +43,12 @@ NUMBERS_DRAWN = 256
 AnyMessage = TypeVar("AnyMessage", Request, Response)
 
 
+def _size(envelope: KernelMessage) -> int:
+    """What it takes of a mailbox: bytes of ipc and payload."""
+    payload = envelope.payload
+    return len(envelope.message.ipc) + (len(payload.bytes) if payload is not None else 0)
+
+
 class Router:
     """The tables of a node and the decisions on them. Every method is one kernel step: it never waits."""
 
@@ -249,8 +255,7 @@ class Router:
         if isinstance(envelope.message, Response):
             self._answer(envelope)
             return None
-        payload = envelope.payload
-        envelope.size = len(envelope.message.ipc) + (len(payload.bytes) if payload is not None else 0)
+        envelope.size = _size(envelope)
         if not receiver.mailbox.offer(envelope):
             return overfull(receiver, envelope.size)
         self.notify(EventKind.APPENDED, receiver.pid, envelope)
@@ -296,6 +301,7 @@ class Router:
         elif target.node == self.node:
             self._answer(envelope)
         else:
+            envelope.size = _size(envelope)
             refusal = self._hand_to_carrier(sender, envelope, None)
             if refusal is not None:
                 self.print(1, sender.address, refusal.detail)
@@ -316,8 +322,7 @@ class Router:
             if not owner.accepts:
                 self.bury(owner.pid, envelope, "who asked has ended")
                 return
-            payload = envelope.payload
-            envelope.size = len(envelope.message.ipc) + (len(payload.bytes) if payload is not None else 0)
+            envelope.size = _size(envelope)
             self.notify(EventKind.APPENDED, owner.pid, envelope)
             owner.mailbox.put(envelope)
             return
