@@ -6,6 +6,7 @@ import pytest
 import trio
 
 from kernel.address import Address
+from kernel.errors import StateError
 from kernel.message import OnExit, Payload, SendError
 from tests.support.kernel_node import Code, KernelNode, Puppet, kernel_node
 
@@ -96,12 +97,10 @@ async def test_an_error_hides_the_payload_and_gives_back_the_failed_one(awaited)
     """F-16."""
     async with kernel_node() as node:
         _, b, c = await served(node)
+        if not awaited:
+            await b.send(c, expects=1, payload=NEW)
         with pytest.raises(SendError) as caught:
-            if awaited:
-                await b.ask(c, expects=1, payload=NEW)
-            else:
-                await b.send(c, expects=1, payload=NEW)
-                await b.receive()
+            await (b.ask(c, expects=1, payload=NEW) if awaited else b.receive())
         assert caught.value.payload == NEW
         assert await b.payload() is None
         assert await b.do(lambda calls: calls.last_payload()) == OLD
@@ -168,8 +167,6 @@ async def test_state_that_is_not_there_is_none_and_empty_state_is_not():
 @pytest.mark.parametrize("call", ["get_state", "set_state", "clear_state"])
 @pytest.mark.parametrize("answer", [b'{"Err":"NoCap"}', b"[]", b'"Else"'])
 async def test_a_refusal_of_the_state_module_is_an_error_that_says_so(call, answer):
-    from kernel.errors import StateError
-
     async with kernel_node() as node:
         b = await node.puppet("b")
         state = await node.system("state")
@@ -194,8 +191,6 @@ async def test_a_silent_state_module_times_out_after_five_seconds():
 
 async def test_a_state_module_that_answers_rubbish_does_not_end_its_caller():
     """C-172 for what the kernel itself parses."""
-    from kernel.errors import StateError
-
     async with kernel_node() as node:
         b = await node.puppet("b")
         state = await node.system("state")

@@ -6,19 +6,15 @@ import pytest
 import trio
 
 from kernel.address import Address
-from kernel.errors import AlreadyResponded, NoPromptingMessage, SelfRequest
+from kernel.errors import AlreadyResponded, NoPromptingMessage
 from kernel.events import EventKind
 from kernel.kernel import BadNodeName
-from kernel.message import Reason, Request, SendError, SendErrorKind
-from tests.support.kernel_node import NODE, KernelNode, Puppet, kernel_node, make_kernel
+from kernel.message import Reason, Request, SendError
+from tests.support.kernel_node import NODE, kernel_node, make_kernel
 
 
 def request(seconds: int = 60) -> Request:
     return Request(expects_response=seconds)
-
-
-async def trio_of(node: KernelNode) -> tuple[Puppet, Puppet, Puppet]:
-    return await node.puppet("a"), await node.puppet("b"), await node.puppet("c")
 
 
 @pytest.mark.parametrize("node", ["our", "", "a b", "a@b", "a/b", "ü"])
@@ -31,7 +27,7 @@ def test_a_node_has_a_safe_name_that_is_not_our(node):
 async def test_our_as_a_node_means_the_node_itself():
     """C-010."""
     async with kernel_node() as node:
-        a, b, _ = await trio_of(node)
+        a, b, _ = await node.puppets("a", "b", "c")
         await a.send(Address("our", b.pid), b"hello")
         message = await b.receive()
         assert (message.source, message.target) == (a.address, b.address)
@@ -65,7 +61,7 @@ async def test_a_literal_process_of_the_later_name_comes_first():
 async def test_row_1_a_plain_request_has_a_fresh_id_and_no_rsvp(prompted):
     """C-023, C-030."""
     async with kernel_node() as node:
-        a, b, c = await trio_of(node)
+        a, b, c = await node.puppets("a", "b", "c")
         first = None
         if prompted:
             await a.send(b, b"first", expects=60)
@@ -79,7 +75,7 @@ async def test_row_1_a_plain_request_has_a_fresh_id_and_no_rsvp(prompted):
 async def test_row_2_a_request_that_expects_opens_an_id_with_our_rsvp():
     """C-023, C-029."""
     async with kernel_node() as node:
-        a, b, c = await trio_of(node)
+        a, b, c = await node.puppets("a", "b", "c")
         await a.send(b, expects=60)
         prompting = await b.receive()
         await b.send(c, expects=60)
@@ -92,7 +88,7 @@ async def test_row_2_a_request_that_expects_opens_an_id_with_our_rsvp():
 async def test_rows_3_and_6_inheriting_from_nothing_is_a_fresh_id(expects):
     """C-026."""
     async with kernel_node() as node:
-        _, b, c = await trio_of(node)
+        _, b, c = await node.puppets("a", "b", "c")
         await b.send(c, inherit=True, expects=expects)
         seen = (await c.receive()).envelope()
         assert seen.id != 0
@@ -102,7 +98,7 @@ async def test_rows_3_and_6_inheriting_from_nothing_is_a_fresh_id(expects):
 async def test_row_4_a_relay_of_a_plain_request_keeps_its_id():
     """C-024."""
     async with kernel_node() as node:
-        a, b, c = await trio_of(node)
+        a, b, c = await node.puppets("a", "b", "c")
         await a.send(b)
         prompting = await b.receive()
         await b.send(c, inherit=True)
@@ -113,7 +109,7 @@ async def test_row_4_a_relay_of_a_plain_request_keeps_its_id():
 async def test_row_5_a_relay_keeps_id_and_rsvp():
     """C-024."""
     async with kernel_node() as node:
-        a, b, c = await trio_of(node)
+        a, b, c = await node.puppets("a", "b", "c")
         await a.send(b, expects=60)
         prompting = await b.receive()
         await b.send(c, inherit=True)
@@ -125,7 +121,7 @@ async def test_row_5_a_relay_keeps_id_and_rsvp():
 async def test_row_7_inherit_and_expect_is_a_fresh_id_with_our_rsvp(first_expects):
     """C-025, F-10."""
     async with kernel_node() as node:
-        a, b, c = await trio_of(node)
+        a, b, c = await node.puppets("a", "b", "c")
         await a.send(b, expects=first_expects)
         prompting = await b.receive()
         await b.send(c, inherit=True, expects=60)
@@ -137,7 +133,7 @@ async def test_row_7_inherit_and_expect_is_a_fresh_id_with_our_rsvp(first_expect
 async def test_the_ids_of_a_thousand_open_requests_differ():
     """C-023."""
     async with kernel_node() as node:
-        a, b, _ = await trio_of(node)
+        a, b, _ = await node.puppets("a", "b", "c")
         for _ in range(1000):
             await a.begin(lambda calls: calls.send_request(b.address, request())).result()
         ids = [event.message.id for event in node.seen(EventKind.APPENDED, b) if event.message]
@@ -151,7 +147,7 @@ async def test_the_ids_of_a_thousand_open_requests_differ():
 async def test_the_answer_to_a_relay_goes_to_the_origin_with_its_id_and_context():
     """C-027, C-028."""
     async with kernel_node() as node:
-        a, b, c = await trio_of(node)
+        a, b, c = await node.puppets("a", "b", "c")
         await a.send(b, b"question", expects=60, context=b"mine")
         asked = await b.receive()
         await b.send(c, b"passed on", inherit=True)
@@ -166,7 +162,7 @@ async def test_the_answer_to_a_relay_goes_to_the_origin_with_its_id_and_context(
 async def test_a_chain_of_relays_answers_the_origin():
     """C-027."""
     async with kernel_node() as node:
-        a, b, c = await trio_of(node)
+        a, b, c = await node.puppets("a", "b", "c")
         d = await node.puppet("d")
         asked = a.begin_ask(b)
         for here, there in ((b, c), (c, d)):
@@ -180,7 +176,7 @@ async def test_a_chain_of_relays_answers_the_origin():
 async def test_a_context_comes_back_with_the_error():
     """C-035."""
     async with kernel_node() as node:
-        a, b, _ = await trio_of(node)
+        a, b, _ = await node.puppets("a", "b", "c")
         await a.send(b, expects=1, context=b"kept")
         await trio.sleep(2)
         with pytest.raises(SendError) as caught:
@@ -193,7 +189,7 @@ async def test_a_context_comes_back_with_the_error():
 async def test_a_context_without_an_expected_answer_is_lost_with_a_word():
     """PROTOCOL 3.1."""
     async with kernel_node() as node:
-        a, b, _ = await trio_of(node)
+        a, b, _ = await node.puppets("a", "b", "c")
         await a.send(b, context=b"lost")
         assert (await b.receive()).context is None
         assert any(line.verbosity == 1 and "context" in line.text for line in node.console.recent())
@@ -202,7 +198,7 @@ async def test_a_context_without_an_expected_answer_is_lost_with_a_word():
 async def test_a_requester_never_sees_a_context_of_the_responder():
     """C-036: the kernel fills the context from its own table."""
     async with kernel_node() as node:
-        a, b, _ = await trio_of(node)
+        a, b, _ = await node.puppets("a", "b", "c")
         await a.send(b, expects=60)
         await b.receive()
         await b.respond(b"x")
@@ -221,7 +217,7 @@ async def test_a_response_to_nothing_raises_and_sends_nothing():
 async def test_a_second_response_raises_and_sends_nothing():
     """C-038."""
     async with kernel_node() as node:
-        a, b, _ = await trio_of(node)
+        a, b, _ = await node.puppets("a", "b", "c")
         await a.send(b, expects=60)
         await b.receive()
         await b.respond(b"one")
@@ -234,7 +230,7 @@ async def test_a_second_response_raises_and_sends_nothing():
 async def test_a_response_nobody_expects_reaches_nobody():
     """C-039."""
     async with kernel_node() as node:
-        a, b, _ = await trio_of(node)
+        a, b, _ = await node.puppets("a", "b", "c")
         await a.send(b)
         await b.receive()
         await b.respond(b"unasked")
@@ -246,7 +242,7 @@ async def test_a_response_nobody_expects_reaches_nobody():
 async def test_one_responder_of_a_relayed_request_is_heard():
     """C-038 across a relay: whoever answers first settles the id, the other is counted."""
     async with kernel_node() as node:
-        a, b, c = await trio_of(node)
+        a, b, c = await node.puppets("a", "b", "c")
         await a.send(b, expects=60)
         await b.receive()
         await b.send(c, inherit=True)
@@ -260,7 +256,7 @@ async def test_one_responder_of_a_relayed_request_is_heard():
 async def test_the_prompting_request_is_back_after_ones_own_answer():
     """C-046."""
     async with kernel_node() as node:
-        a, b, c = await trio_of(node)
+        a, b, c = await node.puppets("a", "b", "c")
         await a.send(b, b"original", expects=60)
         await b.receive()
         await b.send(c, expects=60)
@@ -274,7 +270,7 @@ async def test_the_prompting_request_is_back_after_ones_own_answer():
 async def test_after_an_answer_without_snapshot_there_is_nothing_to_respond_to():
     """PROTOCOL 3.4: prompting is never a Response."""
     async with kernel_node() as node:
-        _, b, c = await trio_of(node)
+        _, b, c = await node.puppets("a", "b", "c")
         await b.send(c, expects=60)
         await c.receive()
         await c.respond()
@@ -286,7 +282,7 @@ async def test_after_an_answer_without_snapshot_there_is_nothing_to_respond_to()
 async def test_the_prompting_request_is_back_after_an_error():
     """C-046, PROTOCOL 3.4."""
     async with kernel_node() as node:
-        a, b, c = await trio_of(node)
+        a, b, c = await node.puppets("a", "b", "c")
         await a.send(b, expects=60)
         await b.receive()
         await b.send(c, expects=1)
@@ -297,150 +293,3 @@ async def test_the_prompting_request_is_back_after_an_error():
             await b.receive()
         await b.respond(b"to the first")
         assert (await a.receive()).ipc == b"to the first"
-
-
-# -- awaiting
-
-
-async def test_what_comes_while_awaiting_is_received_later_in_order():
-    """C-040."""
-    async with kernel_node() as node:
-        a, b, c = await trio_of(node)
-        asked = a.begin_ask(b)
-        await c.send(a, b"1")
-        await b.send(a, b"2")
-        await c.send(a, b"3")
-        await b.receive()
-        await b.respond(b"answer")
-        assert (await asked.result()).ipc == b"answer"
-        assert [m.ipc for m in await a.unread()] == [b"1", b"2", b"3"]
-
-
-async def test_answers_in_reverse_order_reach_the_tasks_that_asked():
-    """C-041."""
-    async with kernel_node() as node:
-        a, b, c = await trio_of(node)
-        got: list[tuple[bytes, bytes]] = []
-
-        async def two(calls):
-            async def one(target):
-                answer = await calls.send_and_await_response(target, request())
-                got.append((answer.source.process.process.encode(), answer.ipc))
-
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(one, b.address)
-                nursery.start_soon(one, c.address)
-
-        doing = a.begin(two)
-        await b.receive()
-        await c.receive()
-        await c.respond(b"from c")
-        await b.respond(b"from b")
-        await doing.result()
-        assert got == [(b"c", b"from c"), (b"b", b"from b")]
-
-
-async def test_an_answer_after_its_timeout_is_never_delivered():
-    """C-042."""
-    async with kernel_node() as node:
-        a, b, _ = await trio_of(node)
-        await a.send(b, expects=1)
-        await b.receive()
-        await trio.sleep(1.5)
-        await b.respond(b"late")
-        [error] = await a.unread()
-        assert isinstance(error, SendError)
-        assert [letter.message.message.ipc for letter in node.dead_letters()] == [b"late"]
-
-
-async def test_an_answer_in_the_mailbox_of_a_busy_process_beats_its_timeout():
-    """C-043, F-19."""
-    async with kernel_node() as node:
-        a, b, _ = await trio_of(node)
-        await a.send(b, expects=1)
-        await b.receive()
-        await b.respond(b"in time")
-        await trio.sleep(10)
-        assert [m.ipc for m in await a.unread()] == [b"in time"]
-
-
-async def test_a_request_that_comes_home_with_the_awaited_id_is_no_answer():
-    """C-047, F-13."""
-    async with kernel_node() as node:
-        a, b, _ = await trio_of(node)
-        asked = a.begin_ask(b, b"boomerang")
-        await b.receive()
-        await b.send(a, b"back to you", inherit=True)
-        assert not asked.done.is_set()
-        await b.respond(b"answer")
-        assert (await asked.result()).ipc == b"answer"
-        assert (await a.receive()).ipc == b"back to you"
-
-
-async def test_a_process_may_answer_its_own_request_that_came_home():
-    """F-13: an id that is open at home is settled by whoever answers it."""
-    async with kernel_node() as node:
-        a, b, _ = await trio_of(node)
-        await a.send(b, b"boomerang", expects=60)
-        await b.receive()
-        await b.send(a, b"back to you", inherit=True)
-        assert (await a.receive()).ipc == b"back to you"
-        await a.respond(b"my own")
-        assert (await a.receive()).ipc == b"my own"
-
-
-@pytest.mark.parametrize("node_name", [NODE, "our"])
-async def test_awaiting_oneself_raises_at_once(node_name):
-    """C-048."""
-    async with kernel_node() as node:
-        a = await node.puppet("a")
-        with pytest.raises(SelfRequest):
-            await a.ask(Address(node_name, a.pid))
-        assert node.mailbox(a.pid) == 0
-
-
-async def test_awaiting_needs_a_time_limit():
-    """PROTOCOL 3.5."""
-    async with kernel_node() as node:
-        a, b, _ = await trio_of(node)
-        with pytest.raises(ValueError, match="expects_response"):
-            await a.ask(b, expects=None)
-        assert node.mailbox(b.pid) == 0
-
-
-@pytest.mark.parametrize("seconds", [0, 1, 7])
-async def test_a_silent_target_times_out_when_the_time_is_up(seconds):
-    """C-049."""
-    async with kernel_node() as node:
-        a, b, _ = await trio_of(node)
-        started = trio.current_time()
-        with pytest.raises(SendError) as caught:
-            await a.ask(b, b"well?", expects=seconds)
-        assert trio.current_time() - started == pytest.approx(seconds)
-        assert (caught.value.kind, caught.value.definite) == (SendErrorKind.Timeout, False)
-        assert (caught.value.message.ipc, caught.value.message.source) == (b"well?", b.address)
-
-
-async def test_many_requests_at_once_go_in_order():
-    async with kernel_node() as node:
-        a, b, c = await trio_of(node)
-        outgoing = [(t.address, request(), None, None) for t in (b, c, b)]
-        await a.do(lambda calls: calls.send_requests(outgoing))
-        assert (node.mailbox(b.pid), node.mailbox(c.pid)) == (2, 1)
-
-
-async def test_an_await_that_is_given_up_leaves_nothing_behind():
-    """The answer that comes later is a late one, and no error follows."""
-    async with kernel_node() as node:
-        a, b, _ = await trio_of(node)
-
-        async def impatient(calls):
-            with trio.move_on_after(1):
-                await calls.send_and_await_response(b.address, request())
-
-        await a.do(impatient)
-        await b.receive()
-        await b.respond(b"late")
-        await trio.sleep(100)
-        assert await a.unread() == []
-        assert len(node.dead_letters()) == 1

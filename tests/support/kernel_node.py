@@ -85,7 +85,7 @@ class Doing(Generic[T]):
         """Keeps what the step returns or raises; lets through what is no Exception, a cancellation above all."""
         try:
             value = self.step(calls)
-            self._value = await value if inspect.isawaitable(value) else cast("T", value)
+            self._value = await value if inspect.isawaitable(value) else value
         except Exception as error:  # noqa: BLE001 - raised again where the test waits for it
             self._error = error
         except BaseException:
@@ -307,6 +307,9 @@ class KernelNode:
         self.kernel.lifecycle.start(process)
         await self.settle()
         return puppet
+
+    async def puppets(self, *names: str) -> list[Puppet]:
+        return [await self.puppet(name) for name in names]
 
     async def system(self, name: str, *, public: bool = False) -> Puppet:
         """A puppet that is a module of the runtime."""
