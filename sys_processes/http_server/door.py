@@ -17,7 +17,7 @@ from sys_processes.http_server.tokens import BearerToken, LoginTokens
 class Door:
     """`check_password` may take long and must not block; `keyfile` is the encrypted one, as login answers it.
 
-    Closing the listener closes the door: every channel ends with 1001, and `drained` is set when the last is gone.
+    Closing the listener closes the door: every socket ends with 1001, calls are answered, and then `drained` is set.
     """
 
     listener: Listener

@@ -41,8 +41,9 @@ class _Server:
         node = current()
         self._door = door
         self._paths = paths
-        self._open_sockets = 0
         self._closing = False
+        self._busy = 0
+        """Calls being answered, and sockets."""
         self._owed = owed = Owed()
         self._channels = Channels(
             our.node, door.settings, lambda bits: node.draw("channel id", bits), owed.note
@@ -115,6 +116,7 @@ class _Server:
                 continue
             node.start_soon(self._serve, stream)
         self._closing = True
+        self._pages.shut_down()
         self._sockets.shut_down()
         self._note_drained()
 
@@ -125,7 +127,7 @@ class _Server:
             current().print_to_terminal(0, f"a connection of {stream.peer} failed: {error!r}")
 
     def _note_drained(self) -> None:
-        if self._closing and not self._open_sockets:
+        if self._closing and not self._busy:
             self._door.drained.set()
 
     # -- the Site of every connection
@@ -134,17 +136,22 @@ class _Server:
         return self._pages.max_body(head)
 
     async def exchange(self, head: RequestHead, body: bytes) -> HttpReply:
-        return await self._pages.answer(head, body)
+        self._busy += 1
+        try:
+            return await self._pages.answer(head, body)
+        finally:
+            self._busy -= 1
+            self._note_drained()
 
     async def upgrade(self, head: RequestHead) -> HttpReply | Accept:
         return self._sockets.decide(head, self._pages.session(head))
 
     async def websocket(self, head: RequestHead, socket: Socket) -> None:
-        self._open_sockets += 1
+        self._busy += 1
         try:
             await self._sockets.run(head, socket)
         finally:
-            self._open_sockets -= 1
+            self._busy -= 1
             self._note_drained()
 
     def failed(self, head: RequestHead, error: Exception) -> None:

@@ -8,7 +8,7 @@ from typing import assert_never
 import trio
 
 from kernel.address import Address, ProcessId
-from kernel.message import Payload, Reason, Request, SendError
+from kernel.message import Message, Payload, Reason, Request, SendError
 from kernel.syscalls import current
 from sys_processes.http_server import login, pages, rpc
 from sys_processes.http_server.access import (
@@ -28,6 +28,9 @@ from sys_processes.http_server.protocol import METADATA_HTTP, REQUEST
 from sys_processes.http_server.replies import HttpReply
 from sys_processes.http_server.tokens import Session
 
+GRACE = 0.5
+_SHUTS_DOWN = "the node shuts down"
+
 
 class Pages:
     """The HTTP half of the server, one for all connections."""
@@ -41,6 +44,14 @@ class Pages:
         self._limiter = login.AttemptLimiter()
         self._one_login = trio.Lock()
         self._addresses: dict[ProcessId, Address] = {}
+        self._waiting: dict[trio.CancelScope, None] = {}
+        self._shut_down = False
+
+    def shut_down(self) -> None:
+        """The node shuts down: calls that wait for a process have `GRACE` seconds left, further ones none."""
+        self._shut_down = True
+        for time in self._waiting:
+            time.deadline = min(time.deadline, trio.current_time() + GRACE)
 
     def session(self, head: RequestHead) -> Session:
         cookies = head.header("cookie")
@@ -111,14 +122,31 @@ class Pages:
         request = Request(False, self._seconds, REQUEST.encode(call), METADATA_HTTP)
         target = self._address(binding.process)
         try:
-            with trio.move_on_after(self._door.settings.timeout):
-                message = await current().send_and_await_response(target, request, Payload(None, body))
-                reply = app_reply(message.ipc, message.payload())
-                return reply or pages.refusal(head, 500, f"{binding.process} gave no valid answer")
+            message = await self._answer_of(target, request, Payload(None, body), self._door.settings.timeout)
         except SendError as error:
             if error.reason is not Reason.deadline_passed:
                 return pages.refusal(head, 503, f"{binding.process} cannot answer: {error.reason}")
-        return pages.refusal(head, 408, f"{binding.process} did not answer in time")
+            message = None
+        if message is None and self._shut_down:
+            return pages.refusal(head, 503, _SHUTS_DOWN)
+        if message is None:
+            return pages.refusal(head, 408, f"{binding.process} did not answer in time")
+        reply = app_reply(message.ipc, message.payload())
+        return reply or pages.refusal(head, 500, f"{binding.process} gave no valid answer")
+
+    async def _answer_of(
+        self, target: Address, request: Request, payload: Payload | None, seconds: float
+    ) -> Message | None:
+        """None when the time is up. Raises `SendError`."""
+        if self._shut_down:
+            return None
+        with trio.move_on_after(seconds) as time:
+            self._waiting[time] = None
+            try:
+                return await current().send_and_await_response(target, request, payload)
+            finally:
+                del self._waiting[time]
+        return None
 
     def _address(self, process: ProcessId) -> Address:
         found = self._addresses.get(process)
@@ -165,7 +193,9 @@ class Pages:
             current().send_request(call.target, request, None, call.payload)
             return rpc.sent()
         try:
-            message = await current().send_and_await_response(call.target, request, call.payload)
+            message = await self._answer_of(call.target, request, call.payload, math.inf)
         except SendError as error:
             return rpc.came_back(error.kind, error.detail)
+        if message is None:
+            return rpc.rpc_error(503, _SHUTS_DOWN)
         return rpc.answered(call.vocabulary, message.ipc, message.payload())
