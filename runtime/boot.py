@@ -8,7 +8,8 @@ import resource
 import shutil
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 
 import attrs
@@ -68,7 +69,9 @@ def run_node(options: BootOptions) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
-        where = "" if error.filename is None else f"{error.filename}: "
+        # Of a rename the second name is the one that somebody knows.
+        path = error.filename2 or error.filename
+        where = "" if path is None else f"{path}: "
         raise CommandError(
             f"{where}{error.strerror or error}", f"nectar {verb}, with another home"
         ) from error
@@ -90,8 +93,8 @@ def _run_at_home(options: BootOptions) -> None:
 
 
 def _tidy(home: Home, *, temporary: bool) -> None:
+    _remove_node_file(home)
     with suppress(OSError):
-        remove_node_file(home.path)
         home.lock.unlink(missing_ok=True)
     if temporary:
         shutil.rmtree(home.path, ignore_errors=True)
@@ -147,12 +150,7 @@ async def _run_opened(opened: _Opened) -> None:
     # Looked at before they are read: what changes meanwhile is read again.
     seen = [await workers.run(footprint, folder) for folder in options.packages]
     packages = [await workers.run(read_package, folder) for folder in options.packages]
-    listener = await TcpListener.open(options.bind, options.port)
-    store = await SqliteStore.open(home.store, workers)
     token = chance.secret("rpc token", 32).hex()
-    devices = Devices(
-        chance, store, await FolderDisk.open(home.drives, workers), listener, opened.console, time.time
-    )
     secrets = NodeSecrets(
         identity,
         identity.jwt_secret,
@@ -161,20 +159,36 @@ async def _run_opened(opened: _Opened) -> None:
         token,
     )
     report = partial(_report, opened, identity.name)
-    try:
-        opened.nursery.start_soon(store.run, report)
+    async with AsyncExitStack() as stack:
+        devices = await _open_devices(opened, chance, report, stack)
         opened.nursery.start_soon(Watchdog(report).run)
-        async with open_node(
-            identity.name, devices, secrets, http=opened.settings.http, packages=packages
-        ) as node:
-            if options.dev:
-                for folder, footprint_then in zip(options.packages, seen, strict=True):
-                    opened.nursery.start_soon(watch, node, folder, footprint_then, workers, report)
-            await _serve(opened, node, token)
-    finally:
-        with suppress(OSError):
-            remove_node_file(home.path)
-        await store.aclose()
+        node = await stack.enter_async_context(
+            open_node(identity.name, devices, secrets, http=opened.settings.http, packages=packages)
+        )
+        if options.dev:
+            for folder, footprint_then in zip(options.packages, seen, strict=True):
+                opened.nursery.start_soon(watch, node, folder, footprint_then, workers, report)
+        stack.callback(_remove_node_file, home)
+        await _serve(opened, node, token)
+
+
+async def _open_devices(
+    opened: _Opened, chance: SystemChance, report: Callable[[str], None], stack: AsyncExitStack
+) -> Devices:
+    """What is opened is closed with the stack, the store last."""
+    home, workers = opened.home, opened.workers
+    store = await SqliteStore.open(home.store, workers)
+    stack.push_async_callback(store.aclose)
+    opened.nursery.start_soon(store.run, report)
+    disk = await FolderDisk.open(home.drives, workers)
+    listener = await TcpListener.open(opened.options.bind, opened.options.port)
+    stack.push_async_callback(listener.aclose)
+    return Devices(chance, store, disk, listener, opened.console, time.time)
+
+
+def _remove_node_file(home: Home) -> None:
+    with suppress(OSError):
+        remove_node_file(home.path)
 
 
 async def _serve(opened: _Opened, node: Node, token: str) -> None:

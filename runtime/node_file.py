@@ -8,6 +8,7 @@ from pathlib import Path
 import attrs
 
 from kernel.codec import Malformed, Shape
+from runtime.files import replace_file
 
 NODE_FILE = "node.json"
 TOKEN_FILE = "rpc.token"  # noqa: S105 - a file name
@@ -27,8 +28,8 @@ _NODE_FILE: Shape[NodeFile] = Shape(NodeFile)
 
 def write_node_file(home: Path, node: NodeFile, token: str) -> None:
     """The token is readable for its owner only, from its first byte on. Raises OSError."""
-    _replace(home / TOKEN_FILE, token.encode(), 0o600)
-    _replace(home / NODE_FILE, _NODE_FILE.encode(node) + b"\n", 0o644)
+    replace_file(home / TOKEN_FILE, token.encode(), mode=0o600)
+    replace_file(home / NODE_FILE, _NODE_FILE.encode(node) + b"\n", mode=0o644)
 
 
 def remove_node_file(home: Path) -> None:
@@ -52,16 +53,6 @@ def read_token(home: Path) -> str | None:
         return (home / TOKEN_FILE).read_text().strip()
     except (OSError, UnicodeDecodeError):
         return None
-
-
-def _replace(path: Path, data: bytes, mode: int) -> None:
-    """Whole or not at all: a reader sees the old content or the new."""
-    fresh = path.with_name(f"{path.name}.{os.getpid()}")
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-    fresh.replace(path)
 
 
 def _runs(pid: int) -> bool:
