@@ -36,6 +36,9 @@ class Deadlines:
     def add(self, when: float, due: Due) -> None:
         """`when` is on trio's clock, in seconds."""
         heap = self._heap
+        # Those that were settled first are mostly on top: let go of them, and of the messages they hold.
+        while heap and heap[0][2].settled:
+            heappop(heap)
         self._count += 1
         heappush(heap, (when, self._count, due))
         if len(heap) > self._sweep_at:

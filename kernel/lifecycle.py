@@ -113,7 +113,8 @@ class Lifecycle:
         self._context: Context | None = None
         self._stopping = False
         self._watchers: dict[ProcessId, Callable[[ProcessId], None]] = {}
-        self._issued: dict[ProcessId, list[ProcessId]] = {}
+        # Who was given something by whom; a single holder, which is the most frequent case, without a dict of its own.
+        self._issued: dict[ProcessId, ProcessId | dict[ProcessId, None]] = {}
         self.abandoned: list[ProcessId] = []
 
     def attach(self, nursery: trio.Nursery) -> None:
@@ -325,6 +326,7 @@ class Lifecycle:
                 self._send_exit_requests(process)
             if process.revokes:
                 self._revoke_issued(process)
+            self._forget_holder(process)
             self._records.delete(process)
         for event in (process.ended, process.first_receive):
             if event is not None:
@@ -398,9 +400,13 @@ class Lifecycle:
         process.holdings.add(capability, signature)
         issuer = capability.issuer
         if issuer.node == self._router.node and issuer.process != process.pid:
-            holders = self._issued.setdefault(issuer.process, [])
-            if not holders or holders[-1] != process.pid:
-                holders.append(process.pid)
+            holders = self._issued.get(issuer.process)
+            if holders is None:
+                self._issued[issuer.process] = process.pid
+            elif isinstance(holders, dict):
+                holders[process.pid] = None
+            elif holders != process.pid:
+                self._issued[issuer.process] = {holders: None, process.pid: None}
 
     def grant(self, process: Process, capability: Capability, signature: bytes | None = None) -> None:
         """Into its table; `our` as issuing node means us. `signature` is that of a foreign issuer."""
@@ -414,8 +420,18 @@ class Lifecycle:
         self._router.notify(EventKind.REVOKED, process.pid, note=str(capability))
         self._records.save(process)
 
+    def _forget_holder(self, process: Process) -> None:
+        """It holds nothing any more."""
+        for capability in process.holdings.all():
+            holders = self._issued.get(capability.issuer.process)
+            if isinstance(holders, dict):
+                holders.pop(process.pid, None)
+            elif holders == process.pid:
+                del self._issued[capability.issuer.process]
+
     def _revoke_issued(self, issuer: Process) -> None:
-        for pid in self._issued.pop(issuer.pid, ()):
+        holders = self._issued.pop(issuer.pid, {})
+        for pid in holders if isinstance(holders, dict) else (holders,):
             holder = self._router.processes.get(pid)
             if holder is not None and holder.holdings.drop_issued_by(issuer.address):
                 self._router.notify(EventKind.REVOKED, pid, note=f"all issued by {issuer.pid}")

@@ -6,6 +6,7 @@ import inspect
 import posixpath
 from collections.abc import Callable, Mapping
 from contextvars import Context
+from functools import lru_cache
 from traceback import walk_tb
 from types import TracebackType
 
@@ -42,9 +43,18 @@ class Started:
 class PythonProgram:
     """A module of a package, ready to start. `label` is what its modules are called by in tracebacks and reprs."""
 
-    __slots__ = ("_builtins", "_code", "_label", "_module")
+    __slots__ = ("_builtins", "_checked_once", "_code", "_label", "_module")
 
-    def __init__(self, code: PackageCode, module: str, label: str, own_builtins: dict[str, object]) -> None:
+    def __init__(
+        self,
+        code: PackageCode,
+        module: str,
+        label: str,
+        own_builtins: dict[str, object],
+        *,
+        checked: bool = False,
+    ) -> None:
+        self._checked_once = checked
         self._code = code
         self._module = module
         self._label = label
@@ -56,7 +66,10 @@ class PythonProgram:
         try:
             modules = ModuleSet(self._code, self._label, self._builtins)
             found = modules.load(self._module).__dict__.get("init")
-            return Started(self._checked(found), modules)
+            if not (self._checked_once and inspect.iscoroutinefunction(found)):
+                found = self._checked(found)
+                self._checked_once = True
+            return Started(found, modules)
         except BaseException as error:
             if modules is not None:
                 modules.close()
@@ -132,13 +145,18 @@ class CodePath:
 
 def locate(process: ProcessId, path: str) -> CodePath:
     """A path whose first part is no package id is relative to the process's own `pkg`. Raises `NoSuchFile`."""
+    return _locate(process.package, process.publisher, path)
+
+
+@lru_cache(maxsize=1024)
+def _locate(own_package: str, own_publisher: str, path: str) -> CodePath:
     parts = [part for part in posixpath.normpath(path).split("/") if part not in ("", ".")]
     if not parts or ".." in parts or "\0" in path:
         raise NoSuchFile(
             path, "is no path of a file in a drive", 'write one such as "/chess:nectar/pkg/chess.py"'
         )
     if ":" not in parts[0]:
-        return CodePath(f"/{process.package_id}/pkg", "/".join(parts))
+        return CodePath(f"/{own_package}:{own_publisher}/pkg", "/".join(parts))
     try:
         package = PackageId.from_str(parts[0])
     except ProcessIdParseError as error:
@@ -175,7 +193,7 @@ class DiskPrograms:
             return None
         if drive is None or module not in drive.checked:
             return None
-        return PythonProgram(drive.code, module, str(process), drive.builtins)
+        return PythonProgram(drive.code, module, str(process), drive.builtins, checked=True)
 
     async def prepare(self, process: ProcessId, path: str, source: bytes | None = None) -> PythonProgram:
         """Also starts the code once, as no process, so that a module which does not import is refused here."""
@@ -185,8 +203,9 @@ class DiskPrograms:
         else:
             drive = await self._overlaid(place, source)
         module = drive.code.entry(place.inner)
-        program = PythonProgram(drive.code, module, str(process), drive.builtins)
-        if module not in drive.checked:
+        checked = module in drive.checked
+        program = PythonProgram(drive.code, module, str(process), drive.builtins, checked=checked)
+        if not checked:
             program.check()
             drive.checked[module] = None
         return program

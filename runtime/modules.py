@@ -11,11 +11,10 @@ import builtins
 import linecache
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Protocol
 
-from runtime.package_code import PackageCode
+from runtime.package_code import PackageCode, linecache_entry
 from runtime.printing import console_print
 
 
@@ -83,12 +82,14 @@ class ModuleSet:
                 f"no module {name!r} in {self._code.root}; there are: {there}", name=name
             )
         parent, _, leaf = name.rpartition(".")
-        above = self.load(parent) if name else None
+        above = self._above(parent) if name else None
         # The package's own code may have imported it just now.
         if name in self._modules:
             return self._modules[name]
         module = self._blank(name, source.file)
-        linecache.cache[source.file] = (sum(map(len, source.lines)), None, list(source.lines), source.file)
+        entry = linecache_entry(source)
+        if linecache.cache.get(source.file) is not entry:
+            linecache.cache[source.file] = entry
         self._modules[name] = sys.modules[module.__name__] = module
         try:
             exec(source.code, module.__dict__)  # noqa: S102 - running the package's code is what this is for
@@ -100,16 +101,19 @@ class ModuleSet:
             setattr(above, leaf, module)
         return module
 
+    def _above(self, parent: str) -> ModuleType | None:
+        """The folder that a module lies in; one in which there is nothing to run waits until somebody imports it."""
+        source = self._code.modules.get(parent)
+        return self._modules.get(parent) if source is not None and source.is_blank else self.load(parent)
+
     def _blank(self, name: str, file: str) -> ModuleType:
         full = f"{self.name}.{name}" if name else self.name
         is_folder = name in self._code.packages
         module = ModuleType(full)
-        spec = ModuleSpec(full, None, origin=file, is_package=is_folder)
         module.__dict__.update(
             __file__=file,
             __loader__=self,
             __package__=full if is_folder else full[: -len(name.rpartition(".")[2]) - 1],
-            __spec__=spec,
             __builtins__=self._builtins,
         )
         if is_folder:

@@ -28,6 +28,20 @@ class ModuleSource:
     lines: tuple[str, ...]
     absolute: tuple[tuple[str, int], ...] = ()
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether running it does nothing: a folder without an `__init__.py`."""
+        return not self.lines
+
+
+LinecacheEntry = tuple[int, None, list[str], str]
+
+
+@lru_cache(maxsize=1024)
+def linecache_entry(source: ModuleSource) -> LinecacheEntry:
+    """What `linecache` keeps of a file, so that a traceback can show its lines."""
+    return sum(map(len, source.lines)), None, list(source.lines), source.file
+
 
 @lru_cache(maxsize=1024)
 def compile_module(file: str, data: bytes) -> ModuleSource:
