@@ -1,10 +1,13 @@
 """Client frames unmasked faster than wsproto does it.
 
-wsproto looks its masker up by name for each frame; `install` puts ours there. Short payloads are one exclusive-or of
-two integers; from about a kibibyte on, four strided table look-ups win, because converting long integers costs more.
+wsproto looks its masker up by name for each frame; `install` puts ours there: a function written in C, where there is
+a build of it for the machine. In Python short payloads are one exclusive-or of two integers; from about a kibibyte on,
+four strided table look-ups win, because converting long integers costs more.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import wsproto.frame_protocol
 
@@ -14,7 +17,7 @@ _XOR_TABLES = [bytes(byte ^ key for byte in range(256)) for key in range(256)]
 _MASKER = "XorMaskerSimple"
 
 
-def unmask(data: bytes | bytearray, key: bytes | bytearray) -> bytes:
+def unmask_in_python(data: bytes | bytearray | memoryview, key: bytes | bytearray) -> bytes:
     """The bytes exclusive-or the four key bytes, repeated. Its own inverse."""
     size = len(data)
     if size < LONG_BYTES:
@@ -22,10 +25,19 @@ def unmask(data: bytes | bytearray, key: bytes | bytearray) -> bytes:
         return (int.from_bytes(data, "little") ^ int.from_bytes(mask[:size], "little")).to_bytes(
             size, "little"
         )
-    unmasked = bytearray(size)
+    unmasked = bytearray(data)
     for offset in range(4):
-        unmasked[offset::4] = data[offset::4].translate(_XOR_TABLES[key[offset]])
+        unmasked[offset::4] = unmasked[offset::4].translate(_XOR_TABLES[key[offset]])
     return bytes(unmasked)
+
+
+unmask: Callable[[bytes | bytearray | memoryview, bytes | bytearray], bytes]
+try:
+    from websockets.speedups import apply_mask
+except ImportError:
+    unmask = unmask_in_python
+else:
+    unmask = apply_mask
 
 
 class FastMasker:

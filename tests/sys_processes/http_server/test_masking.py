@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import wsproto.frame_protocol
 from hypothesis import given
@@ -16,15 +18,32 @@ def plain(data: bytes, key: bytes) -> bytes:
     return bytes(byte ^ key[index % 4] for index, byte in enumerate(data))
 
 
+BOTH = pytest.mark.parametrize("unmask", [masking.unmask, masking.unmask_in_python])
+
+
+@BOTH
 @given(data=st.binary(max_size=3000), key=KEYS)
-def test_unmasking_is_the_exclusive_or_with_the_repeated_key(data: bytes, key: bytes) -> None:
-    assert masking.unmask(data, key) == plain(data, key)
+def test_unmasking_is_the_exclusive_or_with_the_repeated_key(
+    unmask: Callable[[bytes, bytes], bytes], data: bytes, key: bytes
+) -> None:
+    assert unmask(data, key) == plain(data, key)
 
 
+@BOTH
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_any_kind_of_bytes_is_unmasked(
+    unmask: Callable[[object, bytes], bytes], kind: Callable[[bytes], object]
+) -> None:
+    assert unmask(kind(b"abcde"), b"\x01\x00\x01\x00") == b"`bbdd"
+
+
+@BOTH
 @pytest.mark.parametrize("size", [masking.LONG_BYTES - 1, masking.LONG_BYTES, masking.LONG_BYTES + 3, 65536])
-def test_short_and_long_payloads_agree_at_the_seam(size: int) -> None:
+def test_short_and_long_payloads_agree_at_the_seam(
+    unmask: Callable[[bytes, bytes], bytes], size: int
+) -> None:
     data = bytes(index * 7 % 256 for index in range(size))
-    assert masking.unmask(data, b"\x01\x80\xff\x3c") == plain(data, b"\x01\x80\xff\x3c")
+    assert unmask(data, b"\x01\x80\xff\x3c") == plain(data, b"\x01\x80\xff\x3c")
 
 
 @given(pieces=st.lists(st.one_of(st.binary(max_size=9), st.binary(min_size=1024, max_size=1100))), key=KEYS)
