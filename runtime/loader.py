@@ -64,7 +64,7 @@ class PythonProgram:
         """Raises `ProgramError` also for what the code raises, with that as its cause. KeyboardInterrupt passes."""
         modules = None
         try:
-            modules = ModuleSet(self._code, self._label, self._builtins)
+            modules = ModuleSet(self._code, self._label, self._builtins, self._module)
             found = modules.load(self._module).__dict__.get("init")
             if not (self._checked_once and inspect.iscoroutinefunction(found)):
                 found = self._checked(found)

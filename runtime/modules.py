@@ -64,11 +64,12 @@ def _owned_import(guard: Guard) -> Callable[..., ModuleType]:
 class ModuleSet:
     """Loads the modules of `code` on demand. `close` takes their names back; the modules themselves live on as used."""
 
-    def __init__(self, code: PackageCode, label: str, own_builtins: dict[str, object]) -> None:
+    def __init__(self, code: PackageCode, label: str, own_builtins: dict[str, object], entry: str) -> None:
+        """`entry` is the module that is loaded first."""
         self._code = code
         self._builtins = own_builtins
         self._modules: dict[str, ModuleType] = {}
-        self.name = _free_name(label)
+        self.name = _free_name(label, entry)
 
     def load(self, name: str) -> ModuleType:
         """The module of that dotted name in the package, run at the first call. Raises what it raises."""
@@ -142,10 +143,10 @@ class ModuleSet:
                 del sys.modules[module.__name__]
 
 
-def _free_name(label: str) -> str:
+def _free_name(label: str, entry: str) -> str:
     """Several nodes in one interpreter may each run a process of this name."""
     name, n = f"<{label}>", 1
-    while name in sys.modules:
+    while name in sys.modules or f"{name}.{entry}" in sys.modules:
         n += 1
         name = f"<{label} {n}>"
     return name
