@@ -23,7 +23,7 @@ from kernel.errors import (
 )
 from kernel.events import EventKind
 from kernel.jsontext import NotJson, dump, parse
-from kernel.mailbox import YIELD_EVERY, Returned
+from kernel.mailbox import YIELD_EVERY, Mailbox, Returned
 from kernel.message import KernelMessage, Message, OnExit, Payload, Request, Response, SendError
 from kernel.parking import Sleep, make_sleep, park, sleep
 from kernel.process import Process, TaskState, Window
@@ -144,16 +144,30 @@ class Host:
         process.paced += 1
         if process.paced % YIELD_EVERY == 0:
             await checkpoint()
+        line: Mailbox | None = None
         if receiver is not None and receiver is not process:
             sent = payload if payload is not None or not request.inherit else state.payload
             size = len(request.ipc) if sent is None else len(request.ipc) + len(sent.bytes)
             if not receiver.mailbox.has_room(size):
-                await receiver.mailbox.wait_room(size)
+                line = await self._wait_in_line(target.process, size)
+        try:
+            if line is not None:
                 self._task()
-        counted = state.window if window is not None else None
-        router.send_request(process, state, target, request, context, payload, window=counted)
-        if receiver is not None:
-            receiver.mailbox.admit_sender()
+            counted = state.window if window is not None else None
+            router.send_request(process, state, target, request, context, payload, window=counted)
+        finally:
+            if line is not None:
+                line.leave_line()
+
+    async def _wait_in_line(self, target: ProcessId, size: int) -> Mailbox | None:
+        """Until a message of `size` has room in this local mailbox, whose line we then lead; None if none is to wait for."""
+        while (receiver := self._router.find(target)) is not None:
+            mailbox = receiver.mailbox
+            if size > mailbox.limits.bytes or mailbox.has_room(size):
+                return None
+            if await mailbox.wait_room(size):
+                return mailbox
+        return None
 
     @staticmethod
     async def _wait_window(state: TaskState, limit: int) -> None:

@@ -6,11 +6,11 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 import attrs
-from trio.lowlevel import Task, checkpoint, current_task, reschedule
+from trio.lowlevel import Abort, Task, checkpoint, current_task, reschedule
 
 from kernel.errors import ProcessEnded, ReceiveConflict
 from kernel.message import KernelMessage, SendError
-from kernel.parking import WAKE, Sleep, make_sleep, park, sleep, wake
+from kernel.parking import WAKE, Sleep, park, sleep, wake
 
 if TYPE_CHECKING:
     from kernel.process import OpenRequest
@@ -46,12 +46,23 @@ Item = KernelMessage | Returned
 class Mailbox:
     """FIFO. Only `take` waits; everything else is one step."""
 
-    __slots__ = ("_bytes", "_queue", "_receiving", "_senders", "_since_yield", "_sleep", "_task", "limits")
+    __slots__ = (
+        "_admitted",
+        "_bytes",
+        "_queue",
+        "_receiving",
+        "_senders",
+        "_since_yield",
+        "_sleep",
+        "_task",
+        "limits",
+    )
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self.limits = limits
         self._queue: deque[Item] | None = None
         self._bytes = 0
+        self._admitted = False
         self._task: Task | None = None
         self._receiving = False
         self._since_yield = 0
@@ -83,8 +94,9 @@ class Mailbox:
             self._task = None
             reschedule(task, WAKE)  # type: ignore[arg-type]
 
-    def _left(self) -> None:
+    def _abort(self, _raise_cancel: object) -> Abort:
         self._task = None
+        return Abort.SUCCEEDED
 
     def offer(self, item: Item) -> bool:
         """Append if it fits."""
@@ -132,7 +144,8 @@ class Mailbox:
                 await checkpoint()
             else:
                 if self._sleep is None:
-                    self._sleep = make_sleep(self._left)
+                    # A bound method: smaller than the closure of `make_sleep`, and every idle process has one.
+                    self._sleep = Sleep(self._abort)
                 self._task = current_task()
                 await sleep(self._sleep)
         finally:
@@ -155,34 +168,44 @@ class Mailbox:
         """Whether a sender that would rather wait need not: there is room, and nobody waits before it."""
         return not self._senders and self.fits(size)
 
-    async def wait_room(self, size: int) -> None:
-        """Return when a message of `size` has room, first come first served; at once when it could never fit.
-
-        Call `admit_sender` after using the room, so that the next in line sees what is left.
+    async def wait_room(self, size: int) -> bool:
+        """Return True when a message of `size` has room and all who came earlier had theirs: use it in this step, and
+        call `leave_line` in any case. False when the process has ended.
         """
-        if size > self.limits.bytes or self.has_room(size):
-            return
         if self._senders is None:
             self._senders = deque()
-        senders = self._senders
+        line = self._senders
         task = current_task()
 
         def left() -> None:
-            senders.remove(task)
+            line.remove(task)
+            self.admit_sender()
 
-        senders.append(task)
+        line.append(task)
         await park(left)
-        while not self.fits(size):
-            senders.appendleft(task)
+        while line and not self.fits(size):
+            self._admitted = False
             await park(left)
+        return bool(line)
+
+    def leave_line(self) -> None:
+        """By the sender that was let in, after it used its room or could not."""
+        if self._senders:
+            self._senders.popleft()
+            self._admitted = False
+            self.admit_sender()
 
     def admit_sender(self) -> None:
-        """Wake the sender that waits longest, if there is any room at all."""
-        senders = self._senders
-        if senders and self.fits(0):
-            wake(senders.popleft())
+        """Wake the sender that waits longest, if there is any room at all; it stays the first until it leaves the line."""
+        if self._senders and not self._admitted and self.fits(0):
+            self._admitted = True
+            wake(self._senders[0])
 
     def release_senders(self) -> None:
         """Wake all that wait: the process has ended."""
-        while self._senders:
-            wake(self._senders.popleft())
+        line = self._senders
+        if line:
+            if self._admitted:
+                line.popleft()
+            while line:
+                wake(line.popleft())
