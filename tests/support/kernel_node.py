@@ -118,6 +118,7 @@ class Puppet:
         self.pid = pid
         self.address = Address(node.kernel.node, pid)
         self.runs = 0
+        node.known[str(pid)] = self
         self._steps, self._told = trio.open_memory_channel[Doing[object] | None](math.inf)
 
     async def init(self, our: Address) -> None:
@@ -246,6 +247,7 @@ class KernelNode:
     console: MemoryConsole
     programs: Shelf
     events: list[Event] = attrs.Factory(list)
+    known: dict[str, Puppet] = attrs.Factory(dict)
 
     async def settle(self) -> None:
         """Return when everybody waits for something."""
