@@ -59,6 +59,7 @@ class App:
         self.answer = answer
         self.echo = echo
         self.runs = 0
+        self.alive = False
         self.at_start: list[Job] = []
         self.open = trio.Event()
         self.open.set()
@@ -69,6 +70,13 @@ class App:
 
     async def init(self, our: Address) -> None:
         self.runs += 1
+        self.alive = True
+        try:
+            await self._live()
+        finally:
+            self.alive = False
+
+    async def _live(self) -> None:
         self._jobs, jobs = trio.open_memory_channel[Job](1000)
         current().start_soon(self._work, jobs)
         for job in self.at_start:
@@ -109,7 +117,8 @@ class App:
 
     def hold(self) -> None:
         """Take no further message until `open` is set."""
-        self.open = trio.Event()
+        if self.open.is_set():
+            self.open = trio.Event()
         self._receiving.cancel()
 
     async def do(self, job: Callable[[], Awaitable[T]]) -> T:
@@ -152,11 +161,16 @@ class App:
     async def tell(self, action: HttpServerAction, payload: bytes | Payload | None = None) -> None:
         """The same, without wanting an answer."""
 
+        self.later_tell(action, payload)
+        await trio.testing.wait_all_tasks_blocked()
+
+    def later_tell(self, action: HttpServerAction, payload: bytes | Payload | None = None) -> None:
+        """`tell` whenever the process comes to it; never, if it has ended."""
+
         async def job() -> None:
             current().send_request(SERVER, Request(ipc=ACTION.encode(action)), None, _payload(payload))
 
-        await self.do(job)
-        await trio.testing.wait_all_tasks_blocked()
+        self.later(job)
 
     def crash(self) -> None:
         async def job() -> None:
@@ -183,7 +197,10 @@ class App:
         return [each.what.channel_id for each in self.heard if isinstance(each.what, WebSocketClose)]
 
     def check_law(self, *, all_closed: bool = False) -> None:
-        """In each run: no frame and no close outside of a channel's life, and no channel closed twice."""
+        """In each run: no frame and no close outside of a channel's life, and no channel closed twice.
+
+        `all_closed`: and none that is open still, unless the process has died.
+        """
         alive: dict[tuple[int, int], bool] = {}
         for each in self.heard:
             match each.what:
@@ -195,7 +212,7 @@ class App:
                         f"{each.what} in run {each.run} is of no open channel"
                     )
                     alive[each.run, channel_id] = isinstance(each.what, WebSocketPush)
-        if all_closed:
+        if all_closed and self.alive:
             left = [key for key, open_ in alive.items() if open_ and key[0] == self.runs]
             assert not left, f"never told of the end of {left}"
 
