@@ -160,13 +160,15 @@ class Host:
                 line.leave_line()
 
     async def _wait_in_line(self, target: ProcessId, size: int) -> Mailbox | None:
-        """Until a message of `size` has room in this local mailbox, whose line we then lead; None if none is to wait for."""
+        """Until a message of `size` has room there. The mailbox whose line we now lead; None if there is no line."""
         while (receiver := self._router.find(target)) is not None:
             mailbox = receiver.mailbox
             if size > mailbox.limits.bytes or mailbox.has_room(size):
                 return None
             if await mailbox.wait_room(size):
                 return mailbox
+            # Whoever was told of the end first may want none of this to reach the next run.
+            await trio.lowlevel.checkpoint_if_cancelled()
         return None
 
     @staticmethod

@@ -196,7 +196,7 @@ class Mailbox:
             self.admit_sender()
 
     def admit_sender(self) -> None:
-        """Wake the sender that waits longest, if there is any room at all; it stays the first until it leaves the line."""
+        """Wake the sender that waits longest, if there is any room at all. It stays first until it leaves the line."""
         if self._senders and not self._admitted and self.fits(0):
             self._admitted = True
             wake(self._senders[0])
