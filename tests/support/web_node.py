@@ -210,9 +210,14 @@ async def web_node(
     observer: Observer | None = None,
     capacity: int = 65536,
     seed: int = 1,
+    split: bool = False,
 ) -> AsyncIterator[WebNode]:
-    """Booted, with a `net:sys:nectar` that keeps what it is to carry; `capacity` bytes fit under way to a client."""
-    listener, console, wall = MemoryListener(capacity=capacity), MemoryConsole(), Wall()
+    """Booted, with a `net:sys:nectar` that keeps what it is to carry.
+
+    `capacity` bytes fit under way to a client; `split` cuts what is under way anywhere.
+    """
+    cuts = SeededChance(seed) if split else None
+    listener, console, wall = MemoryListener(capacity=capacity, chance=cuts), MemoryConsole(), Wall()
     elsewhere: list[KernelMessage] = []
 
     async def net(our: Address) -> None:
