@@ -63,6 +63,7 @@ class App:
         self.at_start: list[Job] = []
         self.open = trio.Event()
         self.open.set()
+        self._news = trio.Event()
         self._receiving = trio.CancelScope()
         self._jobs: trio.MemorySendChannel[Job] | None = None
 
@@ -86,6 +87,8 @@ class App:
             with trio.CancelScope() as self._receiving:
                 try:
                     self._hear(await current().receive())
+                    self._news.set()
+                    self._news = trio.Event()
                 except SendError as error:
                     self.errors.append(error)
 
@@ -179,6 +182,11 @@ class App:
         self.later(job)
 
     # -- what it heard
+
+    async def until(self, heard: Callable[[], bool]) -> None:
+        """Wait for what only a message can make true."""
+        while not heard():
+            await self._news.wait()
 
     def calls(self) -> list[tuple[IncomingHttpRequest, bytes | None]]:
         return [(each.what.request(), each.body) for each in self.heard if isinstance(each.what, Http)]

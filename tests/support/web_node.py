@@ -54,7 +54,7 @@ class Wall:
 class WebNode:
     node: Node
     wall: Wall
-    listener: MemoryListener
+    listener: Listener
     console: MemoryConsole
     to_other_nodes: list[KernelMessage]
     nursery: trio.Nursery
@@ -96,10 +96,12 @@ class WebNode:
 
     # -- clients
 
-    def connect(self, peer: str = "127.0.0.1:5000") -> MemoryStream:
-        return self.listener.connect(peer)
+    def connect(self, peer: str | None = None) -> MemoryStream:
+        """Only by a door in memory."""
+        assert isinstance(self.listener, MemoryListener)
+        return self.listener.connect(peer or "127.0.0.1:5000")
 
-    def client(self, peer: str = "127.0.0.1:5000") -> HttpClient:
+    def client(self, peer: str | None = None) -> HttpClient:
         return HttpClient(self.connect(peer))
 
     async def http(
@@ -108,7 +110,7 @@ class WebNode:
         path: str,
         body: bytes | None = None,
         *,
-        peer: str = "127.0.0.1:5000",
+        peer: str | None = None,
         **headers: str | None,
     ) -> Reply:
         """On a connection of its own."""
@@ -131,9 +133,7 @@ class WebNode:
         assert reply.status == 200, reply
         return (reply.header("set-cookie") or "").partition(";")[0]
 
-    async def websocket(
-        self, path: str = "/", *, peer: str = "127.0.0.1:5000", **headers: str | None
-    ) -> WsClient:
+    async def websocket(self, path: str = "/", *, peer: str | None = None, **headers: str | None) -> WsClient:
         """Raises `UpgradeRefused`."""
         return await open_websocket(self.connect(peer), path, **headers)
 
@@ -203,21 +203,16 @@ def devices(listener: Listener, console: MemoryConsole, wall: Wall, seed: int = 
 
 
 @asynccontextmanager
-async def web_node(
+async def node_behind(
+    listener: Listener,
     http: HttpSettings | None = None,
     *,
     packages: Sequence[PackageFiles] = (),
     observer: Observer | None = None,
-    capacity: int = 65536,
     seed: int = 1,
-    split: bool = False,
 ) -> AsyncIterator[WebNode]:
-    """Booted, with a `net:sys:nectar` that keeps what it is to carry.
-
-    `capacity` bytes fit under way to a client; `split` cuts what is under way anywhere.
-    """
-    cuts = SeededChance(seed) if split else None
-    listener, console, wall = MemoryListener(capacity=capacity, chance=cuts), MemoryConsole(), Wall()
+    """Booted, with a `net:sys:nectar` that keeps what it is to carry."""
+    console, wall = MemoryConsole(), Wall()
     elsewhere: list[KernelMessage] = []
 
     async def net(our: Address) -> None:
@@ -230,3 +225,23 @@ async def web_node(
             node.kernel.add_module("net", net, public=False)
             yield WebNode(node, wall, listener, console, elsewhere, nursery)
         nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def web_node(
+    http: HttpSettings | None = None,
+    *,
+    packages: Sequence[PackageFiles] = (),
+    observer: Observer | None = None,
+    capacity: int = 65536,
+    seed: int = 1,
+    split: bool = False,
+) -> AsyncIterator[WebNode]:
+    """`node_behind` a door in memory.
+
+    `capacity` bytes fit under way to a client; `split` cuts what is under way anywhere.
+    """
+    cuts = SeededChance(seed) if split else None
+    listener = MemoryListener(capacity=capacity, chance=cuts)
+    async with node_behind(listener, http, packages=packages, observer=observer, seed=seed) as web:
+        yield web

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 import trio
 
+from runtime.sim.listener import MemoryListener
 from runtime.sim.stream import MemoryStream
 from sys_processes.http_server.protocol import Bind, IncomingHttpRequest, WebSocketPush, WsMessageType
 from sys_processes.http_server.settings import HttpSettings
@@ -355,6 +356,7 @@ async def test_a_thousand_calls_that_nobody_answers_end_by_themselves() -> None:
 
 async def test_a_door_that_cannot_take_connections_for_a_while_opens_again() -> None:
     async with unharmed() as (web, _):
+        assert isinstance(web.listener, MemoryListener)
         web.listener.refused = OSError(errno.EMFILE, "too many open files")
         client = web.client()
         await client.send(request_bytes("GET", PATH))

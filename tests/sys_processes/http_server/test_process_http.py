@@ -192,13 +192,13 @@ async def test_a_local_path_is_for_this_machine(peer: str, headers: dict[str, st
     """C-093, F-60."""
     async with web_node() as web:
         app = await web.started(App(), APP, bind("/x", local_only=True))
-        assert (await web.http("GET", PATH, peer=peer, **headers)).status == status
+        assert (await web.http("GET", PATH, None, peer=peer, **headers)).status == status
         assert len(app.calls()) == (status == 200)
 
 
 async def test_a_page_of_another_site_cannot_post_with_the_cookie() -> None:
     """C-119, F-60."""
-    async with web_node(HttpSettings(origins=("http://dev.local:5173",))) as web:
+    async with web_node(HttpSettings(origins=["http://dev.local:5173"])) as web:
         app = await web.started(App(), APP, bind("/x", authenticated=True))
         cookie = web.cookie()
         for origin, status in {

@@ -40,8 +40,7 @@ async def call(
 ) -> Reply:
     given: dict[str, str | None] = {"authorization": BEARER}
     raw = body if isinstance(body, bytes) else dump(body)
-    peer = (headers.pop("peer", None)) or "127.0.0.1:5000"
-    return await web.http("POST", path, raw, peer=peer, **(given | headers))
+    return await web.http("POST", path, raw, **(given | headers))
 
 
 async def test_a_call_delivers_its_message_and_returns_the_answer() -> None:
@@ -100,7 +99,7 @@ async def test_a_call_from_elsewhere_gives_403(headers: dict[str, str]) -> None:
     async with web_node(HttpSettings(rpc_open=True)) as web:
         app = Answering()
         await web.started(app)
-        assert (await call(web, ASK, **headers)).status == 403
+        assert (await call(web, ASK, PATH, **headers)).status == 403
         assert app.got == []
 
 
@@ -161,7 +160,7 @@ async def test_nobody_calls_without_proving_who_it_is() -> None:
             {"authorization": "Bearer"},
             {"authorization": None, "cookie": "nectar-auth_alice.uq=forged"},
         ):
-            refused = await call(web, ASK, **headers)
+            refused = await call(web, ASK, PATH, **headers)
             assert (refused.status, refused.header("www-authenticate")) == (401, "Bearer")
         assert app.got == []
         assert (await call(web, ASK, authorization=None, cookie=web.cookie())).status == 200
@@ -174,7 +173,7 @@ async def test_an_open_route_lets_in_programs_that_show_nothing_and_nobody_else(
         assert (await call(web, ASK, authorization=None)).status == 200
         assert (await call(web, ASK, authorization="Bearer wrong")).status == 401
         page = {"authorization": None, "origin": "http://localhost:8080", "content_type": "application/json"}
-        assert (await call(web, ASK, **page)).status == 401
+        assert (await call(web, ASK, PATH, **page)).status == 401
 
 
 async def test_a_page_of_another_site_cannot_call_even_with_the_cookie() -> None:
@@ -185,10 +184,10 @@ async def test_a_page_of_another_site_cannot_call_even_with_the_cookie() -> None
         given: dict[str, str | None] = {"authorization": None, "cookie": web.cookie()}
         ours: dict[str, str | None] = given | {"origin": "http://localhost:8080"}
         evil = given | {"origin": "http://evil.example", "content_type": "application/json"}
-        assert (await call(web, ASK, **evil)).status == 403
-        assert (await call(web, ASK, **(ours | {"content_type": "text/plain"}))).status == 415
+        assert (await call(web, ASK, PATH, **evil)).status == 403
+        assert (await call(web, ASK, PATH, **(ours | {"content_type": "text/plain"}))).status == 415
         assert app.got == []
-        assert (await call(web, ASK, **(ours | {"content_type": "application/json"}))).status == 200
+        assert (await call(web, ASK, PATH, **(ours | {"content_type": "application/json"}))).status == 200
 
 
 async def test_other_methods_give_405() -> None:
