@@ -148,11 +148,15 @@ class Host:
         if receiver is not None and receiver is not process:
             sent = payload if payload is not None or not request.inherit else state.payload
             size = len(request.ipc) if sent is None else len(request.ipc) + len(sent.bytes)
-            if not receiver.mailbox.has_room(size):
+            mailbox = receiver.mailbox
+            if state.credit > 0 and state.credit_at is mailbox and mailbox.fits(size):
+                state.credit -= 1
+            elif not mailbox.has_room(size):
                 line = await self._wait_in_line(target.process, size)
         try:
             if line is not None:
                 self._task()
+                state.credit, state.credit_at = line.credit(), line
             counted = state.window if window is not None else None
             router.send_request(process, state, target, request, context, payload, window=counted)
         finally:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 MAX_MESSAGES = 65_536
 MAX_BYTES = 64 * 1024 * 1024
 YIELD_EVERY = 64
+PACED_MESSAGES = 1024
+"""From here on a sender that would rather wait does: more would only lie there."""
 
 
 @attrs.frozen
@@ -166,7 +168,17 @@ class Mailbox:
 
     def has_room(self, size: int) -> bool:
         """Whether a sender that would rather wait need not: there is room, and nobody waits before it."""
-        return not self._senders and self.fits(size)
+        return not self._senders and self._has_paced_room(size)
+
+    def _has_paced_room(self, size: int) -> bool:
+        queue = self._queue
+        return self.fits(size) and (queue is None or len(queue) < PACED_MESSAGES)
+
+    def credit(self) -> int:
+        """How many more messages whoever was just let in may send without a new place in the line: a wake-up for each
+        message would cost more than the message.
+        """
+        return min(YIELD_EVERY, (min(PACED_MESSAGES, self.limits.messages) - len(self)) // 2)
 
     async def wait_room(self, size: int) -> bool:
         """Return True when a message of `size` has room and all who came earlier had theirs: use it in this step, and
@@ -183,7 +195,7 @@ class Mailbox:
 
         line.append(task)
         await park(left)
-        while line and not self.fits(size):
+        while line and not self._has_paced_room(size):
             self._admitted = False
             await park(left)
         return bool(line)
@@ -197,7 +209,7 @@ class Mailbox:
 
     def admit_sender(self) -> None:
         """Wake the sender that waits longest, if there is any room at all. It stays first until it leaves the line."""
-        if self._senders and not self._admitted and self.fits(0):
+        if self._senders and not self._admitted and self._has_paced_room(0):
             self._admitted = True
             wake(self._senders[0])
 

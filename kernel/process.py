@@ -127,7 +127,18 @@ class Window:
 class TaskState:
     """What the kernel remembers of one task of a process (docs/processes.md, task rules)."""
 
-    __slots__ = ("asking", "attached", "latest", "payload", "prompting", "sleep", "task", "window")
+    __slots__ = (
+        "asking",
+        "attached",
+        "credit",
+        "credit_at",
+        "latest",
+        "payload",
+        "prompting",
+        "sleep",
+        "task",
+        "window",
+    )
 
     def __init__(self, task: Task | None) -> None:
         self.task = task
@@ -137,6 +148,8 @@ class TaskState:
         self.attached: tuple[Capability, ...] = ()
         self.window: Window | None = None
         self.asking: OpenRequest | None = None
+        self.credit = 0
+        self.credit_at: Mailbox | None = None
         self.sleep: Sleep | None = None
 
     def fork(self, task: Task | None) -> TaskState:
