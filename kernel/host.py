@@ -25,7 +25,7 @@ from kernel.events import EventKind
 from kernel.jsontext import NotJson, dump, parse
 from kernel.mailbox import YIELD_EVERY, Mailbox, Returned
 from kernel.message import KernelMessage, Message, OnExit, Payload, Request, Response, SendError
-from kernel.parking import Sleep, make_sleep, park, sleep
+from kernel.parking import RUNNING, Sleep, make_sleep, park, sleep
 from kernel.process import Process, TaskState, Window
 from kernel.syscalls import Outgoing
 
@@ -66,8 +66,8 @@ class Host:
         """What the kernel remembers of the calling task; a task of the process's own nurseries forks its parent's."""
         try:
             state = _state.get()
-            task = current_task()
-        except RuntimeError:
+            task = RUNNING.task
+        except AttributeError:
             raise OutsideProcess(
                 "this is another thread: only the node's own thread may call, use trio.from_thread.run_sync"
             ) from None

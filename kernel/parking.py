@@ -9,6 +9,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Generator
 
+from trio._core._run import GLOBAL_RUN_CONTEXT
 from trio._core._traps import WaitTaskRescheduled
 from trio.lowlevel import Abort, Task, reschedule, wait_task_rescheduled
 
@@ -23,6 +24,9 @@ class _Wake:
 
 
 WAKE = _Wake()
+
+RUNNING = GLOBAL_RUN_CONTEXT
+"""`RUNNING.task` is what `trio.lowlevel.current_task` returns, without the call; AttributeError in other threads."""
 
 Sleep = WaitTaskRescheduled
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from typing import TYPE_CHECKING, NoReturn, Self, TypeAlias, final
 
 from kernel.address import Address, ProcessId
@@ -297,24 +297,25 @@ class Request(_Draft):
         target, raw, context, payload = self._build(self._expects_response)
         current().send_request(target, raw, context, payload)
 
-    async def send_paced(self, window: int | None = None) -> None:
-        """`send` that first waits until a local target's mailbox has room.
+    def send_paced(self, window: int | None = None) -> Coroutine[object, object, None]:
+        """Awaited: `send` that first waits until a local target's mailbox has room.
 
         With `window`, also until fewer than that many of this task's paced messages wait in mailboxes.
         Raises `BuildError`.
         """
         target, raw, context, payload = self.build()
-        await current().send_paced(target, raw, context, payload, window=window)
+        # The kernel's own coroutine: one around it would cost every message.
+        return current().send_paced(target, raw, context, payload, window=window)
 
-    async def send_and_await_response(self, timeout: int) -> Message:
-        """Send, expecting a response within `timeout` whole seconds, and wait for that answer only.
+    def send_and_await_response(self, timeout: int) -> Coroutine[object, object, Message]:
+        """Awaited: send, expecting a response within `timeout` whole seconds, and wait for that answer only.
 
         Raises `SendError` when it came back or its time is up, `SelfRequest` for oneself, `BuildError`.
         """
         if timeout.__class__ is not int or timeout < 0:
             _wrong_seconds(timeout)
         target, raw, _, payload = self._build(timeout)
-        return await current().send_and_await_response(target, raw, payload)
+        return current().send_and_await_response(target, raw, payload)
 
     def __repr__(self) -> str:
         return f"<Request to {self._target} ipc={self._ipc!r:.60}>"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, TypeVarTuple
 
 from kernel.address import Address, ProcessId, to_process_id
@@ -42,9 +42,10 @@ async def receive() -> tuple[Address, Message]:
     return message.source, message
 
 
-async def await_message() -> Message:
-    """The next message in arrival order. Raises `SendError` for one that came back, `ReceiveConflict`."""
-    return await current().receive()
+def await_message() -> Coroutine[object, object, Message]:
+    """Awaited: the next message in arrival order. Raises `SendError` for one that came back, `ReceiveConflict`."""
+    # The kernel's own coroutine: one around it would cost every message.
+    return current().receive()
 
 
 async def await_next_message_body() -> bytes:

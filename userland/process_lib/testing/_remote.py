@@ -20,7 +20,7 @@ from kernel.message import (
     SendError,
     SendErrorKind,
 )
-from kernel.router import Refusal
+from kernel.refusals import Refusal
 from userland.process_lib.testing._scripted import Answer, Reply, Scripted, to_response
 
 
