@@ -62,7 +62,8 @@ class FrameLane:
         """Where the next frame begins; None when more bytes are wanted. One that is not ours is left where it is."""
         left = len(data) - at
         if left < 2:
-            return self._want(2)
+            self._wanted = 2
+            return None
         first = data[at]
         length = data[at + 1] ^ _MASKED
         if length > 127 or not self._expected(first):
@@ -72,7 +73,8 @@ class FrameLane:
         if length > 125:
             header = 8 if length == 126 else 14
             if left < header:
-                return self._want(header)
+                self._wanted = header
+                return None
             shortest = 126 if length == 126 else 65536
             length = int.from_bytes(data[at + 2 : at + header - 4], "big")
             if length < shortest or first in _CONTROLS:
@@ -83,7 +85,8 @@ class FrameLane:
             return at
         end = at + header + length
         if end > len(data):
-            return self._want(header + length)
+            self._wanted = header + length
+            return None
         body = data[at + header : end] if length < _VIEWED else memoryview(data)[at + header : end]
         payload = unmask(body, data[at + header - 4 : at + header])
         if first == _BINARY:
@@ -95,9 +98,6 @@ class FrameLane:
             self._shut = True
             return at
         return end
-
-    def _want(self, size: int) -> None:
-        self._wanted = size
 
     def _expected(self, first: int) -> bool:
         """Whether such a frame may come now."""
