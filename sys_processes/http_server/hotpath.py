@@ -74,6 +74,15 @@ def http_text(
     )
 
 
+def response_text(status: int, headers: dict[str, str]) -> bytes | None:
+    if status.__class__ is not int or not 0 <= status < 2**16 or headers.__class__ is not dict:
+        return None
+    for name, value in headers.items():
+        if name.__class__ is not str or value.__class__ is not str:
+            return None
+    return dump({"status": status, "headers": headers})
+
+
 def _is_text_map(value: JsonValue) -> TypeGuard[dict[str, str]]:
     return value.__class__ is dict and all(text.__class__ is str for text in value.values())
 

@@ -117,7 +117,11 @@ carry(
     lambda value: _ResponseForm(value.status, value.headers),
     lambda form: HttpResponse(form.status, form.headers),
 )
-RESPONSE: Shape[HttpResponse] = Shape(HttpResponse, fast_decode=_decode_response)
+RESPONSE: Shape[HttpResponse] = Shape(
+    HttpResponse,
+    fast_encode=lambda value: hotpath.response_text(value.status, value.headers),
+    fast_decode=_decode_response,
+)
 
 
 # -- what a process may ask (6.3)

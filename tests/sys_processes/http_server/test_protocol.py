@@ -322,6 +322,31 @@ def test_a_foreign_class_is_no_request() -> None:
         Stray().to_bytes()
 
 
+@given(st.builds(HttpResponse, st.integers(0, 2**16 - 1), TEXT_MAP))
+def test_a_response_writes_as_the_codec_does(value: HttpResponse) -> None:
+    assert value.to_bytes() == SLOW_RESPONSE.encode(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        HttpResponse(2**16),
+        HttpResponse(-1),
+        HttpResponse(True),
+        HttpResponse(200, {"a": 1}),
+        HttpResponse(200, {1: "a"}),
+    ],  # type: ignore[dict-item]
+)
+def test_an_odd_response_is_written_or_refused_as_the_codec_does(value: HttpResponse) -> None:
+    def written(shape: Shape[HttpResponse]) -> object:
+        try:
+            return shape.encode(value)
+        except TypeError:
+            return TypeError
+
+    assert written(RESPONSE) == written(SLOW_RESPONSE)
+
+
 @given(st.builds(HttpResponse, st.integers(0, 2**16 - 1), TEXT_MAP).flatmap(damaged))
 def test_a_response_reads_as_the_codec_reads_it(raw: bytes) -> None:
     assert decoded(RESPONSE, raw) == decoded(SLOW_RESPONSE, raw)
