@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from urllib.parse import quote
 
@@ -165,6 +166,7 @@ def check_upgrade(
     return _ALLOW
 
 
+@functools.lru_cache(maxsize=1024)
 def socket_address(peer: str | None) -> str | None:
     """`ip:port` of a peer, IPv6 bracketed and a v4-mapped address as the IPv4 it is (PROTOCOL 6.1)."""
     address = peer_ip(peer)

@@ -144,6 +144,8 @@ class PathTable:
         self._http: dict[str, HttpBinding] = {}
         self._sockets: dict[str, SocketBinding] = {}
         self._ended: dict[ProcessId, None] = {}
+        self.edition = 0
+        """Another number whenever a bound path was changed."""
 
     # -- what processes ask
 
@@ -202,6 +204,7 @@ class PathTable:
     def drop_all(self, process: ProcessId, *, killed: bool) -> None:
         """The process is gone: so are its bindings. Unless it was killed, callers are told that it does not run."""
         paths = self._bound.pop(process, {})
+        self.edition += 1
         for path in paths:
             self._http.pop(path, None)
             self._sockets.pop(path, None)
@@ -213,12 +216,14 @@ class PathTable:
                 del self._ended[next(iter(self._ended))]
 
     def _note(self, process: ProcessId, path: str) -> None:
+        self.edition += 1
         self._bound.setdefault(process, {})[path] = None
         self._ended.pop(process, None)
 
     def _remove(self, source: Address, table: dict[str, B], path: str) -> HttpServerError | None:
         if source.node != self._node:
             return PathBindError(self._foreign(source))
+        self.edition += 1
         table.pop(path, None)
         if path not in self._http and path not in self._sockets:
             self._bound.get(source.process, {}).pop(path, None)

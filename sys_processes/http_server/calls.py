@@ -11,10 +11,12 @@ from sys_processes.http_server.access import socket_address
 from sys_processes.http_server.bindings import HttpBinding
 from sys_processes.http_server.http1 import RequestHead
 from sys_processes.http_server.protocol import RESPONSE, Http, IncomingHttpRequest
-from sys_processes.http_server.replies import HttpReply, app_headers
+from sys_processes.http_server.replies import HttpReply, app_headers, reply_lines
 
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _MAX_PARAMETERS = 1000
+_REMEMBERED_ANSWERS = 256
+_REMEMBERED_BYTES = 512
 
 
 class BadQuery(ValueError):
@@ -56,6 +58,35 @@ def static_reply(head: RequestHead, binding: HttpBinding) -> HttpReply | None:
     if binding.content is None or head.method not in ("GET", "HEAD"):
         return None
     return HttpReply(200, [("content-type", binding.content.mime)], binding.content.body)
+
+
+class Answers:
+    """What processes answer, as replies. Most answers differ in their bodies only: the last few are remembered.
+
+    Cookies are secrets and differ each time: not kept.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[bytes, str | None], HttpReply] = {}
+
+    def reply(self, ipc: bytes, payload: Payload | None) -> HttpReply | None:
+        """As `app_reply`."""
+        key = ipc, None if payload is None else payload.mime
+        known = self._known.get(key)
+        if known is None:
+            fresh = app_reply(ipc, payload)
+            if fresh is not None and len(ipc) <= _REMEMBERED_BYTES:
+                self._remember(key, fresh)
+            return fresh
+        body = b"" if payload is None else payload.bytes
+        return HttpReply(known.status, known.headers, body, known.lines)
+
+    def _remember(self, key: tuple[bytes, str | None], reply: HttpReply) -> None:
+        if any(name == "set-cookie" for name, _ in reply.headers):
+            return
+        if len(self._known) >= _REMEMBERED_ANSWERS:
+            del self._known[next(iter(self._known))]
+        self._known[key] = HttpReply(reply.status, reply.headers, b"", reply_lines(reply))
 
 
 def app_reply(ipc: bytes, payload: Payload | None) -> HttpReply | None:

@@ -81,19 +81,32 @@ _INTERNAL_ERROR = text_reply(500, "internal error")
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-async def serve_connection(stream: ByteStream, site: Site, limits: Limits) -> None:
+async def serve_connection(
+    stream: ByteStream, site: Site, limits: Limits, conversations: dict[Conversation, None] | None = None
+) -> None:
     """Serve one connection to its end and close it. Raises for nothing a client does.
 
-    Cancelled, it closes at once. DESIGN 5.
+    It stands in `conversations` until it ends or becomes a WebSocket. Cancelled, it closes at once. DESIGN 5.
     """
     try:
-        upgrade = await _Conversation(stream, site, limits).run()
+        upgrade = await _converse(stream, site, limits, {} if conversations is None else conversations)
         if upgrade is not None:
             await _run_websocket(stream, site, upgrade, limits)
     except (trio.BrokenResourceError, trio.ClosedResourceError):
         pass
     finally:
         await stream.aclose()
+
+
+async def _converse(
+    stream: ByteStream, site: Site, limits: Limits, conversations: dict[Conversation, None]
+) -> _Upgrade | None:
+    conversation = Conversation(stream, site, limits)
+    conversations[conversation] = None
+    try:
+        return await conversation.run()
+    finally:
+        del conversations[conversation]
 
 
 async def _run_websocket(stream: ByteStream, site: Site, upgrade: _Upgrade, limits: Limits) -> None:
@@ -108,7 +121,7 @@ async def _run_websocket(stream: ByteStream, site: Site, upgrade: _Upgrade, limi
     )
 
 
-class _Conversation:
+class Conversation:
     """The HTTP part of a connection. One cancel scope spans it; its deadline follows the phase."""
 
     def __init__(self, stream: ByteStream, site: Site, limits: Limits) -> None:
@@ -119,7 +132,14 @@ class _Conversation:
         self._scope = trio.CancelScope()
         self._deadline = math.inf
         self._phase = _Phase.IDLE
-        self._head: RequestHead | None = None
+        self.head: RequestHead | None = None
+        """Of the request that is being read or answered."""
+        self._last_word: HttpReply | None = None
+
+    def hurry(self, seconds: float, last_word: HttpReply) -> None:
+        """The call that is being answered gets so many seconds; it is told `last_word` when they are over."""
+        self._last_word = last_word
+        self._scope.deadline = self._deadline = min(self._deadline, trio.current_time() + seconds)
 
     async def run(self) -> _Upgrade | None:
         """Until the client leaves or is refused (None), or its upgrade is accepted."""
@@ -132,7 +152,8 @@ class _Conversation:
             except _Refused as refused:
                 refusal = refused.reply
         if scope.cancelled_caught:
-            refusal = _too_late(self._phase)
+            exchange = self._phase is _Phase.EXCHANGE
+            refusal = (self._last_word if exchange else None) or _too_late(self._phase)
         if refusal is not None:
             # Outside of the scope: the refusal has a time of its own.
             await self._refuse(refusal)
@@ -142,11 +163,11 @@ class _Conversation:
         self._move_deadline(self._limits.head_seconds)
         parser = self._parser
         while True:
-            self._head = None
+            self.head = None
             head = parser.head() or await self._wait_head()
             if head is None:
                 return None
-            self._head = head
+            self.head = head
             if "expect" in head.fields:
                 _check_expectation(head)
             body = b"" if head.length == 0 else await self._wait_body(head)
@@ -256,7 +277,7 @@ class _Conversation:
             self._move_deadline(self._limits.idle_seconds)
 
     async def _refuse(self, reply: HttpReply) -> None:
-        method = "GET" if self._head is None else self._head.method
+        method = "GET" if self.head is None else self.head.method
         data = encode_reply(reply, method=method, keep_alive=False)
         with trio.move_on_after(self._limits.write_seconds) as writing:
             await self._stream.send_all(data)

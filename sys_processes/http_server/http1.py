@@ -75,6 +75,8 @@ class RequestHead:
     authority: str | None
     """The host of an absolute target, which outranks the Host header."""
     peer: str | None
+    memo: object = attrs.field(default=None, repr=False)
+    """What the site remembers of it; the next request may be the same again."""
 
     def header(self, name: str) -> str | None:
         """`name` in lower case."""

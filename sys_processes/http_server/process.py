@@ -17,13 +17,13 @@ from sys_processes.devices import ByteStream
 from sys_processes.http_server.actions import answer, perform
 from sys_processes.http_server.bindings import PathTable
 from sys_processes.http_server.channels import PROCESS_REFUSES, TOO_BIG, Channels
-from sys_processes.http_server.connection import serve_connection
+from sys_processes.http_server.connection import Conversation, serve_connection
 from sys_processes.http_server.door import Door
 from sys_processes.http_server.http1 import RequestHead
 from sys_processes.http_server.protocol import METADATA_WS, REQUEST, WebSocketPush
 from sys_processes.http_server.register import RegisterRules
 from sys_processes.http_server.replies import HttpReply
-from sys_processes.http_server.site import Pages
+from sys_processes.http_server.site import GRACE, Pages
 from sys_processes.http_server.sockets import Owed, Sockets
 from sys_processes.http_server.upgrade import Accept
 from sys_processes.http_server.websocket import Socket
@@ -42,6 +42,7 @@ class _Server:
         self._door = door
         self._paths = paths
         self._closing = False
+        self._conversations: dict[Conversation, None] = {}
         self._busy = 0
         """Calls being answered, and sockets."""
         self._owed = owed = Owed()
@@ -117,14 +118,22 @@ class _Server:
             node.start_soon(self._serve, stream)
         self._closing = True
         self._pages.shut_down()
+        for conversation in self._conversations:
+            self._hurry(conversation)
         self._sockets.shut_down()
         self._note_drained()
 
     async def _serve(self, stream: ByteStream) -> None:
         try:
-            await serve_connection(stream, self, self._door.limits)
+            await serve_connection(stream, self, self._door.limits, self._conversations)
         except Exception as error:  # noqa: BLE001 - no client may reach the listener or another client
             current().print_to_terminal(0, f"a connection of {stream.peer} failed: {error!r}")
+
+    def _hurry(self, conversation: Conversation) -> None:
+        head = conversation.head
+        last_word = None if head is None else self._pages.last_word(head)
+        if last_word is not None:
+            conversation.hurry(GRACE, last_word)
 
     def _note_drained(self) -> None:
         if self._closing and not self._busy:

@@ -28,6 +28,8 @@ class HttpReply:
     status: int
     headers: list[tuple[str, str]] = attrs.Factory(list)
     body: bytes = b""
+    lines: bytes | None = attrs.field(default=None, repr=False)
+    """What `reply_lines` made of status and headers, when that is known already."""
 
 
 def text_reply(status: int, text: str, headers: Iterable[tuple[str, str]] = ()) -> HttpReply:
@@ -82,28 +84,33 @@ def _line(name: str, value: str) -> bytes:
     return f"{name}: {value}\r\n".encode("ascii")
 
 
+def reply_lines(reply: HttpReply) -> bytes:
+    """Status line and headers as they are sent, without those of the framing."""
+    parts = [_status_line(reply.status)]
+    for name, value in reply.headers:
+        # Cookies are secrets and differ each time: not kept.
+        cached = len(value) <= _CACHED_VALUE and len(name) <= _CACHED_VALUE and name != "set-cookie"
+        parts.append(_short_line(name, value) if cached else _line(name, value))
+    return b"".join(parts)
+
+
 def encode_reply(
     reply: HttpReply, *, method: str = "GET", keep_alive: bool = True, version: str = "1.1"
 ) -> bytes:
     """The reply to a request of that method and version: the head, and the body where there is one."""
     status = reply.status if 200 <= reply.status <= 999 else 500
-    parts = [_status_line(status)]
-    for name, value in reply.headers:
-        # Cookies are secrets and differ each time: not kept.
-        cached = len(value) <= _CACHED_VALUE and len(name) <= _CACHED_VALUE and name != "set-cookie"
-        parts.append(_short_line(name, value) if cached else _line(name, value))
+    lines = reply_lines(reply) if reply.lines is None else reply.lines
     body = reply.body
+    framing = b""
     if status == 204:
         body = b""
     else:
         if status != 304 or body:
-            parts.append(b"content-length: %d\r\n" % len(body))
+            framing = b"content-length: %d\r\n" % len(body)
         if status == 304 or method == "HEAD":
             body = b""
     if not keep_alive:
-        parts.append(b"connection: close\r\n")
+        framing += b"connection: close\r\n"
     elif version == "1.0":
-        parts.append(b"connection: keep-alive\r\n")
-    parts.append(b"\r\n")
-    parts.append(body)
-    return b"".join(parts)
+        framing += b"connection: keep-alive\r\n"
+    return b"%b%b\r\n%b" % (lines, framing, body)

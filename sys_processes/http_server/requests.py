@@ -214,7 +214,16 @@ def _encode_request(value: HttpServerRequest) -> bytes | None:
         case WebSocketClose():
             return hotpath.close_text(value.channel_id)
         case Http():
-            return hotpath.http_text(*attrs.astuple(value.incoming, recurse=False))
+            call = value.incoming
+            return hotpath.http_text(
+                call.source_socket_addr,
+                call.method,
+                call.raw_path,
+                call.headers,
+                call.query_params,
+                call.url_params,
+                call.bound_path(),
+            )
     return None
 
 

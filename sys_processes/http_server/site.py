@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import assert_never
 
+import attrs
 import trio
 
 from kernel.address import Address, ProcessId
@@ -21,7 +22,7 @@ from sys_processes.http_server.access import (
     outer_scheme,
 )
 from sys_processes.http_server.bindings import Fixed, Gone, HttpBinding, PathTable
-from sys_processes.http_server.calls import BadQuery, app_reply, incoming, static_reply
+from sys_processes.http_server.calls import Answers, BadQuery, incoming, static_reply
 from sys_processes.http_server.door import Door
 from sys_processes.http_server.http1 import RequestHead
 from sys_processes.http_server.protocol import METADATA_HTTP, REQUEST
@@ -30,6 +31,17 @@ from sys_processes.http_server.tokens import Session
 
 GRACE = 0.5
 _SHUTS_DOWN = "the node shuts down"
+_NO_BODY = Payload(None, b"")
+
+
+@attrs.frozen
+class _Call:
+    """What a head is made into, good for as long as the paths are of that edition."""
+
+    edition: int
+    binding: HttpBinding
+    target: Address
+    request: Request
 
 
 class Pages:
@@ -41,17 +53,27 @@ class Pages:
         self._node = node
         self._trusted = door.settings.trusted_origins()
         self._seconds = math.ceil(door.settings.timeout)
+        self._whole_seconds = self._seconds == door.settings.timeout
         self._limiter = login.AttemptLimiter()
         self._one_login = trio.Lock()
         self._addresses: dict[ProcessId, Address] = {}
-        self._waiting: dict[trio.CancelScope, None] = {}
+        self._answers = Answers()
+        self._waiting: dict[RequestHead, None] = {}
+        """Calls that wait for a process."""
         self._shut_down = False
 
     def shut_down(self) -> None:
-        """The node shuts down: calls that wait for a process have `GRACE` seconds left, further ones none."""
+        """The node shuts down: who waits for a process may do so for `GRACE` seconds, further calls have no time."""
         self._shut_down = True
-        for time in self._waiting:
-            time.deadline = min(time.deadline, trio.current_time() + GRACE)
+
+    def last_word(self, head: RequestHead) -> HttpReply | None:
+        """What a call is told that waits when the node shuts down; None for one that does not wait for a process."""
+        return self._shutting_down(head) if head in self._waiting else None
+
+    def _shutting_down(self, head: RequestHead) -> HttpReply:
+        if self._paths.route(head.path) is Fixed.RPC:
+            return rpc.rpc_error(503, _SHUTS_DOWN)
+        return pages.refusal(head, 503, _SHUTS_DOWN)
 
     def session(self, head: RequestHead) -> Session:
         cookies = head.header("cookie")
@@ -70,10 +92,15 @@ class Pages:
                 return self._door.settings.max_body if refused is None else refused
 
     async def answer(self, head: RequestHead, body: bytes) -> HttpReply:
-        route = self._paths.route(head.path)
+        call = self._known(head)
+        if call is not None and not call.binding.authenticated:
+            return await self._ask(head, body, call)
+        route = self._paths.route(head.path) if call is None else call.binding
         refused = self._refusal(head, check_http(head, route, self.session(head), self._trusted))
         if refused is not None:
             return refused
+        if call is not None:
+            return await self._ask(head, body, call)
         assert route is not None
         assert not isinstance(route, Gone)
         return await self._answer(head, body, route)
@@ -81,9 +108,9 @@ class Pages:
     async def _answer(self, head: RequestHead, body: bytes, route: Fixed | HttpBinding) -> HttpReply:
         match route:
             case HttpBinding():
-                return static_reply(head, route) or await self._ask(head, body, route)
+                return static_reply(head, route) or await self._ask_first(head, body, route)
             case Fixed.RPC:
-                return self._refuse_rpc(head) or await self._inject(body)
+                return self._refuse_rpc(head) or await self._inject(head, body)
             case Fixed.LOGIN if head.method == "POST":
                 return login.refuse_head(head) or await self._log_in(head, body)
             case Fixed.LOGIN:
@@ -113,40 +140,50 @@ class Pages:
 
     # -- a process
 
-    async def _ask(self, head: RequestHead, body: bytes, binding: HttpBinding) -> HttpReply:
-        """Exactly one outcome, whatever becomes of the process (PROTOCOL 6.7)."""
+    def _known(self, head: RequestHead) -> _Call | None:
+        """What the same head was made into before, while it still holds."""
+        call = head.memo
+        return call if isinstance(call, _Call) and call.edition == self._paths.edition else None
+
+    async def _ask_first(self, head: RequestHead, body: bytes, binding: HttpBinding) -> HttpReply:
         try:
-            call = incoming(head, binding)
+            ipc = REQUEST.encode(incoming(head, binding))
         except BadQuery as error:
             return pages.refusal(head, 400, str(error))
-        request = Request(False, self._seconds, REQUEST.encode(call), METADATA_HTTP)
-        target = self._address(binding.process)
+        request = Request(False, self._seconds, ipc, METADATA_HTTP)
+        call = _Call(self._paths.edition, binding, self._address(binding.process), request)
+        head.memo = call
+        return await self._ask(head, body, call)
+
+    async def _ask(self, head: RequestHead, body: bytes, call: _Call) -> HttpReply:
+        """Exactly one outcome, whatever becomes of the process (PROTOCOL 6.7)."""
+        process = call.target.process
+        if self._shut_down:
+            return self._shutting_down(head)
         try:
-            message = await self._answer_of(target, request, Payload(None, body), self._door.settings.timeout)
+            message = await self._answer_of(head, body, call)
         except SendError as error:
             if error.reason is not Reason.deadline_passed:
-                return pages.refusal(head, 503, f"{binding.process} cannot answer: {error.reason}")
+                return pages.refusal(head, 503, f"{process} cannot answer: {error.reason}")
             message = None
-        if message is None and self._shut_down:
-            return pages.refusal(head, 503, _SHUTS_DOWN)
         if message is None:
-            return pages.refusal(head, 408, f"{binding.process} did not answer in time")
-        reply = app_reply(message.ipc, message.payload())
-        return reply or pages.refusal(head, 500, f"{binding.process} gave no valid answer")
+            return pages.refusal(head, 408, f"{process} did not answer in time")
+        reply = self._answers.reply(message.ipc, message.payload())
+        return reply or pages.refusal(head, 500, f"{process} gave no valid answer")
 
-    async def _answer_of(
-        self, target: Address, request: Request, payload: Payload | None, seconds: float
-    ) -> Message | None:
+    async def _answer_of(self, head: RequestHead, body: bytes, call: _Call) -> Message | None:
         """None when the time is up. Raises `SendError`."""
-        if self._shut_down:
+        payload = Payload(None, body) if body else _NO_BODY
+        self._waiting[head] = None
+        try:
+            if self._whole_seconds:
+                # The kernel keeps whole seconds; a scope of our own costs a tenth of the whole call.
+                return await current().send_and_await_response(call.target, call.request, payload)
+            with trio.move_on_after(self._door.settings.timeout):
+                return await current().send_and_await_response(call.target, call.request, payload)
             return None
-        with trio.move_on_after(seconds) as time:
-            self._waiting[time] = None
-            try:
-                return await current().send_and_await_response(target, request, payload)
-            finally:
-                del self._waiting[time]
-        return None
+        finally:
+            del self._waiting[head]
 
     def _address(self, process: ProcessId) -> Address:
         found = self._addresses.get(process)
@@ -183,7 +220,7 @@ class Pages:
         )
         return None if refused is None else rpc.rpc_error(refused.status, refused.reason)
 
-    async def _inject(self, body: bytes) -> HttpReply:
+    async def _inject(self, head: RequestHead, body: bytes) -> HttpReply:
         try:
             call = rpc.read_call(body, self._node)
         except rpc.BadCall as error:
@@ -192,10 +229,13 @@ class Pages:
         if request.expects_response is None:
             current().send_request(call.target, request, None, call.payload)
             return rpc.sent()
+        if self._shut_down:
+            return self._shutting_down(head)
+        self._waiting[head] = None
         try:
-            message = await self._answer_of(call.target, request, call.payload, math.inf)
+            message = await current().send_and_await_response(call.target, request, call.payload)
         except SendError as error:
             return rpc.came_back(error.kind, error.detail)
-        if message is None:
-            return rpc.rpc_error(503, _SHUTS_DOWN)
+        finally:
+            del self._waiting[head]
         return rpc.answered(call.vocabulary, message.ipc, message.payload())
