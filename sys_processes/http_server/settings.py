@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeVar
 
 import attrs
@@ -32,6 +33,10 @@ def _positive(_settings: object, attribute: attrs.Attribute[N], value: N) -> Non
         raise BadSetting(f"{_key_of(attribute)} is {value!r}; it takes a number above zero")
 
 
+def _texts(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(values)
+
+
 def _origins(_settings: object, attribute: attrs.Attribute[tuple[str, ...]], value: tuple[str, ...]) -> None:
     for text in value:
         if Origin.parse(text) is None:
@@ -49,7 +54,7 @@ class HttpSettings:
     max_body: int = attrs.field(default=10 * MEBIBYTE, validator=_positive, metadata=_key("http.max_body"))
     """Bytes of an HTTP body and of a frame."""
     origins: tuple[str, ...] = attrs.field(
-        default=(), converter=tuple, validator=_origins, metadata=_key("http.origins")
+        default=(), converter=_texts, validator=_origins, metadata=_key("http.origins")
     )
     """Foreign origins whose pages may act with a user's cookie."""
     register_timeout: float = attrs.field(
