@@ -1,0 +1,182 @@
+"""kill -9 under load, then boot: every acknowledged state, process and end of a process must be there.
+
+python -m tests.support.torture --kills 200 --seed 1
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import attrs
+
+from runtime.command_error import CommandError
+from tests.support.live_node import LiveNode, Person, wait_until, write_package
+
+WRITERS = [f"w{number}:app:me" for number in range(4)]
+CODE = """
+from userland.process_lib import *
+
+async def init(our):
+    while True:
+        try:
+            message = await await_message()
+            verb, _, rest = message.ipc.decode().partition(" ")
+            if verb == "set":
+                await set_state(f"{rest} ".encode() * (1 + int(rest) % 500))
+            elif verb == "spawn":
+                await spawn(rest, "/app.py", OnExit.restart(), [], [], True)
+            elif verb == "get":
+                Response().ipc(await get_state() or b"").send()
+                continue
+            Response().ipc(b"done").send()
+        except SendError as error:
+            println(error)
+"""
+
+
+class Lost(AssertionError):
+    """Something acknowledged is not there, or something half is."""
+
+
+@attrs.define
+class Writer:
+    """One client that numbers what it writes. `sent` may be there after a kill, `acknowledged` must."""
+
+    process: str
+    sent: int = 0
+    acknowledged: int = 0
+
+    def write_until_killed(self, node: LiveNode, home: Path) -> None:
+        while True:
+            self.sent += 1
+            try:
+                node.send(self.process, f"set {self.sent}", home=home)
+            except CommandError:
+                return
+            self.acknowledged = self.sent
+
+    def check(self, node: LiveNode, home: Path) -> None:
+        words = node.send(self.process, "get", home=home).ipc.decode().split()
+        found = int(words[0]) if words else 0
+        if not self.acknowledged <= found <= self.sent:
+            raise Lost(f"{self.process}: {self.acknowledged} was acknowledged, {found} is there")
+        if words and words != [str(found)] * (1 + found % 500):
+            raise Lost(f"{self.process}: the state of {found} is not whole: {words}")
+        self.sent = self.acknowledged = found
+
+
+@attrs.define(slots=False)
+class Torture:
+    """A home, and rounds of boot, look, load and kill in it."""
+
+    folder: Path
+    seed: int
+    writers: list[Writer] = attrs.Factory(lambda: [Writer(process) for process in WRITERS])
+    children: set[str] = attrs.Factory(set)
+    rounds: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        self._chance = random.Random(self.seed)
+        entries: list[object] = [
+            {
+                "process_name": name.partition(":")[0],
+                "process_path": "/app.py",
+                "on_exit": "Restart",
+                "public": True,
+            }
+            for name in WRITERS
+        ]
+        self._package = write_package(self.folder / "app", CODE, *entries)
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    def round(self) -> int:
+        """Raises `Lost`. How many writes were acknowledged before the kill."""
+        given = [] if self.rounds else ["--package", str(self._package)]
+        with Person(self.folder).boot(self.home, *given) as node:
+            self._check(node)
+            self._change_children(node)
+            before = sum(writer.acknowledged for writer in self.writers)
+            threads = [
+                threading.Thread(target=writer.write_until_killed, args=(node, self.home))
+                for writer in self.writers
+            ]
+            for thread in threads:
+                thread.start()
+            wanted = before + self._chance.randint(1, 150)
+            wait_until(lambda: sum(writer.acknowledged for writer in self.writers) >= wanted, "the load")
+            node.process.send_signal(signal.SIGKILL)
+            node.process.wait()
+            for thread in threads:
+                thread.join(30)
+        self.rounds += 1
+        return sum(writer.acknowledged for writer in self.writers) - before
+
+    def last_look(self) -> None:
+        """Raises `Lost`."""
+        with Person(self.folder).boot(self.home) as node:
+            self._check(node)
+            if node.stop() != 0:
+                raise Lost(node.process.story())
+
+    def _check(self, node: LiveNode) -> None:
+        if not self.rounds:
+            return
+        for writer in self.writers:
+            writer.check(node, self.home)
+        there = set(node.processes(self.home)) - set(WRITERS) - {"app:app:me"}
+        there = {name for name in there if not name.endswith(":sys:nectar")}
+        if there != self.children:
+            raise Lost(f"the children {sorted(self.children)} were acknowledged, {sorted(there)} are there")
+
+    def _change_children(self, node: LiveNode) -> None:
+        """One more, and now and then one less; both acknowledged."""
+        child = f"child{self.rounds}"
+        node.send("app:app:me", f"spawn {child}", home=self.home)
+        self.children.add(f"{child}:app:me")
+        if len(self.children) > 3:
+            gone = self._chance.choice(sorted(self.children))
+            node.send("kernel:sys:nectar", json.dumps({"KillProcess": gone}), home=self.home)
+            self.children.remove(gone)
+
+
+def torture(folder: Path, *, kills: int, seed: int) -> Torture:
+    """Raises `Lost`."""
+    done = Torture(folder, seed)
+    for number in range(kills):
+        acknowledged = done.round()
+        sys.stdout.write(f"kill {number + 1} of {kills}: {acknowledged} writes acknowledged before it\n")
+    done.last_look()
+    return done
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description="kill -9 a node under load, boot it, look whether all is there"
+    )
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().getrandbits(32))
+    arguments = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="nectar-torture-"))
+    verdict = "lost"
+    try:
+        done = torture(folder, kills=arguments.kills, seed=arguments.seed)
+        verdict = f"kept {sum(writer.acknowledged for writer in done.writers)} writes"
+        shutil.rmtree(folder)
+    finally:
+        where = "" if not folder.exists() else f" home: {folder}"
+        sys.stdout.write(f"seed: {arguments.seed} kills: {arguments.kills} verdict: {verdict}{where}\n")
+
+
+if __name__ == "__main__":
+    main()
