@@ -109,11 +109,11 @@ class Kernel:
         records, problems = await self.records.load()
         for problem in problems:
             self.router.print(0, self.router.kernel_address, problem)
-        return [
-            await self._restore_one(record) for record in records if record.id not in self.router.processes
-        ]
+        missing = [record for record in records if record.id not in self.router.processes]
+        restored = [await self._restore_one(record) for record in missing]
+        return [process for process in restored if process is not None]
 
-    async def _restore_one(self, record: ProcessRecord) -> Process:
+    async def _restore_one(self, record: ProcessRecord) -> Process | None:
         program: Program | None = None
         error: str | None = None
         try:
@@ -130,7 +130,12 @@ class Kernel:
             record.limits,
             record.source,
         )
-        process = self.lifecycle.create(new)
+        try:
+            process = self.lifecycle.create(new)
+        except CannotCreate as problem:
+            text = f"the saved process {record.id} was left as it is: {problem}"
+            self.router.print(0, self.router.kernel_address, text)
+            return None
         if error is not None:
             process.enter(ProcessState.ENDED)
             process.last_error = error
@@ -217,9 +222,7 @@ class Kernel:
         return kept
 
     @staticmethod
-    def _grants_of(
-        issuer: Address, grants: Sequence[CapabilityGrant]
-    ) -> list[tuple[ProcessId, Capability]]:
+    def _grants_of(issuer: Address, grants: Sequence[CapabilityGrant]) -> list[tuple[ProcessId, Capability]]:
         """Messaging, or the given params, issued by `issuer`. Raises ValueError for params that are no text."""
         pairs = [grant if isinstance(grant, tuple) else (grant, MESSAGING) for grant in grants]
         return [(to, Capability(issuer, params)) for to, params in pairs]

@@ -15,7 +15,7 @@ import attrs
 import trio
 
 from kernel.address import Address, ProcessId, fresh_name
-from kernel.capability import KERNEL, Capability
+from kernel.capability import KERNEL, Capability, SignedCapability
 from kernel.errors import KernelError, ProgramError
 from kernel.events import EventKind
 from kernel.exits import END_SECONDS, OUTCOMES, Backoff, ExitCause, Outcome
@@ -125,7 +125,7 @@ class Lifecycle:
     # -- beginning
 
     def create(self, new: NewProcess) -> Process:
-        """Into the table, not yet run. Raises `CannotCreate`."""
+        """Into the table, not yet run. Raises `CannotCreate`, and ValueError for an on-exit that cannot be written."""
         router = self._router
         pid = new.pid
         self._check_id(pid)
@@ -142,14 +142,14 @@ class Lifecycle:
         process.system = new.system
         process.holdings.network = new.system
         process.holdings.messaging[pid] = None
-        router.processes[pid] = process
         for capability in new.capabilities:
             self._add(process, capability)
+        self._records.save(process)
+        router.processes[pid] = process
         parent = router.processes.get(new.parent) if new.parent is not None else None
         if parent is not None:
             self.grant(parent, Capability.messaging(process.address))
         router.notify(EventKind.CREATED, pid)
-        self._records.save(process)
         return process
 
     def _check_id(self, pid: ProcessId) -> None:
@@ -397,8 +397,10 @@ class Lifecycle:
 
     def _add(self, process: Process, capability: Capability, signature: bytes | None = None) -> None:
         capability = self._router.signing.real(capability)
-        process.holdings.add(capability, signature)
         issuer = capability.issuer
+        if isinstance(capability, SignedCapability) and issuer.node != self._router.node:
+            signature = capability.signature
+        process.holdings.add(capability, signature)
         if issuer.node == self._router.node and issuer.process != process.pid:
             holders = self._issued.get(issuer.process)
             if holders is None:
@@ -438,9 +440,13 @@ class Lifecycle:
                 self._records.save(holder)
 
     def set_on_exit(self, process: Process, on_exit: OnExit) -> None:
-        """Persisted; None takes the process off the disk (PROTOCOL 4.7)."""
-        process.on_exit = on_exit
-        self._records.save(process)
+        """Persisted; None takes the process off the disk (PROTOCOL 4.7). Raises ValueError when it cannot be written."""
+        former, process.on_exit = process.on_exit, on_exit
+        try:
+            self._records.save(process)
+        except ValueError:
+            process.on_exit = former
+            raise
 
     # -- the whole node
 

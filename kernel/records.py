@@ -54,7 +54,7 @@ class ProcessRecords:
         self._knows_granted = False
 
     def save(self, process: Process) -> None:
-        """Queue the record; durable after `flush`."""
+        """Queue the record; durable after `flush`. Raises ValueError when it cannot be written."""
         if process.system:
             # Before the former ones are known this would forget them.
             if self._knows_granted:
@@ -75,8 +75,12 @@ class ProcessRecords:
             limits.bytes,
             process.source,
         )
+        try:
+            value = _RECORD.encode(record)
+        except TypeError as error:
+            raise ValueError(f"the path or on_exit of {process.pid} cannot be written: {error}") from None
         self._written[process.pid] = None
-        self._store.apply([Put(TABLE, str(process.pid), _RECORD.encode(record))])
+        self._store.apply([Put(TABLE, str(process.pid), value)])
 
     def delete(self, process: Process) -> None:
         if process.pid in self._written:
