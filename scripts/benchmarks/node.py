@@ -63,17 +63,18 @@ class Node:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Node]:
+def running(*, patient: bool = False) -> Iterator[Node]:
     """A throw-away node with the package of benches and the echo app, gone at the end.
 
-    What it logs is shown when the work fails. It is killed, because a node with 100,000 processes says goodbye to each.
+    As people run it, but that a `patient` one waits for an answer as long as work takes. What it logs is shown when the
+    work fails. It is killed, because a node with 100,000 processes says goodbye to each.
     """
     with tempfile.TemporaryDirectory() as home:
         log = Path(home) / "bench.log"
         command = [
             str(Path(sys.executable).with_name("nectar")),
             *("dev", str(PACKAGE), str(ECHO), "--home", str(Path(home) / "node")),
-            *("--port", "0", "--set", f"http.timeout={PATIENCE}"),
+            *("--port", "0", *(("--set", f"http.timeout={PATIENCE}") if patient else ())),
         ]
         with log.open("w") as told:
             process = subprocess.Popen(

@@ -35,7 +35,7 @@ def in_python(module: str, *arguments: object, cpu: int = SERVER_CPU) -> Measure
 
 
 def work(name: str, count: int) -> Measured:
-    with running() as node:
+    with running(patient=True) as node:
         return node.work(name, count)
 
 
@@ -44,18 +44,18 @@ def bare(name: str, count: int) -> Measured:
 
 
 def hops_among_few() -> Measured:
-    with running() as node:
+    with running(patient=True) as node:
         return node.work("pair", PAIR_MESSAGES)
 
 
 def hops_among_many() -> Measured:
-    with running() as node:
+    with running(patient=True) as node:
         node.work("idle", PROCESSES)
         return node.work("pair", PAIR_MESSAGES)
 
 
 def idle_processes() -> Measured:
-    with running() as node:
+    with running(patient=True) as node:
         node.work("idle", 1000)
         node.work("wake", 1000)
         before = node.resident()
