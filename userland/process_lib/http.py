@@ -11,6 +11,7 @@ from kernel.address import Address
 from kernel.codec import Err, Malformed
 from kernel.message import Payload
 from kernel.message import Request as RawRequest
+from kernel.message import Response as RawResponse
 from kernel.syscalls import current
 from sys_processes.http_server.protocol import (
     ACTION,
@@ -33,7 +34,7 @@ from sys_processes.http_server.protocol import (
     WsMessageType,
 )
 from sys_processes.http_server.protocol import HttpServerError as Refusal
-from userland.process_lib._builders import Bytes, Request, Response
+from userland.process_lib._builders import Bytes, Request, Response, to_bytes
 from userland.process_lib._mime import get_mime_type
 from userland.process_lib._vfs import VfsError, list_files, read_file
 
@@ -148,7 +149,8 @@ async def bind_ws_path(path: str, authenticated: bool = True, encrypted: bool = 
 def send_response(status: int, headers: Mapping[str, str] | None = None, body: Bytes = b"") -> None:
     """Answer the HTTP call that is the prompting message. Raises `NoPromptingMessage`, `AlreadyResponded`."""
     response = HttpResponse(status, dict(headers or {}))
-    Response().ipc(response.to_bytes()).payload_bytes(body).send()
+    data = body if body.__class__ is bytes else to_bytes(body, "payload_bytes")
+    current().send_response(RawResponse(False, response.to_bytes()), Payload(None, data))
 
 
 # The last few thousand channels' ipc: a push is the hottest call of a chat or a game.
