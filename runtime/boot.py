@@ -45,6 +45,7 @@ COLLECT_EVERY = 20_000
 
 def run_node(options: BootOptions) -> int:
     """Returns when a signal ended the node. Raises `CommandError` when it could not be booted."""
+    _hold_standard_files()
     _raise_file_limit()
     verb = "dev DIR" if options.dev else "boot HOME --name NAME"
     try:
@@ -98,6 +99,16 @@ def _tidy(home: Home, *, temporary: bool) -> None:
         home.lock.unlink(missing_ok=True)
     if temporary:
         shutil.rmtree(home.path, ignore_errors=True)
+
+
+def _hold_standard_files() -> None:
+    """Where one of them is closed, the next file we open would take its place, and what is printed would land in it."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # Takes the lowest number that is free, which is this one.
+            os.open(os.devnull, os.O_RDWR)
 
 
 def _raise_file_limit() -> None:
@@ -198,8 +209,9 @@ async def _serve(opened: _Opened, node: Node, token: str) -> None:
     gc.freeze()
     gc.set_threshold(COLLECT_EVERY, 20, 100)
     opened.signals.ready = True
-    sys.stdout.write(f"ready: {node.url}\n")
-    sys.stdout.flush()
+    if sys.stdout is not None:
+        sys.stdout.write(f"ready: {node.url}\n")
+        sys.stdout.flush()
     await opened.signals.asked()
     if await node.stop():
         # An abandoned process may never end, and its task with it: leave without it.

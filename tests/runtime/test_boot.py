@@ -1,4 +1,4 @@
-"""`nectar boot` as a program: the ready line, the home it keeps, and every reason not to boot."""
+"""`nectar boot` as a program: the ready line, the home it keeps, and what it leaves."""
 
 from __future__ import annotations
 
@@ -8,71 +8,25 @@ import re
 import shutil
 import socket
 import stat
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import attrs
 import pytest
 
-from runtime.cli import main
 from runtime.node_file import read_node_file, read_token
 from tests.support.live_node import (
+    NECTAR,
     PASSWORD,
     READY,
     LiveNode,
     Person,
-    Said,
     json_of,
     wait_ready,
+    wait_until,
     write_package,
 )
-
-ACTOR = """
-from userland.process_lib import *
-
-async def init(our):
-    await http.bind_http_path("/", authenticated=False)
-    while True:
-        try:
-            message = await await_message()
-            match http.HttpServerRequest.from_bytes(message.ipc):
-                case http.Http():
-                    http.send_response(200, {}, b"here")
-        except Malformed:
-            if message.ipc.startswith(b"keep "):
-                await set_state(message.ipc[5:])
-            Response().ipc(await get_state() or b"nothing").send()
-        except SendError as error:
-            println(error)
-"""
-APP = "app:app:me"
-
-
-def private_package(folder: Path, code: str = ACTOR) -> Path:
-    return write_package(folder / "app", code, public=False, grant_capabilities=["http_server:sys:nectar"])
-
-
-@pytest.fixture
-def person(tmp_path: Path) -> Person:
-    return Person(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def booted_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home in which a node with one package has lived. Copy it."""
-    folder = tmp_path_factory.mktemp("booted")
-    package = private_package(folder)
-    with Person(folder).boot(folder / "home", "--package", package) as node:
-        node.send(APP, "keep me", home=folder / "home")
-        assert node.stop() == 0
-    return folder / "home"
-
-
-@pytest.fixture
-def home(booted_once: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(booted_once, tmp_path / "home"))
-
+from tests.support.live_process import LiveProcess, clean_environment
+from tests.support.shell import ACTOR, APP, Shell, private_package
 
 # -- a node that runs
 
@@ -203,205 +157,7 @@ def test_ready_comes_after_the_first_receive_of_each_given_process(person: Perso
         assert node.http("GET", f"/{APP}/").status == 200
 
 
-# -- reasons not to boot
-
-
-@attrs.frozen
-class Shell:
-    """`nectar` in this process, which is quicker, for what must not lead to a running node."""
-
-    folder: Path
-    capfd: pytest.CaptureFixture[str]
-    monkeypatch: pytest.MonkeyPatch
-
-    def nectar(self, *arguments: str | Path, **environment: str) -> Said:
-        for name, value in environment.items():
-            self.monkeypatch.setenv(name, value)
-        self.capfd.readouterr()
-        code = main([str(argument) for argument in arguments])
-        said = self.capfd.readouterr()
-        return Said(code, said.out, said.err)
-
-    def boot(self, home: Path, *more: str | Path, password: str = PASSWORD) -> Said:
-        return self.nectar("boot", home, "--password-env", "PW", "--port", "0", *more, PW=password)
-
-
-@pytest.fixture
-def shell(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
-    async def booted(*_: object) -> None:
-        raise AssertionError("it booted")
-
-    monkeypatch.setattr("runtime.boot._serve", booted)
-    (tmp_path / "tmp").mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
-    return Shell(tmp_path, capfd, monkeypatch)
-
-
-def replaced(name: str, text: str) -> Callable[[Path], None]:
-    def change(home: Path) -> None:
-        (home / name).write_text(text)
-
-    return change
-
-
-def turned_into_a_folder(name: str) -> Callable[[Path], None]:
-    def change(home: Path) -> None:
-        (home / name).unlink(missing_ok=True)
-        (home / name).mkdir()
-
-    return change
-
-
-def turned_into_a_file(name: str) -> Callable[[Path], None]:
-    def change(home: Path) -> None:
-        shutil.rmtree(home / name)
-        (home / name).write_text("x")
-
-    return change
-
-
-def without(name: str) -> Callable[[Path], None]:
-    return lambda home: (home / name).unlink()
-
-
-@pytest.mark.parametrize(
-    ("change", "problem"),
-    [
-        (replaced("config.toml", "x ="), "config.toml: is no TOML"),
-        (replaced("config.toml", "[http]\ntimout = 3"), "http.timout is no setting; those of [http] are timeout"),
-        (replaced("config.toml", "[http]\ntimeout = 'long'"), "http.timeout is 'long'; it takes a number"),
-        (replaced("keyfile.json", "{}"), "keyfile.json: the keyfile is cut short or was edited"),
-        (replaced("keyfile.json", ""), "keyfile.json: the keyfile is cut short or was edited"),
-        (replaced("FORMAT", "99"), "was written by a newer version"),
-        (replaced("FORMAT", "x"), "expected a number"),
-        (without("FORMAT"), "has a keyfile but no file FORMAT"),
-        (replaced("store.sqlite", "x" * 5000), "file is not a database; move it away, or put back a copy"),
-        (turned_into_a_folder("keyfile.json"), "keyfile.json: Is a directory"),
-        (turned_into_a_folder("config.toml"), "config.toml: cannot be read"),
-        (turned_into_a_folder("store.sqlite"), "cannot open the store"),
-        (turned_into_a_folder("lock"), "cannot be a home: Is a directory"),
-        (turned_into_a_file("logs"), "cannot be a home: File exists"),
-        (turned_into_a_file("vfs"), "cannot be a home: File exists"),
-    ],
-)  # fmt: skip
-def test_a_broken_home_is_refused_with_what_is_broken(
-    change: Callable[[Path], None], problem: str, shell: Shell, home: Path
-):
-    change(home)
-    said = shell.boot(home)
-    assert (said.code, said.out) == (1, "")
-    assert problem in said.err
-    assert said.advice
-    assert not (home / "node.json").is_file()
-    assert not (home / "lock").is_file()
-
-
-@pytest.mark.parametrize("name", ["node.json", "rpc.token"])
-def test_a_node_that_cannot_say_where_it_is_does_not_get_ready(name: str, person: Person, home: Path):
-    (home / name).mkdir()
-    said = person.nectar("boot", home, "--password-env", "PW", "--port", "0", PW=PASSWORD)
-    assert (said.code, said.out) == (1, "")
-    assert f"{home / name}: Is a directory" in said.err
-    assert said.advice
-
-
-@pytest.mark.parametrize(
-    ("more", "password", "code", "problem"),
-    [
-        ([], "wrong", 1, "this password does not open the keyfile of alice.uq"),
-        ([], "", 1, "PW holds no password: it is empty"),
-        (["--name", "bob.uq"], PASSWORD, 1, "is called 'alice.uq', not 'bob.uq'"),
-        (["--name", "our"], PASSWORD, 2, "'our' cannot name a node"),
-        (["--set", "http.timeout=soon"], PASSWORD, 1, "http.timeout is 'soon'; it takes a number"),
-        (["--set", "rpc.opn=true"], PASSWORD, 1, "those of [rpc] are open"),
-        (["--bind", "192.0.2.1"], PASSWORD, 1, "this machine has no such address"),
-        (["--bind", "no.such.host.invalid"], PASSWORD, 1, "--bind takes an address like 127.0.0.1"),
-    ],
-)
-def test_what_cannot_be_done_is_refused_with_the_next_command(
-    more: list[str], password: str, code: int, problem: str, shell: Shell, home: Path
-):
-    """C-011 for the name `our`."""
-    said = shell.boot(home, *more, password=password)
-    assert (said.code, said.out) == (code, "")
-    assert problem in said.err
-    assert said.advice
-
-
-def test_a_new_home_needs_a_name(shell: Shell):
-    said = shell.boot(shell.folder / "new")
-    assert said.code == 1
-    assert said.advice == "nectar boot HOME --name NAME"
-
-
-def test_a_home_below_a_file_is_refused_by_name(shell: Shell):
-    (shell.folder / "file").write_text("")
-    said = shell.boot(shell.folder / "file" / "home", "--name", "bob.uq")
-    assert said.code == 1
-    assert "file/home cannot be a home: Not a directory" in said.err
-
-
-@pytest.mark.skipif(not Path("/sys").is_dir(), reason="needs a folder in which nobody may write")
-def test_a_home_that_cannot_be_written_is_refused_by_name(shell: Shell):
-    said = shell.boot(Path("/sys/nectar"), "--name", "bob.uq")
-    assert said.code == 1
-    assert "/sys/nectar cannot be a home: " in said.err
-
-
-def test_nothing_is_asked_without_a_terminal(person: Person, home: Path):
-    said = person.nectar("boot", home, "--port", "0", stdin="hunter2hunter2\nhunter2hunter2\n")
-    assert (said.code, said.out) == (1, "")
-    assert "no terminal" in said.err
-    assert "--password-env" in said.advice
-
-
-# -- packages that cannot be installed
-
-
-def broken(folder: Path, code: str | bytes = ACTOR, manifest: object = None, metadata: object = None) -> Path:
-    write_package(folder, ACTOR)
-    (folder / "pkg" / "app.py").write_bytes(code if isinstance(code, bytes) else code.encode())
-    if manifest is not None:
-        (folder / "pkg" / "manifest.json").write_text(json.dumps(manifest))
-    if metadata is not None:
-        (folder / "metadata.json").write_text(json.dumps(metadata))
-    return folder
-
-
-ENTRY = {"process_name": "app", "process_path": "/app.py"}
-
-
-@pytest.mark.parametrize(
-    ("change", "problem"),
-    [
-        ({"manifest": [ENTRY | {"public": "yes"}]}, "pkg/manifest.json $[0].public: expected true or false, found"),
-        ({"manifest": [ENTRY, ENTRY]}, "pkg/manifest.json $[1]"),
-        ({"manifest": [ENTRY | {"process_path": "/ap.py"}]}, "there is no pkg/ap.py; there are pkg/app.py"),
-        ({"metadata": {"package": "sys", "publisher": "nectar"}}, "belongs to the node"),
-        ({"code": "import nothing_of_this_name"}, "install 'nothing_of_this_name' where the node runs"),
-        ({"code": "x = 1"}, "has no `init`; it is the code of app:app:me (pkg/manifest.json $[0]"),
-        ({"code": "raise SystemExit(0)"}, "do not exit while the module is imported"),
-        ({"code": b"PK\x03\x04\x14\x00\x00\x00\x08\x00"}, "pkg/app.py"),
-    ],
-)  # fmt: skip
-def test_a_broken_package_is_refused_with_file_place_and_fix(change, problem: str, shell: Shell):
-    """P19."""
-    folder = broken(shell.folder / "app", **change)
-    said = shell.nectar("dev", folder, "--port", "0")
-    assert (said.code, said.out) == (1, "")
-    assert said.err.startswith(f"nectar: {folder}: ")
-    assert problem in said.err
-    assert said.advice
-    assert list((shell.folder / "tmp").iterdir()) == []
-
-
-@pytest.mark.parametrize("name", ["nothing", "file"])
-def test_a_package_that_is_no_folder_is_refused(name: str, shell: Shell):
-    (shell.folder / "file").write_text("")
-    said = shell.nectar("dev", shell.folder / name, "--port", "0")
-    assert said.code == 1
-    assert "is no folder" in said.err
-    assert said.advice
+# -- its package, its end
 
 
 def test_a_link_in_a_package_brings_its_file_and_no_folder(person: Person):
@@ -427,6 +183,21 @@ def test_a_node_whose_home_vanishes_still_ends_well(person: Person, home: Path):
         assert node.http("GET", f"/{APP}/").status == 200
         assert node.stop() in (0, 1)
         assert "Traceback" not in node.process.err
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="sees open files in /proc only")
+def test_a_node_without_standard_files_opens_none_of_its_own_in_their_place(person: Person, home: Path):
+    """Else a log line would end up in the store."""
+    argv = [*NECTAR, "boot", str(home), "--password-env", "PW", "--port", "0", "--verbosity", "2"]
+    closed = ["bash", "-c", 'exec "$@" <&- >&- 2>&-', "closed", *argv]
+    process = LiveProcess(closed, environment=clean_environment(person.home) | {"PW": PASSWORD})
+    try:
+        wait_until(lambda: read_node_file(home) is not None or process.poll() is not None, "a node")
+        descriptors = Path(f"/proc/{process.pid}/fd")
+        assert {str((descriptors / str(number)).readlink()) for number in range(3)} == {"/dev/null"}
+        assert process.stop() == 0
+    finally:
+        process.close()
 
 
 def test_the_port_of_a_node_is_free_as_soon_as_it_has_ended(person: Person, home: Path):
