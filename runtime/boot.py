@@ -177,8 +177,8 @@ async def _run_opened(opened: _Opened) -> None:
             open_node(identity.name, devices, secrets, http=opened.settings.http, packages=packages)
         )
         if options.dev:
-            for folder, footprint_then in zip(options.packages, seen, strict=True):
-                opened.nursery.start_soon(watch, node, folder, footprint_then, workers, report)
+            for folder, package, then in zip(options.packages, node.given, seen, strict=True):
+                opened.nursery.start_soon(watch, node, folder, package, then, workers, report)
         stack.callback(_remove_node_file, home)
         await _serve(opened, node, token)
 

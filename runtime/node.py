@@ -77,6 +77,8 @@ class Node:
     def __init__(self, name: str, devices: Devices, secrets: NodeSecrets, http: HttpSettings) -> None:
         self.name = name
         self._devices = devices
+        self.given: list[PackageId] = []
+        """The packages of the boot, in the order in which they were given."""
         self._stopped = False
         self._programs = DiskPrograms(devices.disk)
         self.kernel = Kernel(
@@ -118,6 +120,7 @@ class Node:
         await recover_all(devices.disk)
         given: list[Process] = []
         plans = self._plan_all(packages)
+        self.given = [plan.package for plan in plans]
         for plan in plans:
             await self._put(plan)
         for plan in plans:

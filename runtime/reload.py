@@ -7,6 +7,7 @@ from pathlib import Path
 
 import trio
 
+from kernel.address import PackageId
 from kernel.errors import KernelError
 from kernel.ports import StoreFailed
 from runtime.node import Node
@@ -32,10 +33,16 @@ def footprint(folder: Path) -> Footprint:
 
 
 async def watch(
-    node: Node, folder: Path, seen: Footprint, workers: Workers, report: Callable[[str], None]
+    node: Node,
+    folder: Path,
+    package: PackageId,
+    seen: Footprint,
+    workers: Workers,
+    report: Callable[[str], None],
 ) -> None:
-    """For ever. `seen` was taken before the version that runs was read. A version that cannot be installed is
-    reported, and the old one goes on.
+    """For ever. `package` is the one of the folder that runs, `seen` was taken before it was read.
+
+    A version that cannot be installed is reported, and the old one goes on.
     """
     while True:
         await trio.sleep(LOOK_SECONDS)
@@ -48,7 +55,10 @@ async def watch(
             await trio.sleep(LOOK_SECONDS)
             now = await workers.run(footprint, folder)
         try:
-            package = await node.install(await workers.run(read_package, folder))
+            former, package = package, await node.install(await workers.run(read_package, folder))
+            if package != former:
+                await node.stop_package(former)
+                report(f"{former} was ended: {folder} holds {package} now")
         except (PackageError, KernelError, StoreFailed, OSError) as error:
             report(f"{folder} was not installed, its old version goes on: {error}")
         else:

@@ -150,3 +150,14 @@ def test_a_folder_that_vanishes_ends_nothing(person: Person, tmp_path: Path):
         manifest.write_text(json.dumps({"package": "app", "publisher": "me", "version": [0, 2, 0]}))
         node.wait_logged(INSTALLED)
         assert node.stop() == 0
+
+
+def test_a_package_that_gets_another_name_leaves_nothing_running_under_the_old_one(
+    person: Person, tmp_path: Path
+):
+    folder = write_package(tmp_path, ACTOR)
+    with person.dev(folder) as node:
+        (folder / "metadata.json").write_text(json.dumps({"package": "renamed", "publisher": "me"}))
+        wait_until(lambda: "app:renamed:me" in node.processes())
+        wait_until(lambda: APP not in node.processes())
+        node.wait_logged("app:me was ended")
