@@ -7,6 +7,8 @@ from typing import Self
 
 import trio
 
+from kernel.parking import Sleep, make_sleep, park, sleep, wake
+
 
 class MessageQueue:
     """Bounded, with one putter and one taker. Unlike a trio channel it only waits when it must.
@@ -21,23 +23,35 @@ class MessageQueue:
         """Made with the first message: an idle socket stays small."""
         self._bytes = 0
         self._ended = False
+        self._taking: Sleep | None = None
         self._taker: trio.lowlevel.Task | None = None
         self._putter: trio.lowlevel.Task | None = None
 
     async def put(self, message: str | bytes) -> None:
         """Append, then wait while the queue is over its bounds. An ended queue drops the message."""
+        self.add(message)
+        await self.wait_room()
+
+    def add(self, message: str | bytes) -> bool:
+        """The first half of `put`; False when the second half, `wait_room`, would wait."""
         if self._ended:
-            return
+            return True
         if self._messages is None:
             self._messages = deque()
         self._messages.append(message)
         self._bytes += len(message)
         self._wake_taker()
-        while not self._ended and (
+        return len(self._messages) < self._max_messages and self._bytes < self._max_bytes
+
+    async def wait_room(self) -> None:
+        """The second half of `put`."""
+        while self._messages and (
             len(self._messages) >= self._max_messages or self._bytes >= self._max_bytes
         ):
+            if self._ended:
+                return
             self._putter = trio.lowlevel.current_task()
-            await trio.lowlevel.wait_task_rescheduled(self._abort_put)
+            await park(self._putter_left)
 
     async def get(self) -> str | bytes | None:
         """The next message, or None when the queue has ended and is empty.
@@ -51,7 +65,9 @@ class MessageQueue:
             if self._taker is not None:
                 raise trio.BusyResourceError("another task already waits for this socket's messages")
             self._taker = trio.lowlevel.current_task()
-            await trio.lowlevel.wait_task_rescheduled(self._abort_get)
+            if self._taking is None:
+                self._taking = make_sleep(self._taker_left)
+            await sleep(self._taking)
         message = self._messages.popleft()
         self._bytes -= len(message)
         if self._putter is not None and len(self._messages) * 2 <= self._max_messages:
@@ -71,21 +87,19 @@ class MessageQueue:
 
     def _wake_taker(self) -> None:
         if self._taker is not None:
-            trio.lowlevel.reschedule(self._taker)
+            wake(self._taker)
             self._taker = None
 
     def _wake_putter(self) -> None:
         if self._putter is not None:
-            trio.lowlevel.reschedule(self._putter)
+            wake(self._putter)
             self._putter = None
 
-    def _abort_get(self, _: object) -> trio.lowlevel.Abort:
+    def _taker_left(self) -> None:
         self._taker = None
-        return trio.lowlevel.Abort.SUCCEEDED
 
-    def _abort_put(self, _: object) -> trio.lowlevel.Abort:
+    def _putter_left(self) -> None:
         self._putter = None
-        return trio.lowlevel.Abort.SUCCEEDED
 
 
 class MessageInlet:

@@ -19,6 +19,7 @@ from sys_processes.http_server.requests import (
     WebSocketOpen,
     WebSocketPush,
     WsMessageType,
+    decode_push,
 )
 
 __all__ = [
@@ -193,14 +194,7 @@ def _encode_action(value: HttpServerAction) -> bytes | None:
     return REQUEST.encode(value) if isinstance(value, WebSocketPush) else None
 
 
-def _decode_action(raw: bytes) -> HttpServerAction | None:
-    found = hotpath.read_push(raw)
-    return None if found is None else WebSocketPush(found[0], WsMessageType(found[1]))
-
-
-ACTION: Shape[HttpServerAction] = Shape(
-    HttpServerAction, fast_encode=_encode_action, fast_decode=_decode_action
-)
+ACTION: Shape[HttpServerAction] = Shape(HttpServerAction, fast_encode=_encode_action, fast_decode=decode_push)
 
 
 @struct

@@ -64,7 +64,8 @@ class ReplayStream(trio.abc.Stream):
             messages, piece = self._lane.take(data)
             self._more = bool(piece)
             for message in messages:
-                await self._queue.put(message)
+                if not self._queue.add(message):
+                    await self._queue.wait_room()
             if piece:
                 return piece
         raise trio.ClosedResourceError

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import enum
+import functools
 
 import attrs
 
 from kernel.address import ProcessId
 from kernel.codec import U32, Shape, carry, newtype, struct
 from sys_processes.http_server import hotpath
+
+_PUSH_BYTES = 80
+"""The text of no push is longer."""
 
 
 class WsMessageType(enum.StrEnum):
@@ -227,10 +231,22 @@ def _encode_request(value: HttpServerRequest) -> bytes | None:
     return None
 
 
-def _decode_request(raw: bytes) -> HttpServerRequest | None:
+# A channel's pushes are all alike, and each is read by http_server and by the process, often twice.
+@functools.lru_cache(maxsize=4096)
+def _read_push(raw: bytes) -> WebSocketPush | None:
     found = hotpath.read_push(raw)
-    if found is not None:
-        return WebSocketPush(found[0], WsMessageType(found[1]))
+    return None if found is None else WebSocketPush(found[0], WsMessageType(found[1]))
+
+
+def decode_push(raw: bytes) -> WebSocketPush | None:
+    """None for whatever is not exactly the usual text of a push."""
+    return _read_push(raw) if len(raw) <= _PUSH_BYTES and raw.__class__ is bytes else None
+
+
+def _decode_request(raw: bytes) -> HttpServerRequest | None:
+    push = decode_push(raw)
+    if push is not None:
+        return push
     channel_id = hotpath.read_close(raw)
     if channel_id is not None:
         return WebSocketClose(channel_id)
