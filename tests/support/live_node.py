@@ -169,9 +169,7 @@ def wait_until(holds: Callable[[], object], what: str = "it", seconds: float = S
         time.sleep(0.02)
 
 
-def write_package(
-    folder: Path, code: str, *entries: object, name: str = "app", **entry: object
-) -> Path:
+def write_package(folder: Path, code: str, *entries: object, name: str = "app", **entry: object) -> Path:
     """A package `{name}:me` with one process `{name}:{name}:me` of this code, public unless `entry` says otherwise."""
     (folder / "pkg").mkdir(parents=True, exist_ok=True)
     (folder / "metadata.json").write_text(json.dumps({"package": name, "publisher": "me"}))
