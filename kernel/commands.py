@@ -78,17 +78,17 @@ class _Commands:
     def _change(
         self, command: protocol.GrantCapabilities | protocol.DropCapabilities | protocol.SetOnExit
     ) -> KernelAnswer:
-        lifecycle = self._kernel.lifecycle
+        lifecycle, grants = self._kernel.lifecycle, self._kernel.grants
         process = self._kernel.router.find(command.target)
         if process is None:
             return Err(protocol.Refusal.NoSuchProcess)
         match command:
             case protocol.GrantCapabilities():
                 for capability in command.capabilities:
-                    lifecycle.grant(process, capability)
+                    grants.grant(process, capability)
             case protocol.DropCapabilities():
                 for capability in command.capabilities:
-                    lifecycle.drop(process, capability)
+                    grants.drop(process, capability)
             case protocol.SetOnExit():
                 lifecycle.set_on_exit(process, command.on_exit)
         return Ok(None)

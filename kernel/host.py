@@ -337,7 +337,7 @@ class Host:
         self._task()
         checked = [self._saveable(self._router.signing.real(capability)) for capability in capabilities]
         for capability, signature in checked:
-            self._kernel.lifecycle.grant(self._process, capability, signature)
+            self._kernel.grants.grant(self._process, capability, signature)
 
     def _saveable(self, capability: Capability) -> tuple[Capability, bytes | None]:
         """F-32: own-issued, correctly signed by our node, or signed by the foreign node that issued it."""
@@ -354,7 +354,7 @@ class Host:
     def drop_capabilities(self, capabilities: Sequence[Capability]) -> None:
         self._task()
         for capability in capabilities:
-            self._kernel.lifecycle.drop(self._process, capability)
+            self._kernel.grants.drop(self._process, capability)
 
     def has_capability(self, params: str) -> bool:
         prompting = self._task().prompting
@@ -380,7 +380,7 @@ class Host:
 
     def create_capability(self, to: ProcessId, params: str) -> None:
         self._task()
-        self._kernel.lifecycle.grant(self._local(to), Capability(self._process.address, params))
+        self._kernel.grants.grant(self._local(to), Capability(self._process.address, params))
 
     def share_capability(self, to: ProcessId, capability: Capability) -> None:
         self._task()
@@ -389,7 +389,7 @@ class Host:
         if not (unsigned.issuer == self._process.address or self._process.holdings.holds(unsigned)):
             raise BadCapability(f"{self._process.pid} does not hold {unsigned}, so it cannot share it")
         signature = self._process.holdings.signature(unsigned)
-        self._kernel.lifecycle.grant(self._local(to), unsigned, signature)
+        self._kernel.grants.grant(self._local(to), unsigned, signature)
 
     # -- tasks, time, chance
 

@@ -11,6 +11,7 @@ from kernel.address import OUR, Address, ProcessId, is_safe
 from kernel.capability import MESSAGING, Capability
 from kernel.errors import NoSuchFile, ProcessEnded, ProgramError, SpawnError, SpawnErrorKind
 from kernel.exits import ExitCause
+from kernel.grants import Grants
 from kernel.host import Host
 from kernel.lifecycle import CannotCreate, Lifecycle, NewProcess, explain
 from kernel.message import OnExit
@@ -71,7 +72,8 @@ class Kernel:
         self.ports = ports
         self.router = Router(node, chance=ports.chance, console=ports.console, keys=ports.keys)
         self.records = ProcessRecords(ports.store)
-        self.lifecycle = Lifecycle(self.router, self.records, self._make_host)
+        self.grants = Grants(self.router, self.records)
+        self.lifecycle = Lifecycle(self.router, self.records, self.grants, self._make_host)
 
     def _make_host(self, process: Process) -> Host:
         return Host(self, process)
@@ -234,7 +236,7 @@ class Kernel:
                 text = f"cannot grant {capability.params} to {to}: it does not exist"
                 self.router.print(0, issuer.address, text)
             else:
-                self.lifecycle.grant(receiver, capability)
+                self.grants.grant(receiver, capability)
 
     async def kill(self, pid: ProcessId, *, revoke: bool = True) -> None:
         """Return when it has ended (or was abandoned), or at once when there is none."""

@@ -15,7 +15,7 @@ import attrs
 import trio
 
 from kernel.address import Address, ProcessId, fresh_name
-from kernel.capability import KERNEL, Capability, SignedCapability
+from kernel.capability import KERNEL, Capability
 from kernel.errors import KernelError, ProgramError
 from kernel.events import EventKind
 from kernel.exits import END_SECONDS, OUTCOMES, Backoff, ExitCause, Outcome
@@ -28,6 +28,7 @@ from kernel.process import Holdings, Process, ProcessState, TaskState
 from kernel.syscalls import process as current_process
 
 if TYPE_CHECKING:
+    from kernel.grants import Grants
     from kernel.ports import Program
     from kernel.records import ProcessRecords
     from kernel.router import Router
@@ -105,16 +106,17 @@ class NewProcess:
 class Lifecycle:
     """Creates, starts and ends the processes of a router's table."""
 
-    def __init__(self, router: Router, records: ProcessRecords, make_host: Callable[[Process], Host]) -> None:
+    def __init__(
+        self, router: Router, records: ProcessRecords, grants: Grants, make_host: Callable[[Process], Host]
+    ) -> None:
         self._router = router
         self._records = records
+        self._grants = grants
         self._make_host = make_host
         self._nursery: trio.Nursery | None = None
         self._context: Context | None = None
         self._stopping = False
         self._watchers: dict[ProcessId, Callable[[ProcessId], None]] = {}
-        # Who was given something by whom; a single holder, which is the most frequent case, without a dict of its own.
-        self._issued: dict[ProcessId, ProcessId | dict[ProcessId, None]] = {}
         self.abandoned: list[ProcessId] = []
 
     def attach(self, nursery: trio.Nursery) -> None:
@@ -143,12 +145,12 @@ class Lifecycle:
         process.holdings.network = new.system
         process.holdings.messaging[pid] = None
         for capability in new.capabilities:
-            self._add(process, capability)
+            self._grants.add(process, capability)
         self._records.save(process)
         router.processes[pid] = process
         parent = router.processes.get(new.parent) if new.parent is not None else None
         if parent is not None:
-            self.grant(parent, Capability.messaging(process.address))
+            self._grants.grant(parent, Capability.messaging(process.address))
         router.notify(EventKind.CREATED, pid)
         return process
 
@@ -325,8 +327,8 @@ class Lifecycle:
             if outcome is Outcome.REQUESTS_SENT:
                 self._send_exit_requests(process)
             if process.revokes:
-                self._revoke_issued(process)
-            self._forget_holder(process)
+                self._grants.revoke_issued(process)
+            self._grants.forget_holder(process)
             self._records.delete(process)
         for event in (process.ended, process.first_receive):
             if event is not None:
@@ -388,56 +390,12 @@ class Lifecycle:
                 continue
             ipc = dump({"ProcessExited": {"id": str(process.pid), "cause": process.cause.name.capitalize()}})
             notice = KernelMessage(
-                router.fresh_number(), router.kernel_address, watcher.address, None, Request(ipc=ipc)
+                router.ids.take(), router.kernel_address, watcher.address, None, Request(ipc=ipc)
             )
             router.notify(EventKind.APPENDED, pid, notice)
             watcher.mailbox.put(notice)
 
-    # -- capabilities
-
-    def _add(self, process: Process, capability: Capability, signature: bytes | None = None) -> None:
-        capability = self._router.signing.real(capability)
-        issuer = capability.issuer
-        if isinstance(capability, SignedCapability) and issuer.node != self._router.node:
-            signature = capability.signature
-        process.holdings.add(capability, signature)
-        if issuer.node == self._router.node and issuer.process != process.pid:
-            holders = self._issued.get(issuer.process)
-            if holders is None:
-                self._issued[issuer.process] = process.pid
-            elif isinstance(holders, dict):
-                holders[process.pid] = None
-            elif holders != process.pid:
-                self._issued[issuer.process] = {holders: None, process.pid: None}
-
-    def grant(self, process: Process, capability: Capability, signature: bytes | None = None) -> None:
-        """Into its table; `our` as issuing node means us. `signature` is that of a foreign issuer."""
-        self._add(process, capability, signature)
-        if self._router.observer is not None:
-            self._router.notify(EventKind.GRANTED, process.pid, note=str(capability))
-        self._records.save(process)
-
-    def drop(self, process: Process, capability: Capability) -> None:
-        process.holdings.drop(self._router.signing.real(capability))
-        self._router.notify(EventKind.REVOKED, process.pid, note=str(capability))
-        self._records.save(process)
-
-    def _forget_holder(self, process: Process) -> None:
-        """It holds nothing any more."""
-        for capability in process.holdings.all():
-            holders = self._issued.get(capability.issuer.process)
-            if isinstance(holders, dict):
-                holders.pop(process.pid, None)
-            elif holders == process.pid:
-                del self._issued[capability.issuer.process]
-
-    def _revoke_issued(self, issuer: Process) -> None:
-        holders = self._issued.pop(issuer.pid, {})
-        for pid in holders if isinstance(holders, dict) else (holders,):
-            holder = self._router.processes.get(pid)
-            if holder is not None and holder.holdings.drop_issued_by(issuer.address):
-                self._router.notify(EventKind.REVOKED, pid, note=f"all issued by {issuer.pid}")
-                self._records.save(holder)
+    # -- the on-exit rule
 
     def set_on_exit(self, process: Process, on_exit: OnExit) -> None:
         """Persisted; None takes the process off the disk (PROTOCOL 4.7). Raises ValueError when it cannot be written."""

@@ -61,9 +61,10 @@ async def park(left: Callable[[], None]) -> None:
 def check_trio() -> None:
     """Raises RuntimeError when trio's own sleep is no longer the one yield that `sleep` is."""
     coroutine = wait_task_rescheduled(lambda _: Abort.SUCCEEDED)
-    trap = coroutine.send(None)
+    trap: object = None
     woken = False
     try:
+        trap = coroutine.send(None)
         coroutine.send(WAKE)
     except StopIteration:
         woken = True

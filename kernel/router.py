@@ -6,7 +6,6 @@ No task and no queue of its own. Implements PROTOCOL 3.1-3.7 and 4.2 with the am
 from __future__ import annotations
 
 from hashlib import sha256
-from struct import unpack
 from typing import TypeVar
 
 import attrs
@@ -30,15 +29,13 @@ from kernel.message import (
     SendError,
     SendErrorKind,
 )
+from kernel.message_ids import MessageIds
 from kernel.parking import wake
 from kernel.ports import Chance, Console, Keys
 from kernel.process import OpenRequest, Process, TaskState, Window
 from kernel.refusals import Refusal, exited, expired, no_carrier, no_such_process, not_running, overfull
 from kernel.routing import DECISIONS
 from kernel.signing import Signing
-
-NUMBERS_DRAWN = 256
-
 
 AnyMessage = TypeVar("AnyMessage", Request, Response)
 
@@ -63,7 +60,7 @@ class Router:
         self.deadlines = Deadlines()
         self.dead_letters = DeadLetters()
         self.observer: Observer | None = None
-        self._numbers: list[int] = []
+        self.ids = MessageIds(self.draw, self.open)
 
     # -- what observers and people see
 
@@ -112,10 +109,7 @@ class Router:
         decision = DECISIONS[inherit * 4 + (expects is not None) * 2 + (prompting is not None)]
         rsvp = None
         if decision.fresh:
-            numbers = self._numbers
-            number = numbers.pop() if numbers else self._fresh_number()
-            if number in self.open:
-                number = self._fresh_number()
+            number = self.ids.take()
             if decision.ours:
                 rsvp = sender.address
         else:
@@ -134,14 +128,12 @@ class Router:
         entry = None
         if decision.opens:
             assert expects is not None
-            entry = OpenRequest(
-                sender, envelope, context, prompting if decision.snapshot else None, awaited, self._expired
-            )
+            snapshot = prompting if decision.snapshot else None
+            entry = OpenRequest(sender, envelope, context, snapshot, awaited, self._expired)
             self.open[number] = entry
             self.deadlines.add(current_time() + expects, entry)
         elif context is not None:
-            text = f"the context of a Request to {target} is lost: it expects no response"
-            self.print(1, sender.address, text)
+            self._warn_lost_context(sender, target)
         node = target.node
         if node == self.node or node == OUR:
             receiver = self.processes.get(target.process) or self.find(target.process)
@@ -152,21 +144,9 @@ class Router:
             self._refuse(sender, envelope, entry, refusal)
         return entry
 
-    def _fresh_number(self) -> int:
-        """A message id: not 0, and of no open request. Drawn many at a time, because each draw costs."""
-        while True:
-            if not self._numbers:
-                block = self.draw("message ids", 64 * NUMBERS_DRAWN)
-                self._numbers = [
-                    n for n in unpack(f"<{NUMBERS_DRAWN}Q", block.to_bytes(8 * NUMBERS_DRAWN, "little")) if n
-                ]
-            number = self._numbers.pop()
-            if number not in self.open:
-                return number
-
-    def fresh_number(self) -> int:
-        """An id for a message of the kernel's own."""
-        return self._fresh_number()
+    def _warn_lost_context(self, sender: Process, target: Address) -> None:
+        text = f"the context of a Request to {target} is lost: it expects no response"
+        self.print(1, sender.address, text)
 
     def find(self, target: ProcessId) -> Process | None:
         """The process of that id, by the alias rule if need be (PROTOCOL 0.3, C-012)."""

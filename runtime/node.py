@@ -153,7 +153,7 @@ class Node:
                 issuer = router.find(capability.issuer.process)
                 if receiver is None or issuer is None or issuer.pid.package_id in installed:
                     continue
-                self.kernel.lifecycle.grant(receiver, capability)
+                self.kernel.grants.grant(receiver, capability)
 
     # -- packages
 
@@ -218,7 +218,7 @@ class Node:
     def _grant(self, issuer: Process, to: ProcessId, params: str) -> None:
         receiver = self.kernel.router.find(to)
         if receiver is not None:
-            self.kernel.lifecycle.grant(receiver, Capability(issuer.address, params))
+            self.kernel.grants.grant(receiver, Capability(issuer.address, params))
 
     async def install(self, files: PackageFiles) -> PackageId:
         """Into the running node, in place of an older version; states are kept. Raises `PackageError`, and then the

@@ -314,10 +314,10 @@ async def test_after_any_history_a_boot_finds_exactly_what_was_flushed(steps):
                     node.kernel.lifecycle.set_on_exit(process, RULES[choice])
                     model[name] = (RULES[choice], rights)
                 elif action == "grant":
-                    node.kernel.lifecycle.grant(process, right)
+                    node.kernel.grants.grant(process, right)
                     model[name] = (rule, tuple(dict.fromkeys((*rights, right.params))))
                 elif action == "drop":
-                    node.kernel.lifecycle.drop(process, right)
+                    node.kernel.grants.drop(process, right)
                     model[name] = (rule, tuple(r for r in rights if r != right.params))
     async with kernel_node(store.crash()) as node:
         node.programs.at[PATH] = Code(idle)
