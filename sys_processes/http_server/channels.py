@@ -78,6 +78,10 @@ class Channel:
         self._frames: deque[Frame] = deque()
         self._bytes = 0
 
+    def first(self) -> Frame | None:
+        """What `take` would give."""
+        return self._frames[0] if self._frames else None
+
     def take(self) -> Frame | None:
         """The next frame to write; when there is none and `ending` is set, close the socket so."""
         if not self._frames:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol, runtime_checkable
+
 import trio
 
 from sys_processes.devices import ByteStream
@@ -9,6 +11,14 @@ from sys_processes.http_server.frame_lane import FrameLane
 from sys_processes.http_server.limits import Limits
 from sys_processes.http_server.linger import close_after_last_words
 from sys_processes.http_server.message_queue import MessageQueue
+
+
+@runtime_checkable
+class _Eager(Protocol):
+    """What a stream of a real or a simulated node can do beyond `ByteStream`."""
+
+    def try_send(self, data: bytes | bytearray | memoryview) -> int:
+        """Send what fits at once; how many bytes that were. 0 while another task sends."""
 
 
 class ReplayStream(trio.abc.Stream):
@@ -35,6 +45,8 @@ class ReplayStream(trio.abc.Stream):
         self._released: trio.Event | None = trio.Event()
         self._closed = False
         self._torn = False
+        self._eager = stream if isinstance(stream, _Eager) else None
+        self._unsent = b""
         self._linger_seconds = limits.linger_seconds
         self.linger = False
         """Whether `aclose` first lets the client read what it did wrong."""
@@ -70,10 +82,32 @@ class ReplayStream(trio.abc.Stream):
                 return piece
         raise trio.ClosedResourceError
 
+    @property
+    def unsent(self) -> bool:
+        """Whether the rest of a frame that `try_send` took still waits: call `send_all`, with `b""` for instance."""
+        return bool(self._unsent)
+
+    def try_send(self, frame: bytes) -> bool:
+        """Take a whole frame without waiting, or nothing of it.
+
+        What the other side has no room for goes out in front of the next `send_all`.
+        """
+        if self._eager is None or self._torn or self._unsent or self._closed:
+            return False
+        try:
+            sent = self._eager.try_send(frame)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            return False
+        if sent:
+            self._unsent = frame[sent:]
+        return sent > 0
+
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         if self._torn:
             raise trio.BrokenResourceError("an earlier frame was cut short")
         self._torn = True
+        if self._unsent:
+            data, self._unsent = self._unsent + data, b""
         await self._stream.send_all(data)
         # Not reached when cancelled half-way: what follows half a frame would be read as its rest.
         self._torn = False

@@ -87,28 +87,45 @@ class Owed:
 class _Writer:
     """Sends what waits in a channel. `wake` is the channel's.
 
+    A frame for a client that keeps up is sent in the step of its push; this task sends what has to wait.
     The end of the channel or of its owner stops the reading of the socket at once; that of the channel also limits the
     time of what is being sent.
     """
 
-    __slots__ = ("_bell", "_channel", "_close_seconds", "_limit", "_reading", "_socket")
+    __slots__ = ("_bell", "_channel", "_close_seconds", "_idle", "_limit", "_reading", "_socket")
 
     def __init__(self, socket: Socket, close_seconds: float) -> None:
         self._bell = Bell()
         self._socket = socket
         self._close_seconds = close_seconds
         self._channel: Channel | None = None
+        self._idle = False
 
     def wake(self) -> None:
         channel = self._channel
         if channel is not None:
+            if self._idle and self._sent_at_once(channel):
+                return
             ending = channel.ending
             if ending is not None or channel.orphaned:
                 self._reading.cancel()
             if ending is not None:
                 grace = self._close_seconds if ending.flush else 0.0
                 self._limit.deadline = min(self._limit.deadline, trio.current_time() + grace)
+        self._idle = False
         self._bell.ring()
+
+    def _sent_at_once(self, channel: Channel) -> bool:
+        """Send the one frame of a channel whose writer waits. False when the writer must wake, for this or the rest."""
+        frame = channel.first()
+        if frame is None or channel.ending is not None or channel.orphaned:
+            return False
+        kind = frame.kind
+        text = kind is WsMessageType.Text
+        if (text or kind is WsMessageType.Binary) and self._socket.try_send(frame.data, text=text):
+            channel.take()
+            return not self._socket.unsent
+        return False
 
     def begin(self, channel: Channel, limit: trio.CancelScope, reading: trio.CancelScope) -> None:
         """`limit` is of all that the socket does, `reading` of whoever reads it."""
@@ -130,7 +147,12 @@ class _Writer:
             elif channel.ending is not None:
                 return
             else:
-                await self._bell.wait()
+                await self._socket.flush()
+                self._idle = channel.first() is None
+                try:
+                    await self._bell.wait()
+                finally:
+                    self._idle = False
 
     async def _send(self, frame: Frame) -> None:
         socket = self._socket

@@ -98,17 +98,26 @@ class _Connection(WebSocketConnection):
             return SocketClosed(_ABNORMAL, "", clean)
         return SocketClosed(int(closed.code), closed.reason or "", clean)
 
+    def try_transmit(self, first: int, payload: bytes) -> bool:
+        """Send one unfragmented frame in this step, or nothing of it."""
+        return self._close_reason is None and self._replay.try_send(_frame(first, payload))
+
     async def transmit(self, first: int, payload: bytes) -> None:
         """Send one unfragmented frame. Raises `SocketClosed`."""
+        await self._transmit(_frame(first, payload))
+
+    async def flush(self) -> None:
+        """Send the rest of a frame that was taken. Raises `SocketClosed`."""
+        if self._replay.unsent:
+            await self._transmit(b"")
+
+    @property
+    def unsent(self) -> bool:
+        return self._replay.unsent
+
+    async def _transmit(self, frame: bytes) -> None:
         if self._close_reason is not None:
             raise self.closed_error()
-        size = len(payload)
-        if size < 126:
-            frame = bytes((first, size)) + payload
-        elif size < 65536:
-            frame = struct.pack("!BBH", first, 126, size) + payload
-        else:
-            frame = struct.pack("!BBQ", first, 127, size) + payload
         try:
             await self._write(frame)
         except ConnectionClosed:
@@ -212,6 +221,22 @@ class Socket:
             raise self._connection.closed_error()
         return message
 
+    def try_send(self, payload: bytes, *, text: bool) -> bool:
+        """Send a whole message without waiting, text as UTF-8; False when nothing of it was sent.
+
+        True with `unsent` means: call `flush` before long.
+        """
+        return self._connection.try_transmit(_TEXT if text else _BINARY, payload)
+
+    @property
+    def unsent(self) -> bool:
+        """Whether the rest of a message that `try_send` sent still waits."""
+        return self._connection.unsent
+
+    async def flush(self) -> None:
+        """Send that rest. Raises as `send_text`."""
+        await self._connection.flush()
+
     async def send_text(self, text: str) -> None:
         """Lone surrogates become `?`. Raises `SocketClosed`. Cancelled half-way, it leaves the socket useless."""
         await self._connection.transmit(_TEXT, text.encode("utf-8", "replace"))
@@ -240,6 +265,15 @@ class Socket:
         with trio.move_on_after(self._close_seconds):
             await self._connection.aclose(code, reason or None)
             await self._connection.reader_ended.wait()
+
+
+def _frame(first: int, payload: bytes) -> bytes:
+    size = len(payload)
+    if size < 126:
+        return bytes((first, size)) + payload
+    if size < 65536:
+        return struct.pack("!BBH", first, 126, size) + payload
+    return struct.pack("!BBQ", first, 127, size) + payload
 
 
 def _control(payload: bytes) -> bytes:
