@@ -42,6 +42,10 @@ class _Commands:
                 # The node itself boots and stops its kernel; no process may.
                 return None
 
+    async def flush(self) -> None:
+        """Return when what the commands changed is durable. Raises `StoreFailed`."""
+        await self._kernel.records.flush()
+
     async def _initialise(
         self, message: Message, payload: Payload | None, command: protocol.InitializeProcess
     ) -> KernelAnswer:
@@ -130,43 +134,46 @@ def _record(process: Process) -> protocol.ProcessRecord:
     )
 
 
-def make(kernel: Kernel) -> Init:
-    """The `init` of the kernel's own process. No message ends its loop."""
-    commands = _Commands(kernel)
-
-    async def handle(message: Message, payload: Payload | None) -> None:
-        answer: KernelAnswer | None
+async def _handle(commands: _Commands, message: Message, payload: Payload | None) -> None:
+    """One command, done and durable before it is answered."""
+    answer: KernelAnswer | None
+    try:
+        command = KERNEL_COMMAND.decode(message.ipc)
+    except Malformed as error:
+        current().print_to_terminal(0, f"malformed command of {message.source.process}: {error}")
+        answer = Err(protocol.Refusal.MalformedRequest)
+    else:
         try:
-            command = KERNEL_COMMAND.decode(message.ipc)
-        except Malformed as error:
-            current().print_to_terminal(0, f"malformed command of {message.source.process}: {error}")
-            answer = Err(protocol.Refusal.MalformedRequest)
-        else:
             answer = await commands.answer(message, payload, command)
-            await kernel.records.flush()
-        if answer is not None and message.wants_response:
-            current().send_response(Response(ipc=KERNEL_ANSWER.encode(answer)))
-
-    async def guarded(message: Message, payload: Payload | None) -> None:
-        try:
-            await handle(message, payload)
+            await commands.flush()
         except StoreFailed as error:
             current().print_to_terminal(0, f"a command of {message.source.process} is not durable: {error}")
+            return
+    if answer is not None and message.wants_response:
+        current().send_response(Response(ipc=KERNEL_ANSWER.encode(answer)))
+
+
+async def _serve(commands: _Commands) -> None:
+    node = current()
+    while True:
+        try:
+            message = await node.receive()
+        except SendError as error:
+            node.print_to_terminal(2, f"came back: {error}")
+            continue
+        if not message.is_request() or not message.is_local():
+            continue
+        if message.ipc.startswith(b'{"KillProcess"'):
+            # May take 2 s; the other commands must not wait for that.
+            node.start_soon(_handle, commands, message, node.get_payload())
+        else:
+            await _handle(commands, message, node.get_payload())
+
+
+def make(kernel: Kernel) -> Init:
+    """The `init` of the kernel's own process. No message ends its loop."""
 
     async def init(our: Address) -> None:
-        node = current()
-        while True:
-            try:
-                message = await node.receive()
-            except SendError as error:
-                node.print_to_terminal(2, f"came back: {error}")
-                continue
-            if not message.is_request() or not message.is_local():
-                continue
-            if message.ipc.startswith(b'{"KillProcess"'):
-                # May take 2 s; the other commands must not wait for that.
-                node.start_soon(guarded, message, node.get_payload())
-            else:
-                await guarded(message, node.get_payload())
+        await _serve(_Commands(kernel))
 
     return init

@@ -20,8 +20,8 @@ class Due(Protocol):
 
 
 class Deadlines:
-    """Fires in order of time, then of `add`. Whoever needs no firing any more is marked `settled` by its owner; it stays
-    in the heap until it comes up, or until the heap has doubled.
+    """Fires in order of time, then of `add`. Whoever needs no firing any more is marked `settled` by its owner, and
+    leaves the heap when it comes up, or when the heap has doubled.
     """
 
     def __init__(self) -> None:

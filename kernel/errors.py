@@ -45,7 +45,7 @@ class SpawnErrorKind(enum.StrEnum):
 
 
 class SpawnError(KernelError):
-    """No process was made; `.kind` is `NameTaken` or `NoFileAtPath` (PROTOCOL 4.5), or ours: `BadName`, `BadProgram`."""
+    """No process was made. `.kind`: `NameTaken`, `NoFileAtPath` (PROTOCOL 4.5), or ours: `BadName`, `BadProgram`."""
 
     def __init__(self, kind: SpawnErrorKind, detail: str) -> None:
         super().__init__(f"{kind}: {detail}")

@@ -398,7 +398,7 @@ class Lifecycle:
     # -- the on-exit rule
 
     def set_on_exit(self, process: Process, on_exit: OnExit) -> None:
-        """Persisted; None takes the process off the disk (PROTOCOL 4.7). Raises ValueError when it cannot be written."""
+        """Persisted; None takes the process off the disk (PROTOCOL 4.7). ValueError when it cannot be written."""
         former, process.on_exit = process.on_exit, on_exit
         try:
             self._records.save(process)

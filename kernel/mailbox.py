@@ -118,7 +118,7 @@ class Mailbox:
         return True
 
     def take_nowait(self) -> Item | None:
-        """The oldest item; None when there is none, when another task waits, or when it is time to yield: use `take`."""
+        """The oldest item; None when there is none, another task waits, or it is time to yield: use `take`."""
         queue = self._queue
         if not queue or self._receiving or self._since_yield >= YIELD_EVERY:
             return None

@@ -1,7 +1,7 @@
 """How a task sleeps until another step wakes it: `trio.lowlevel.wait_task_rescheduled` with its objects reused.
 
-trio makes three objects for each sleep and wake, which is a third of the cost of a hop. The sleep itself is one yield of
-a `WaitTaskRescheduled`, which nothing in trio keeps or changes; `check_trio` notices when that is no longer so.
+trio makes three objects for each sleep and wake, which is a third of the cost of a hop. The sleep itself is one yield
+of a `WaitTaskRescheduled`, which nothing in trio keeps or changes; `check_trio` notices when that is no longer so.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ async def park(left: Callable[[], None]) -> None:
 
 def check_trio() -> None:
     """Raises RuntimeError when trio's own sleep is no longer the one yield that `sleep` is."""
-    coroutine = wait_task_rescheduled(lambda _: Abort.SUCCEEDED)
+    coroutine = wait_task_rescheduled(lambda _: Abort.SUCCEEDED)  # noqa: ASYNC105 - stepped by hand below
     trap: object = None
     woken = False
     try:

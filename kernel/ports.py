@@ -86,7 +86,10 @@ class Program(Protocol):
     """Code that is ready to start, any number of times."""
 
     def fresh(self) -> Init:
-        """New module objects, run top to bottom; their `init`. Raises `kernel.errors.ProgramError` or what the code raises."""
+        """New module objects, run top to bottom; their `init`.
+
+        Raises `kernel.errors.ProgramError` or what the code raises.
+        """
 
 
 class Programs(Protocol):

@@ -35,8 +35,8 @@ class Syscalls(Protocol):
     # -- messages
 
     async def receive(self) -> Message:
-        """The next message in arrival order. A Request becomes the task's prompting message; after a Response it is again
-        the one that prompted the answered Request.
+        """The next message in arrival order. A Request becomes the task's prompting message; after a Response it is
+        again the one that prompted the answered Request.
 
         Raises `SendError` for one that came back, `ReceiveConflict` while another task of the process receives.
         """
@@ -50,7 +50,7 @@ class Syscalls(Protocol):
     def send_request(
         self, target: Address, request: Request, context: bytes | None = None, payload: Payload | None = None
     ) -> None:
-        """Routes at once (PROTOCOL 3.1, 3.2, 4.2). What cannot be delivered comes back through `receive` as a `SendError`.
+        """Routes at once (PROTOCOL 3.1, 3.2, 4.2). What cannot be delivered comes back through `receive`.
 
         `payload` None with `request.inherit` sends the last payload.
         """
@@ -173,7 +173,7 @@ class Syscalls(Protocol):
         """Whether a message of `size` bytes (ipc and payload) sent in this same step would fit that local mailbox."""
 
     def watch_exits(self, ended: Callable[[ProcessId], None]) -> None:
-        """From now on the kernel sends us a Request `{"ProcessExited":{"id":..,"cause":..}}` for every process that ends.
+        """From now on the kernel sends us `{"ProcessExited":{"id":..,"cause":..}}` for every process that ends.
 
         It comes after everything the process had sent us. `ended` is called earlier, in the very step of the end, so
         that what we hold for this run of the process does not go to its next one. It must not make syscalls.

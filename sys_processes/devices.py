@@ -1,7 +1,7 @@
 """The outside world as the system processes see it: Protocols with a real and a simulated implementer each.
 
-The real ones live in `runtime`, the simulated ones in `runtime.sim`; one contract suite tests both. `kernel.ports` holds
-those that the kernel itself needs.
+The real ones live in `runtime`, the simulated ones in `runtime.sim`; one contract suite tests both. `kernel.ports`
+holds those that the kernel itself needs.
 """
 
 from __future__ import annotations
