@@ -4,7 +4,7 @@ Knows no socket, file, wall clock or argv: chance, time, storage and code come i
 
 Lowest first. Values: `address`, `jsontext`, `capability`, `message`, `errors`. JSON shapes: `variants`, `shaping`,
 `objects`, `carried`, `codec`, `protocol`. The outside: `ports`, `events`, `syscalls` (what a process may ask). Parts:
-`parking`, `mailbox`, `deadlines`, `message_ids`, `dead_letters`, `exits`, `process`, `admission`, `refusals`, `signing`,
-`routing`, `records`. What joins them: `router` (sends), `grants`, `host` (the syscalls of one process), `lifecycle`,
-`kernel`, `commands` (the process `kernel:sys:nectar`).
+`parking`, `mailbox`, `deadlines`, `message_ids`, `dead_letters`, `exits`, `process`, `admission`, `refusals`,
+`signing`, `routing`, `records`. What joins them: `router` (sends), `grants`, `host` (the syscalls of one process),
+`lifecycle`, `kernel`, `commands` (the process `kernel:sys:nectar`).
 """
