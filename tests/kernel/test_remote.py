@@ -12,7 +12,7 @@ from kernel.capability import Capability, SignedCapability
 from kernel.errors import BadCapability
 from kernel.mailbox import Limits
 from kernel.message import KernelMessage, OnExit, Payload, Reason, Request, Response, SendError, SendErrorKind
-from kernel.router import Refusal
+from kernel.refusals import Refusal
 from tests.support.kernel_node import NODE, KernelNode, Puppet, kernel_node
 from userland.process_lib.testing._ports import Seals
 
