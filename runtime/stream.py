@@ -1,8 +1,9 @@
 """One TCP connection, cut for a server with many small messages.
 
 `trio.SocketStream` first tries, then waits; when nearly every read has to wait that costs a failed system
-call each. Here a read waits first, and a send goes straight to the socket, with a full scheduler pass only
-every `SENDS_PER_PASS` sends (a cancellation is still seen at each one).
+call each. Here a read waits until the socket is known to have something (`runtime.readiness`), and a send
+goes straight to the socket, with a full scheduler pass only every `SENDS_PER_PASS` sends (a cancellation is
+still seen at each one).
 """
 
 from __future__ import annotations
@@ -13,7 +14,18 @@ from contextlib import suppress
 from typing import NoReturn
 
 import trio
-from trio.lowlevel import checkpoint, checkpoint_if_cancelled, notify_closing, wait_readable, wait_writable
+from trio.lowlevel import (
+    Task,
+    checkpoint,
+    checkpoint_if_cancelled,
+    current_task,
+    notify_closing,
+    wait_readable,
+    wait_writable,
+)
+
+from kernel.parking import Sleep, make_sleep, sleep, wake
+from runtime.readiness import Readiness, readiness
 
 READ_SIZE = 65536
 SENDS_PER_PASS = 64
@@ -36,6 +48,15 @@ class TcpStream(trio.abc.HalfCloseableStream):
         self._sending = False
         self._ended = False
         self._broken: OSError | None = None
+        self._readiness = readiness()
+        self._watched = False
+        self._receiving = False
+        self._reader: Task | None = None
+        self._sleep: Sleep | None = None
+        self._filled = True
+        """Whether there may be something to read."""
+        self._ending = False
+        """Whether the other side has ended or cut the connection: there is something to read for ever."""
 
     @property
     def peer(self) -> str | None:
@@ -49,13 +70,55 @@ class TcpStream(trio.abc.HalfCloseableStream):
         self._check()
         while True:
             # Raises BusyResourceError itself if another task already waits here.
-            await wait_readable(self._socket)
+            if self._readiness is None:
+                await wait_readable(self._socket)
+            else:
+                await self._wait_filled(self._readiness)
             try:
-                return self._socket.recv(max_bytes)
+                data = self._socket.recv(max_bytes)
             except BlockingIOError:
-                continue
+                self._filled = False
             except OSError as failure:
                 self._fail(failure)
+            else:
+                # What did not fill the room emptied the socket. What comes now is told again; an end is not.
+                self._filled = len(data) == max_bytes or self._ending
+                return data
+
+    async def _wait_filled(self, watcher: Readiness) -> None:
+        if self._receiving:
+            raise trio.BusyResourceError("another task is receiving from this connection")
+        self._receiving = True
+        try:
+            if not self._watched:
+                watcher.add(self._socket.fileno(), self)
+                self._watched = True
+            if self._filled:
+                await checkpoint()
+            else:
+                if self._sleep is None:
+                    self._sleep = make_sleep(self._reader_left)
+                self._reader = current_task()
+                await sleep(self._sleep)
+        finally:
+            self._receiving = False
+        self._check()
+
+    def readable(self, ended: bool) -> None:
+        """`runtime.readiness` says that something came."""
+        self._filled = True
+        if ended:
+            self._ending = True
+        self._wake_reader()
+
+    def _wake_reader(self) -> None:
+        reader = self._reader
+        if reader is not None:
+            self._reader = None
+            wake(reader)
+
+    def _reader_left(self) -> None:
+        self._reader = None
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         self._begin_sending()
@@ -115,7 +178,10 @@ class TcpStream(trio.abc.HalfCloseableStream):
     async def aclose(self) -> None:
         if self._socket.fileno() != -1:
             notify_closing(self._socket)
+            if self._watched and self._readiness is not None:
+                self._readiness.remove(self._socket.fileno())
             self._socket.close()
+            self._wake_reader()
         await checkpoint()
 
     def _send_now(self, data: bytes | bytearray | memoryview) -> int:
