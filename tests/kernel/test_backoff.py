@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import trio
 from hypothesis import given
@@ -11,33 +13,15 @@ from kernel.address import Address
 from kernel.capability import Capability
 from kernel.exits import Backoff
 from kernel.message import OnExit, Reason, SendError
+from tests.kernel.backoff_model import waits
 from tests.support.kernel_node import NODE, Puppet, kernel_node, pid_of
-
-CAP = 600.0
-
-
-def model(uptimes: list[float]) -> list[float]:
-    """PROTOCOL 4.7 and C-077, E4: base 1 s, doubling per unhealthy exit, cap 600 s, first restart at once; an uptime of
-    at least five times the current back-off (at least 5 s, at most 3,000 s) resets it.
-    """
-    waits: list[float] = []
-    unhealthy = 0  # in a row, since the last reset
-    for number, uptime in enumerate(uptimes):
-        current = 0.0 if unhealthy == 0 else min(CAP, 2.0 ** (unhealthy - 1))
-        if number == 0 or uptime >= min(3000.0, max(5.0, 5.0 * current)):
-            unhealthy = 0
-            waits.append(0.0)
-        else:
-            unhealthy += 1
-            waits.append(min(CAP, 2.0 ** (unhealthy - 1)))
-    return waits
 
 
 def test_the_model_says_what_the_protocol_says():
-    assert model([0.0] * 13) == [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600]
-    assert model([0.0, 0.0, 0.0, 10.0, 0.0, 4.9, 5.0]) == [0, 1, 2, 0, 1, 2, 4]
-    assert model([0.0, 0.0, 0.0, 9.9]) == [0, 1, 2, 4]
-    assert model([0.0] * 12 + [2999.9, 3000.0]) == model([0.0] * 13) + [0]
+    assert waits([0.0] * 13) == [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600]
+    assert waits([0.0, 0.0, 0.0, 10.0, 0.0, 4.9, 5.0]) == [0, 1, 2, 0, 1, 2, 4]
+    assert waits([0.0, 0.0, 0.0, 9.9]) == [0, 1, 2, 4]
+    assert waits([0.0] * 12 + [2999.9, 3000.0]) == [*waits([0.0] * 13), 0]
 
 
 UPTIMES = st.lists(
@@ -64,14 +48,14 @@ async def test_any_cadence_of_exits_is_spaced_as_the_model_says(uptimes):
     async with kernel_node() as node:
         await node.start("a", init, on_exit=OnExit.restart())
         await trio.sleep(sum(uptimes) + 601 * len(uptimes))
-    waits = [later - earlier for earlier, later in zip(ended, begun[1:], strict=True)]
-    assert waits == pytest.approx(model(uptimes), abs=1e-6)
+    found = [later - earlier for earlier, later in zip(ended, begun[1:], strict=True)]
+    assert found == pytest.approx(waits(uptimes), abs=1e-6)
 
 
 @given(UPTIMES)
 def test_the_back_off_by_itself_agrees(uptimes):
     backoff = Backoff()
-    assert [backoff.next_delay(uptime) for uptime in uptimes] == model(uptimes)
+    assert [backoff.next_delay(uptime) for uptime in uptimes] == waits(uptimes)
     assert backoff.restarts == len(uptimes)
 
 
@@ -86,7 +70,7 @@ async def test_a_clean_return_backs_off_like_a_crash(end):
                 a.finish()
             await trio.sleep(2.5)
         starts = node.starts(a)
-        assert [b - a for a, b in zip(starts, starts[1:], strict=False)] == [0, 3.5, 3.5]
+        assert [b - a for a, b in pairwise(starts)] == [0, 3.5, 3.5]
 
 
 async def waiting(node) -> Puppet:

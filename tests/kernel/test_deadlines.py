@@ -104,8 +104,7 @@ async def test_what_fires_may_set_the_next():
 def test_settled_deadlines_do_not_pile_up():
     """A million answered Requests with long time limits must not stay in memory."""
     deadlines = Deadlines()
-    long = Alarm([], "long")
-    deadlines.add(1e9, long)
+    deadlines.add(1, Alarm([], "first of all, and not settled"))
     for number in range(100_000):
         alarm = Alarm([], "")
         deadlines.add(1e6 + number % 7, alarm)
@@ -133,7 +132,7 @@ async def test_the_longest_time_limit_does_not_come():
     async with kernel_node() as node:
         a, b = await node.puppets("a", "b")
         await a.send(b, expects=2**64 - 1)
-        await trio.sleep(100_000)
+        await trio.sleep(80_000)
         await b.receive()
         await b.respond(b"at last")
         assert (await a.receive()).ipc == b"at last"
