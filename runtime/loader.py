@@ -92,7 +92,7 @@ class PythonProgram:
         if not inspect.iscoroutinefunction(init) and not inspect.iscoroutinefunction(type(init).__call__):
             raise ProgramError(file, "`init` is not async", f"write `{INIT_FORM}`")
         try:
-            inspect.signature(init).bind(None)
+            inspect.signature(init, follow_wrapped=False).bind(None)
         except TypeError as error:
             problem = f"`init` cannot be called with one argument: {error}"
             raise ProgramError(file, problem, f"write `{INIT_FORM}`") from None
