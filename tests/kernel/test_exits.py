@@ -202,7 +202,7 @@ async def test_whatever_leaves_a_process_is_its_crash_and_nobody_elses(error, sa
         assert said in (process.last_error or "")
         (process.last_error or "").encode()
         assert "\n" not in (process.last_error or "")
-        assert await other.ask(await answering(node), b"alive?")
+        assert (await other.ask(await answering(node), b"alive?")).ipc == b""
 
 
 async def answering(node: KernelNode) -> Address:

@@ -8,6 +8,7 @@ import pytest
 import trio
 
 from kernel.address import Address
+from kernel.errors import ProcessEnded
 from kernel.mailbox import Limits
 from kernel.message import OnExit, Payload, Reason, Request, SendError
 from kernel.syscalls import Syscalls, current
@@ -366,3 +367,50 @@ async def test_a_window_holds_at_least_one():
         a, b = await node.puppets("a", "b")
         with pytest.raises(ValueError, match="at least 1"):
             await a.do(paced(b, range(1), window=0))
+
+
+async def test_a_sender_that_was_let_in_as_its_receiver_ends_goes_on_with_the_rest():
+    async with kernel_node() as node:
+        s = await node.puppet("s")
+        gate = trio.Event()
+
+        async def init(our: Address) -> None:
+            await gate.wait()
+            await current().receive()
+            raise ValueError("in the same step")
+
+        process = node.create("b", init, public=True, limits=Limits(messages=1))
+        node.kernel.lifecycle.start(process)
+        target = Puppet(node, process.pid)
+        producing = s.begin(paced(target, range(2)))
+        await node.settle()
+        assert not producing.done.is_set()
+        gate.set()
+        await producing.result()
+        assert [error.reason for error in await s.unread()] == [Reason.no_such_process]
+
+
+async def test_a_receive_that_yields_while_the_process_is_abandoned_gets_nothing():
+    """What it had not read went back to its sender as certainly not handled."""
+    raised: list[BaseException] = []
+    async with kernel_node() as node:
+        a = await node.puppet("a")
+
+        async def init(our: Address) -> None:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(2)
+                try:
+                    while True:
+                        await current().receive()
+                except ProcessEnded as error:
+                    raised.append(error)
+
+        process = await node.start("b", init)
+        for number in range(200):
+            a.begin(lambda calls, number=number: calls.send_request(process.address, request(number)))
+        await node.settle()
+        await node.kill(process.pid)
+        await node.settle()
+        assert len(raised) == 1
+        returned = [int(error.message.ipc) for error in await a.unread()]
+        assert returned in (list(range(64, 200)), list(range(200)))

@@ -7,7 +7,7 @@ import trio
 
 from kernel.address import Address
 from kernel.errors import StateError
-from kernel.message import OnExit, Payload, SendError
+from kernel.message import OnExit, Payload, Reason, SendError
 from tests.support.kernel_node import Code, KernelNode, Puppet, kernel_node
 
 OLD, NEW = Payload("text/old", b"old"), Payload(None, b"new")
@@ -187,6 +187,15 @@ async def test_a_silent_state_module_times_out_after_five_seconds():
         with pytest.raises(SendError):
             await b.do(lambda calls: calls.get_state())
         assert trio.current_time() - started == pytest.approx(5)
+
+
+async def test_without_a_state_module_the_call_fails_at_once():
+    async with kernel_node() as node:
+        b = await node.puppet("b")
+        with pytest.raises(SendError) as caught:
+            await b.do(lambda calls: calls.set_state(b"x"))
+        assert caught.value.reason is Reason.no_such_process
+        assert await b.unread() == []
 
 
 async def test_a_state_module_that_answers_rubbish_does_not_end_its_caller():

@@ -180,6 +180,22 @@ async def test_code_that_came_in_a_message_is_kept_with_the_process():
         assert node.programs.asked == [(pid_of("a"), PATH, b"the source")]
 
 
+async def test_what_was_granted_to_a_module_is_found_again_and_rubbish_is_passed_over():
+    """A module is never written itself, but packages grant it rights that a boot must not lose."""
+    store = MemoryStore()
+    for boot in range(3):
+        async with kernel_node(store) as node:
+            module, issuer = await node.system("clock"), await node.puppet("issuer")
+            granted = dict(await node.kernel.records.load_granted())
+            if boot:
+                assert '"tick"' in [capability.params for capability in granted[module.pid]]
+            await issuer.do(lambda calls, to=module.pid: calls.create_capability(to, '"tick"'))
+            await node.kernel.records.flush()
+        store = store.crash()
+        table = "granted"
+        store.apply([Put(table, "rubbish:sys:nectar", b"{"), Put(table, "no id", b'{"capabilities":[]}')])
+
+
 # -- what cannot be brought back
 
 

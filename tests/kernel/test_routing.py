@@ -10,6 +10,7 @@ from kernel.errors import AlreadyResponded, NoPromptingMessage
 from kernel.events import EventKind
 from kernel.kernel import BadNodeName
 from kernel.message import Reason, Request, SendError
+from runtime.sim.chance import SeededChance
 from tests.support.kernel_node import NODE, kernel_node, make_kernel
 
 
@@ -139,6 +140,29 @@ async def test_the_ids_of_a_thousand_open_requests_differ():
         ids = [event.message.id for event in node.seen(EventKind.APPENDED, b) if event.message]
         assert len(dict.fromkeys(ids)) == 1000
         assert 0 not in ids
+
+
+class PoorChance(SeededChance):
+    """Draws nothing but 0, 1, 2 and 3."""
+
+    def bits(self, label: str, n: int) -> int:
+        if label != "message ids":
+            return super().bits(label, n)
+        return int.from_bytes(b"".join(bytes([number % 4]) + bytes(7) for number in range(n // 64)), "little")
+
+
+async def test_an_id_that_is_open_is_not_used_again_however_poor_the_chance():
+    """C-023: never 0, never one that is open."""
+    async with kernel_node(chance=PoorChance(1)) as node:
+        a, b = await node.puppets("a", "b")
+        for _ in range(2):
+            await a.send(b, expects=60)
+        for _ in range(5):
+            await a.send(b)
+        ids = [message.id for message in await b.unread()]
+        assert len(dict.fromkeys(ids[:2])) == 2
+        assert 0 not in ids
+        assert not [number for number in ids[2:] if number in ids[:2]]
 
 
 # -- answers and contexts

@@ -22,7 +22,7 @@ from kernel.kernel import Kernel, Ports
 from kernel.lifecycle import NewProcess
 from kernel.mailbox import DEFAULT_LIMITS, Limits
 from kernel.message import Message, OnExit, Payload, Request, Response
-from kernel.ports import Init, Program
+from kernel.ports import Chance, Init, Program
 from kernel.process import Process
 from kernel.syscalls import Syscalls, current
 from runtime.sim.chance import SeededChance
@@ -361,12 +361,19 @@ def pid_of(name: str) -> ProcessId:
     return ProcessId.from_str(name) if ":" in name else ProcessId(name, "test", "test")
 
 
-def make_kernel(store: MemoryStore | None = None, *, node: str = NODE, seed: int = 1) -> KernelNode:
+def make_kernel(
+    store: MemoryStore | None = None, *, node: str = NODE, chance: Chance | None = None
+) -> KernelNode:
     """A kernel that does not run yet, with its every event recorded."""
     console, programs = MemoryConsole(), Shelf()
     store = MemoryStore() if store is None else store
     ports = Ports(
-        SeededChance(seed), store, Seals(node), programs, console, lambda: EPOCH + trio.current_time()
+        SeededChance(1) if chance is None else chance,
+        store,
+        Seals(node),
+        programs,
+        console,
+        lambda: EPOCH + trio.current_time(),
     )
     made = KernelNode(Kernel(node, ports), store, console, programs)
     made.kernel.router.observer = made.events.append
@@ -375,10 +382,14 @@ def make_kernel(store: MemoryStore | None = None, *, node: str = NODE, seed: int
 
 @asynccontextmanager
 async def kernel_node(
-    store: MemoryStore | None = None, *, node: str = NODE, commands: bool = False
+    store: MemoryStore | None = None,
+    *,
+    node: str = NODE,
+    chance: Chance | None = None,
+    commands: bool = False,
 ) -> AsyncIterator[KernelNode]:
     """Runs while the block runs, then as after a power cut: no process is asked. `commands` adds kernel:sys:nectar."""
-    made = make_kernel(store, node=node)
+    made = make_kernel(store, node=node, chance=chance)
     failure: BaseException | None = None
     async with trio.open_nursery() as nursery:
         await nursery.start(made.kernel.run)
