@@ -10,7 +10,8 @@ from kernel.address import Address
 from kernel.errors import ProcessEnded
 from kernel.message import OnExit, Payload, Reason, Request, Response, SendError
 from kernel.syscalls import Syscalls, current
-from tests.support.kernel_node import NODE, Code, kernel_node, pid_of
+from tests.support.kernel_node import NODE, kernel_node, pid_of
+from tests.support.shelf import Code
 
 STUBBORN = pid_of("stubborn")
 

@@ -10,7 +10,8 @@ from kernel.capability import KERNEL, NETWORK, Capability, SignedCapability
 from kernel.errors import BadCapability, NoPromptingMessage, ProgramError, SpawnError, SpawnErrorKind
 from kernel.lifecycle import CannotCreate
 from kernel.message import OnExit, Reason, SendError
-from tests.support.kernel_node import NODE, Code, KernelNode, Puppet, kernel_node, pid_of
+from tests.support.kernel_node import NODE, KernelNode, Puppet, kernel_node, pid_of
+from tests.support.shelf import Code
 from userland.process_lib.testing._ports import Seals
 
 VFS = Address(NODE, "vfs:sys:nectar")

@@ -10,7 +10,8 @@ from kernel.errors import ProgramError
 from kernel.lifecycle import CannotCreate
 from kernel.message import OnExit, Payload, Reason, Request, SendError
 from kernel.syscalls import current
-from tests.support.kernel_node import NODE, Code, KernelNode, Puppet, kernel_node, make_kernel, pid_of
+from tests.support.kernel_node import NODE, KernelNode, Puppet, kernel_node, make_kernel, pid_of
+from tests.support.shelf import Code
 
 WITNESS = Address(NODE, "witness:test:test")
 RULES = {

@@ -12,7 +12,8 @@ from kernel.capability import Capability
 from kernel.jsontext import dump, parse
 from kernel.message import OnExit, Payload, Reason, SendError
 from tests.support.golden import golden
-from tests.support.kernel_node import NODE, Code, KernelNode, Puppet, kernel_node, pid_of
+from tests.support.kernel_node import NODE, KernelNode, Puppet, kernel_node, pid_of
+from tests.support.shelf import Code
 
 KERNEL = Address(NODE, "kernel:sys:nectar")
 BOARD = "/chess:nectar/pkg/chess.wasm"

@@ -8,7 +8,8 @@ import trio
 from kernel.address import Address
 from kernel.errors import StateError
 from kernel.message import OnExit, Payload, Reason, SendError
-from tests.support.kernel_node import Code, KernelNode, Puppet, kernel_node
+from tests.support.kernel_node import KernelNode, Puppet, kernel_node
+from tests.support.shelf import Code
 
 OLD, NEW = Payload("text/old", b"old"), Payload(None, b"new")
 

@@ -16,7 +16,8 @@ from kernel.mailbox import Limits
 from kernel.message import OnExit, Payload, Request
 from kernel.ports import Put, StoreFailed
 from runtime.sim.store import MemoryStore
-from tests.support.kernel_node import NODE, Code, KernelNode, Puppet, kernel_node, pid_of
+from tests.support.kernel_node import NODE, KernelNode, Puppet, kernel_node, pid_of
+from tests.support.shelf import Code
 from userland.process_lib.testing._ports import Seals
 
 PATH = "/a.py"

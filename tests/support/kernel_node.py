@@ -16,18 +16,18 @@ from kernel.address import Address, ProcessId
 from kernel.capability import Capability
 from kernel.commands import make
 from kernel.dead_letters import DeadLetter
-from kernel.errors import NoSuchFile
 from kernel.events import Event, EventKind
 from kernel.kernel import Kernel, Ports
 from kernel.lifecycle import NewProcess
 from kernel.mailbox import DEFAULT_LIMITS, Limits
 from kernel.message import Message, OnExit, Payload, Request, Response
-from kernel.ports import Chance, Init, Program
+from kernel.ports import Chance, Init
 from kernel.process import Process
 from kernel.syscalls import Syscalls, current
 from runtime.sim.chance import SeededChance
 from runtime.sim.console import MemoryConsole
 from runtime.sim.store import MemoryStore
+from tests.support.shelf import Code, Shelf
 from userland.process_lib.testing._ports import Seals
 
 NODE = "alice.uq"
@@ -35,37 +35,6 @@ EPOCH = 1_700_000_000.0
 
 T = TypeVar("T")
 Step = Callable[[Syscalls], Awaitable[T] | T]
-
-
-@attrs.frozen
-class Code:
-    """An `init` that is here already; every run shares it."""
-
-    init: Init
-
-    def fresh(self) -> Init:
-        return self.init
-
-
-class Shelf:
-    """`kernel.ports.Programs`: code by path, put there by the test. `pause` stands between a call and its answer."""
-
-    def __init__(self) -> None:
-        self.at: dict[str, Program] = {}
-        self.asked: list[tuple[ProcessId, str, bytes | None]] = []
-        self.is_ready = False
-        self.pause: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
-
-    def ready(self, process: ProcessId, path: str) -> Program | None:
-        return self.at.get(path) if self.is_ready else None
-
-    async def prepare(self, process: ProcessId, path: str, source: bytes | None = None) -> Program:
-        self.asked.append((process, path, source))
-        await self.pause()
-        found = self.at.get(path)
-        if found is None:
-            raise NoSuchFile(path, "there is no such file", "put it on the shelf")
-        return found
 
 
 class PuppetEnded(Exception):
