@@ -16,7 +16,7 @@ from kernel.address import Address, PackageId, ProcessId, ProcessIdParseError
 from kernel.errors import NoSuchFile, ProgramError
 from kernel.ports import Init
 from runtime.modules import Guard, ModuleSet, Unguarded, owned_builtins
-from runtime.package_code import PackageCode, compile_package, holds_code, is_component
+from runtime.package_code import PackageCode, can_be_module, compile_package, holds_code, is_component
 from sys_processes.devices import Disk, FileType
 
 INIT_FORM = "async def init(our: Address) -> None:"
@@ -168,6 +168,20 @@ def _locate(own_package: str, own_publisher: str, path: str) -> CodePath:
     return CodePath(f"/{package}/{parts[1]}", "/".join(parts[2:]))
 
 
+def _place_of_source(process: ProcessId, path: str) -> CodePath:
+    """Code that came in a message needs no file: where the path is none of a module (in E1 it is a number), the
+    code stands for a module of the process's own name.
+    """
+    try:
+        place = locate(process, path)
+    except NoSuchFile:
+        place = None
+    if place is not None and can_be_module(place.inner):
+        return place
+    # A dot would part the name of a module.
+    return locate(process, f"{process.process.replace('.', '_')}.py")
+
+
 @attrs.frozen
 class _Drive:
     code: PackageCode
@@ -197,7 +211,7 @@ class DiskPrograms:
 
     async def prepare(self, process: ProcessId, path: str, source: bytes | None = None) -> PythonProgram:
         """Also starts the code once, as no process, so that a module which does not import is refused here."""
-        place = locate(process, path)
+        place = locate(process, path) if source is None else _place_of_source(process, path)
         if source is None or is_component(source):
             drive = self._drives.get(place.root) or await self._read(place)
         else:

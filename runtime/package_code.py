@@ -83,6 +83,12 @@ def holds_code(path: str) -> bool:
     )
 
 
+def can_be_module(path: str) -> bool:
+    """Whether a module, or a component beside one, may lie at this path below the drive's folder."""
+    stem, extension = posixpath.splitext(path)
+    return extension in (".py", ".wasm") and holds_code(f"{stem}.py") and "." not in stem
+
+
 def module_name(path: str) -> str:
     """`rules/moves.py` is `rules.moves`, `rules/__init__.py` is `rules`, and `__init__.py` the package itself, `""`."""
     name = path.removesuffix(".py").replace("/", ".")

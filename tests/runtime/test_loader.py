@@ -305,6 +305,17 @@ async def test_given_source_needs_no_drive() -> None:
     assert await program.fresh()(OUR) == 4
 
 
+@pytest.mark.parametrize(
+    "handle", ["123456", "", "/", "../x.py", "x.txt", "ui/x.py", "a.b.py", "?:1/x/y", "\0"]
+)
+async def test_given_source_needs_no_path(handle: str) -> None:
+    """PROTOCOL 4.6: in E1 the handle is a number."""
+    loader = await programs({"model.py": "X = 3"})
+    process = ProcessId("che.ss", "chess", "nectar")
+    program = await loader.prepare(process, handle, f"from .model import X\n{INIT}return X".encode())
+    assert await program.fresh()(OUR) == 3
+
+
 async def test_ready_finds_what_was_prepared_until_it_is_forgotten() -> None:
     disk = await disk_with({"chess.py": INIT + "return 1"})
     loader = DiskPrograms(disk)

@@ -10,10 +10,22 @@ import trio
 
 from kernel.address import PackageId, ProcessId
 from kernel.kernel import BadNodeName
+from kernel.message import Payload
 from kernel.ports import Put
 from runtime.node import READY_SECONDS, PackageRefused
 from sys_processes.app_store.fields import PackageError
 from tests.support.sim_home import NotAnswered, SimHome, package
+
+ECHO = """
+from userland.process_lib import *
+
+async def init(our):
+    while True:
+        message = await await_message()
+        if message.ipc == b"crash":
+            raise ValueError
+        Response().ipc(message.ipc).send()
+"""
 
 # Answers with a word of its own, or does what it is told and answers with the result.
 ACTOR = """
@@ -55,6 +67,25 @@ TWO = ACTOR.replace('"one"', '"two"')
 QUIET = "async def init(our):\n    import trio\n    await trio.sleep_forever()\n"
 APP, OTHER = "app:app:me", "other:other:me"
 KEEPER = {"process_name": "keeper", "process_path": "/app.py", "on_exit": "Restart", "public": True}
+
+
+async def test_code_that_came_in_a_message_with_a_number_runs_again_after_a_crash_and_a_boot():
+    """PROTOCOL 4.6, E1: the handle is no path."""
+    made = ProcessId.from_str("made:made:me")
+    command = {
+        "id": str(made), "wasm_bytes_handle": 123456, "on_panic": "Restart", "initial_capabilities": [], "public": True
+    }  # fmt: skip
+    home = SimHome()
+    async with home.booted() as node:
+        for ipc in (json.dumps({"InitializeProcess": command}), json.dumps({"RunProcess": str(made)})):
+            answer = await node.ask("kernel:sys:nectar", ipc, Payload(None, ECHO.encode()))
+            assert "Error" not in answer, node.console.text
+        assert await node.ask(str(made), "hi") == "hi"
+        with pytest.raises(NotAnswered):
+            await node.ask(str(made), "crash")
+        assert await node.ask(str(made), "hi") == "hi"
+    async with home.booted() as node:
+        assert await node.ask(str(made), "hi") == "hi"
 
 
 # -- packages in
