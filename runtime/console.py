@@ -115,9 +115,7 @@ class LogConsole:
         write: Callable[[str], object] = write_to_stderr,
         recent: int = 1000,
     ) -> None:
-        """`folder` gets the files (none without it); `write` shows a line with its newline, and may block or
-        raise OSError.
-        """
+        """`folder` gets the files (none without it); `write` shows a line with its newline, and may block or raise."""
         self.verbosity = verbosity
         self.lost = 0
         self._format = _FORMATS[log_format]
@@ -171,8 +169,12 @@ class LogConsole:
             self._file.close()
 
     def _show(self, line: Line) -> None:
-        shown = self._format(line)
-        with suppress(OSError):
+        try:
+            shown = self._format(line)
+        except Exception as error:  # noqa: BLE001 - one line that cannot be shown must not end the log
+            text = f"<a line that cannot be shown: {type(error).__name__} for a {type(line.text).__name__}>"
+            shown = self._format(attrs.evolve(line, text=text))
+        with suppress(Exception):
             self._write(shown + "\n")
         if self._file is not None:
             self._file.handle(logging.makeLogRecord({"msg": shown}))

@@ -113,3 +113,37 @@ def test_a_stream_and_a_folder_that_fail_raise_nothing_and_are_tried_again(tmp_p
     console.close()
     assert [text.split()[-1] for text in written] == ["mend", "kept"]
     assert (folder / LOG_FILE).read_text("utf-8") == "".join(written)
+
+
+class Unprintable(str):
+    """No text although it is a str."""
+
+    __slots__ = ()
+
+    def encode(self, *_arguments: object) -> bytes:
+        raise ValueError
+
+
+@pytest.mark.parametrize("log_format", LogFormat)
+@pytest.mark.parametrize("bad", [None, 7, b"x", ["x"], Unprintable("x"), "\udc80\ud800"], ids=repr)
+def test_no_text_ends_the_log(tmp_path: Path, bad: str, log_format: LogFormat) -> None:
+    shown = io.StringIO()
+    console = LogConsole(log_format=log_format, folder=tmp_path, write=shown.write)
+    console.print(0, ALICE, bad)
+    console.print(0, ALICE, "the next one")
+    console.close()
+    first, second = (tmp_path / LOG_FILE).read_text("utf-8").splitlines()
+    assert str(ALICE) in first
+    assert "the next one" in second
+    assert (tmp_path / LOG_FILE).read_text("utf-8") == shown.getvalue()
+
+
+def test_a_stream_that_fails_costs_only_its_own_lines(tmp_path: Path) -> None:
+    def fail(text: str) -> None:
+        raise ValueError(text)
+
+    console = LogConsole(folder=tmp_path, write=fail)
+    console.print(0, ALICE, "one")
+    console.print(0, ALICE, "two")
+    console.close()
+    assert len((tmp_path / LOG_FILE).read_text("utf-8").splitlines()) == 2
