@@ -240,7 +240,7 @@ class PathTable:
         if not self._can_message(source):
             return (
                 f"http_server may not message {source.process}: add "
-                '"grant_messaging": ["http_server:sys:nectar"] to its entry in manifest.json, or make it public'
+                '"grant_capabilities": ["http_server:sys:nectar"] to its entry in manifest.json, or make it public'
             )
         if _BINDABLE.fullmatch(path) is None or "?" in path or "#" in path:
             return f"path {path[:200]!r} can never be requested; write it percent-encoded and without query"

@@ -214,7 +214,7 @@ def test_an_app_that_may_not_be_messaged_is_told_the_manifest_line() -> None:
         node.paths.bind(APP, Bind("/", False, False, False), None),
         node.paths.bind_socket(APP, WebSocketBind("/", False)),
     ):
-        assert '"grant_messaging": ["http_server:sys:nectar"]' in refusal(error)
+        assert '"grant_capabilities": ["http_server:sys:nectar"]' in refusal(error)
 
 
 def test_an_unsafe_process_id_cannot_be_served() -> None:

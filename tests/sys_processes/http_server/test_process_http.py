@@ -148,7 +148,7 @@ async def test_a_process_that_http_server_may_not_message_cannot_bind_and_is_tol
         await settle()
         refused = await app.ask(bind("/x"))
         assert isinstance(refused, PathBindError)
-        assert "grant_messaging" in refused.error
+        assert "grant_capabilities" in refused.error
 
 
 # -- who may

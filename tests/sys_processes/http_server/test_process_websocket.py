@@ -179,7 +179,7 @@ async def test_a_register_for_a_process_that_does_not_let_http_server_in_is_refu
         web.start(app, public=False)
         assert await refused_register(web, web.register_frame()) == REFUSED
         assert app.heard == []
-        assert "grant_messaging" in web.console.text
+        assert "grant_capabilities" in web.console.text
 
 
 async def test_an_encrypted_register_is_refused_unless_the_owner_allows_to_serve_it_plainly() -> None:
