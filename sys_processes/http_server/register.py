@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import attrs
 
-from kernel.address import Address, ProcessId
+from kernel.address import Address, PackageId, ProcessId
 from kernel.codec import Malformed
 from sys_processes.http_server.protocol import REGISTER, REGISTER_ON_BOUND
 
 RegisterFrame = bytes | str
 
+_SYSTEM = PackageId("sys", "nectar")
 _REGISTER_BYTES = 16 * 1024
 _NOT_ENCRYPTED = "encrypted channels are not offered; send encrypted: false or set ws.encrypted_plain_ok"
 
@@ -87,12 +88,14 @@ class RegisterRules:
         return Swallow()
 
     def _unreachable(self, target: ProcessId) -> str | None:
+        if target.package_id == _SYSTEM:
+            return f"{target} belongs to the node; clients register for processes of packages"
         if not self.is_running(target):
             return f"{target} does not run"
         if not self.can_message(Address(self.node, target)):
             return (
                 f"http_server may not message {target}: add "
-                '"grant_messaging": ["http_server:sys:nectar"] to its entry in manifest.json, or make it public'
+                '"grant_capabilities": ["http_server:sys:nectar"] to its entry in manifest.json, or make it public'
             )
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -99,7 +100,15 @@ def test_a_register_for_a_process_that_does_not_run_is_refused() -> None:
 def test_a_register_for_a_process_that_may_not_be_messaged_names_the_manifest_line() -> None:
     """C-125."""
     found = problem(rules().first_frame(frame(target_process=str(SILENT)), None))
-    assert '"grant_messaging": ["http_server:sys:nectar"]' in found
+    assert '"grant_capabilities": ["http_server:sys:nectar"]' in found
+
+
+@pytest.mark.parametrize("name", ["kernel", "vfs", "timer", "http_server"])
+def test_no_client_registers_for_a_process_of_the_node(name: str) -> None:
+    """It would get the frames of whoever has the cookie of a login, with http_server as their sender."""
+    raw = frame(target_process=f"{name}:sys:nectar")
+    everything = attrs.evolve(rules(), can_message=lambda address: True, is_running=lambda process: True)
+    assert "belongs to the node" in problem(everything.first_frame(raw, None))
 
 
 def test_a_stranger_without_a_token_learns_nothing_about_processes() -> None:
