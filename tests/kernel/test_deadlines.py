@@ -138,8 +138,8 @@ async def test_the_longest_time_limit_does_not_come():
         assert (await a.receive()).ipc == b"at last"
 
 
-async def test_a_time_limit_in_the_past_has_passed():
+async def test_a_time_limit_in_the_past_is_refused_at_the_call():
     async with kernel_node() as node:
         a, b = await node.puppets("a", "b")
-        with pytest.raises(SendError):
+        with pytest.raises(ValueError, match="from 0 up"):
             await a.ask(b, expects=-5)
