@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel.deadlines import Deadlines
-from kernel.message import Request, SendError
+from kernel.message import Request
 from tests.support.kernel_node import kernel_node
 
 
