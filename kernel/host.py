@@ -27,6 +27,7 @@ from kernel.mailbox import YIELD_EVERY, Mailbox, Returned
 from kernel.message import KernelMessage, Message, OnExit, Payload, Request, Response, SendError
 from kernel.parking import RUNNING, Sleep, make_sleep, park, sleep
 from kernel.process import Process, TaskState, Window
+from kernel.soundness import check_capabilities, check_request
 from kernel.syscalls import Outgoing
 
 if TYPE_CHECKING:
@@ -135,6 +136,7 @@ class Host:
         window: int | None = None,
     ) -> None:
         state = self._task()
+        check_request(target, request, context, payload)
         if window is not None:
             await self._wait_window(state, window)
         router = self._router
@@ -190,9 +192,15 @@ class Host:
         self._router.send_response(self._process, self._task(), response, payload)
 
     async def send_and_await_response(
-        self, target: Address, request: Request, payload: Payload | None = None
+        self,
+        target: Address,
+        request: Request,
+        payload: Payload | None = None,
+        *,
+        context: bytes | None = None,
     ) -> Message:
         state = self._task()
+        check_request(target, request, context, payload)
         if request.expects_response is None:
             raise ValueError("awaiting a response needs expects_response: the number of seconds to wait")
         process = self._process
@@ -200,7 +208,7 @@ class Host:
             raise SelfRequest(
                 f"{process.pid} would wait for itself for ever: send() the Request and receive it, or call a function"
             )
-        entry = self._router.send_request(process, state, target, request, None, payload, awaited=True)
+        entry = self._router.send_request(process, state, target, request, context, payload, awaited=True)
         assert entry is not None
         if entry.outcome is None:
             entry.task = state.task
@@ -299,6 +307,11 @@ class Host:
         return self._process.on_exit
 
     def print_to_terminal(self, verbosity: int, text: str) -> None:
+        if not isinstance(text, str) or not isinstance(verbosity, int):
+            raise TypeError(
+                f"print_to_terminal takes a verbosity from 0 to 3 and text, got {verbosity!r} and "
+                f"{type(text).__name__}; write print_to_terminal(0, str(value))"
+            )
         self._task()
         self._router.print(verbosity, self._process.address, text)
 
@@ -331,10 +344,12 @@ class Host:
 
     def attach_capability(self, capability: Capability) -> None:
         state = self._task()
+        check_capabilities([capability])
         state.attached = (*state.attached, capability)
 
     def save_capabilities(self, capabilities: Sequence[Capability]) -> None:
         self._task()
+        check_capabilities(capabilities)
         checked = [self._saveable(self._router.signing.real(capability)) for capability in capabilities]
         for capability, signature in checked:
             self._kernel.grants.grant(self._process, capability, signature)
@@ -353,6 +368,7 @@ class Host:
 
     def drop_capabilities(self, capabilities: Sequence[Capability]) -> None:
         self._task()
+        check_capabilities(capabilities)
         for capability in capabilities:
             self._kernel.grants.drop(self._process, capability)
 
@@ -384,6 +400,7 @@ class Host:
 
     def share_capability(self, to: ProcessId, capability: Capability) -> None:
         self._task()
+        check_capabilities([capability])
         wanted = self._router.signing.real(capability)
         unsigned = Capability(wanted.issuer, wanted.params)
         if not (unsigned.issuer == self._process.address or self._process.holdings.holds(unsigned)):

@@ -55,8 +55,11 @@ class _Alarm:
         self._call()
 
 
-def explain(error: BaseException) -> str:
-    """One line of valid Unicode: type, text, and the place that raised. Never raises itself."""
+def explain(error: BaseException, drive: str = "") -> str:
+    """One line of valid Unicode: type, text, and the place that raised, if possible one in a file below `drive`.
+
+    Never raises itself.
+    """
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     try:
@@ -64,7 +67,8 @@ def explain(error: BaseException) -> str:
     except BaseException:  # noqa: BLE001 - an actor's exception may fail to print itself, or worse
         text = f"<the text of {type(error).__name__} raises>"
     if not isinstance(error, ProgramError):
-        frames = extract_tb(error.__traceback__)
+        frames = list(extract_tb(error.__traceback__))
+        frames = [frame for frame in frames if frame.filename.startswith(drive)] or frames
         where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
         text = f"{type(error).__name__}: {text}{where}"
     return " ".join(text.encode(errors="backslashreplace").decode().splitlines())
@@ -209,7 +213,7 @@ class Lifecycle:
             if process.asked is None:
                 process.record_cause(ExitCause.CANCELLED)
             return
-        text = explain(error)
+        text = explain(error, f"/{process.pid.package}:{process.pid.publisher}/")
         process.record_cause(ExitCause.CRASH, text)
         self._router.print(0, process.address, f"crashed: {text}")
 

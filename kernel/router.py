@@ -36,6 +36,7 @@ from kernel.process import OpenRequest, Process, TaskState, Window
 from kernel.refusals import Refusal, exited, expired, no_carrier, no_such_process, not_running, overfull
 from kernel.routing import DECISIONS
 from kernel.signing import Signing
+from kernel.soundness import check_capabilities, check_request, check_response
 
 AnyMessage = TypeVar("AnyMessage", Request, Response)
 
@@ -85,7 +86,7 @@ class Router:
 
     # -- requests
 
-    def send_request(
+    def send_request(  # noqa: C901 - the common case of a send, in line because every message passes here
         self,
         sender: Process,
         state: TaskState,
@@ -103,6 +104,7 @@ class Router:
         `privileged` skips the messaging check: the kernel sends on the process's behalf. `window` counts the message
         until it is taken or comes back.
         """
+        check_request(target, request, context, payload)
         prompting = state.prompting
         expects = request.expects_response
         inherit = request.inherit
@@ -141,6 +143,8 @@ class Router:
         else:
             refusal = self._hand_to_carrier(sender, envelope, entry)
         if refusal is not None:
+            if node == OUR:
+                envelope.target = Address(self.node, target.process)
             self._refuse(sender, envelope, entry, refusal)
         return entry
 
@@ -267,11 +271,12 @@ class Router:
             raise AlreadyResponded(
                 f"the Request {prompting.id} of {prompting.source} was answered before; send a Request to say more"
             )
-        prompting.responded = True
+        check_response(response, payload)
         if payload is None and response.inherit:
             payload = state.payload
         if state.attached or response.capabilities:
             response = self._with_attached(sender, state, response)
+        prompting.responded = True
         target = prompting.rsvp or prompting.source
         envelope = KernelMessage(prompting.id, sender.address, target, None, response, payload)
         request = prompting.message
@@ -437,6 +442,7 @@ class Router:
 
     def _with_attached(self, sender: Process, state: TaskState, message: AnyMessage) -> AnyMessage:
         """With those of the attached capabilities that the sender may pass on, signed; they ride once."""
+        check_capabilities(message.capabilities)
         asked = (*state.attached, *message.capabilities)
         state.attached = ()
         return attrs.evolve(message, capabilities=self.signing.attachable(sender, asked))

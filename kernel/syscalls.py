@@ -79,7 +79,12 @@ class Syscalls(Protocol):
         """
 
     async def send_and_await_response(
-        self, target: Address, request: Request, payload: Payload | None = None
+        self,
+        target: Address,
+        request: Request,
+        payload: Payload | None = None,
+        *,
+        context: bytes | None = None,
     ) -> Message:
         """Waits for the answer to this Request only; everything else stays in the mailbox. `request.expects_response`
         must be set (ValueError). Raises `SendError` when it came back or its time is up, `SelfRequest` for oneself.
