@@ -94,9 +94,14 @@ class RecordingSyscalls:
         self._note("send_response", response, payload)
 
     async def send_and_await_response(
-        self, target: Address, request: Request, payload: Payload | None = None
+        self,
+        target: Address,
+        request: Request,
+        payload: Payload | None = None,
+        *,
+        context: bytes | None = None,
     ) -> Message:
-        self._note("send_and_await_response", target, request, None, payload)
+        self._note("send_and_await_response", target, request, context, payload)
         answer = self.answers.popleft()
         if isinstance(answer, SendError):
             raise answer

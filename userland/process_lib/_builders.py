@@ -20,6 +20,7 @@ from kernel.message import Request as RawRequest
 from kernel.message import Response as RawResponse
 from kernel.syscalls import Outgoing, current
 from userland.process_lib._aliases import with_aliases
+from userland.process_lib._payloads import check_payload
 
 Target: TypeAlias = Address | str | tuple[str, str, str, str] | tuple[str, ProcessId | str]
 Bytes: TypeAlias = bytes | bytearray | memoryview | str
@@ -81,13 +82,6 @@ def serialize(value: object) -> bytes:
     return dump(value)
 
 
-def _wrong_payload(payload: object) -> NoReturn:
-    raise TypeError(
-        f"payload takes a Payload or None, got {type(payload).__name__}; "
-        f'write .payload(Payload(bytes=..., mime="text/plain")) or .payload_bytes(...)'
-    )
-
-
 def _wrong_seconds(seconds: object) -> NoReturn:
     raise TypeError(
         f"a Request expects its response within whole seconds (an int from 0 up), got {seconds!r}"
@@ -134,17 +128,14 @@ class _Draft(ABC):
 
     def payload(self, payload: Payload | None) -> Self:
         """None means none; an empty frame or body is a Payload with `b""`."""
-        if payload is not None and not isinstance(payload, Payload):
-            _wrong_payload(payload)
+        check_payload(".payload", payload)
         new = self._copy()
         new._payload = payload
         return new
 
     def payload_mime(self, mime: str | None) -> Self:
         """Keeps the payload's bytes; makes an empty payload if there is none."""
-        new = self._copy()
-        new._payload = Payload(mime, b"" if self._payload is None else self._payload.bytes)
-        return new
+        return self.payload(Payload(mime, b"" if self._payload is None else self._payload.bytes))
 
     def payload_bytes(self, data: Bytes) -> Self:
         """Keeps the payload's mime type."""
@@ -314,8 +305,8 @@ class Request(_Draft):
         """
         if timeout.__class__ is not int or timeout < 0:
             _wrong_seconds(timeout)
-        target, raw, _, payload = self._build(timeout)
-        return current().send_and_await_response(target, raw, payload)
+        target, raw, context, payload = self._build(timeout)
+        return current().send_and_await_response(target, raw, payload, context=context)
 
     def __repr__(self) -> str:
         return f"<Request to {self._target} ipc={self._ipc!r:.60}>"

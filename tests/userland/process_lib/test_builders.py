@@ -239,13 +239,26 @@ def test_a_call_outside_an_actor_says_where_to_make_it():
         Request().target(ECHO).ipc(b"").send()
 
 
+async def test_an_awaited_response_brings_the_context_back():
+    """C-035, the library's half."""
+    with recording() as calls:
+        calls.answers.append(response_message(ECHO, calls.our, b""))
+        await Request().target(ECHO).ipc(b"x").context(b"c").send_and_await_response(1)
+    assert calls.sent() == [(ECHO, RawRequest(expects_response=1, ipc=b"x"), b"c", None)]
+
+
 @pytest.mark.parametrize(
     ("mistake", "hint"),
     [
         (lambda: Request().ipc({"a": 1}), r"\.try_ipc\(value\)"),  # type: ignore[arg-type]
         (lambda: Request().context(3), r"\.try_context\(value\)"),  # type: ignore[arg-type]
         (lambda: Request().payload_bytes(None), r"\.try_payload_bytes\(value\)"),  # type: ignore[arg-type]
-        (lambda: Request().payload(b"x"), r"\.payload_bytes"),  # type: ignore[arg-type]
+        (lambda: Request().payload(b"x"), r"write Payload\(bytes=b"),  # type: ignore[arg-type]
+        (lambda: Request().payload(Payload(b"x")), r"bytes as its mime type; write Payload\(bytes=b"),  # type: ignore[arg-type]
+        (lambda: Request().payload(Payload(bytes="x")), r"text\.encode\(\)"),  # type: ignore[arg-type]
+        (lambda: Request().payload(Payload(bytes=bytearray())), r"bytes\(value\)"),  # type: ignore[arg-type]
+        (lambda: Response().payload(Payload(mime=5)), "mime type is text or None"),  # type: ignore[arg-type]
+        (lambda: Response().payload_mime(b"x"), "bytes as its mime type"),  # type: ignore[arg-type]
         (lambda: Request().expects_response(0.5), "whole seconds"),  # type: ignore[arg-type]
         (lambda: Request().expects_response(-1), "whole seconds"),
         (lambda: Request().expects_response(True), "whole seconds"),

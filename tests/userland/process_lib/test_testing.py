@@ -378,3 +378,22 @@ async def test_the_same_calls_are_awaited_inside_trio():
         assert (await actor.send(b"hi", expects_response=5)).ipc == b"hi"
         await actor.advance(5)
         assert actor.is_running
+
+
+def test_a_context_comes_back_with_the_awaited_response_and_with_its_error():
+    """C-035, on the real kernel."""
+    heard = []
+
+    async def asker(our):
+        await await_message()
+        echo_request = Request().ipc(b"x").context(b"c")
+        heard.append((await echo_request.target("our@echo:echo:nectar").send_and_await_response(1)).context)
+        try:
+            await echo_request.target("our@nobody:echo:nectar").send_and_await_response(1)
+        except SendError as error:
+            heard.append(error.context)
+
+    with ActorTest(asker) as actor:
+        actor.on("our@echo:echo:nectar", "y")
+        actor.send("go")
+    assert heard == [b"c", b"c"]
