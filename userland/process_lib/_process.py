@@ -11,13 +11,12 @@ from kernel.errors import StateError
 from kernel.jsontext import dump
 from kernel.message import Message, Payload
 from kernel.message import OnExit as RawOnExit
-from kernel.message import Request as RawRequest
-from kernel.message import Response as RawResponse
-from kernel.syscalls import Outgoing, current
+from kernel.syscalls import current
 from userland.process_lib._aliases import add_aliases
-from userland.process_lib._builders import Request, Response, Target, to_address
+from userland.process_lib._builders import Request, Target
 from userland.process_lib._capabilities import Process
 from userland.process_lib._on_exit import raw_on_exit
+from userland.process_lib._outgoing import AnyRequest, AnyResponse, answer, outgoing
 
 if TYPE_CHECKING:
     import random as random_module
@@ -26,6 +25,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 Capabilities: TypeAlias = str | Iterable[Capability | Process] | None
+OneRequest: TypeAlias = Request | tuple[Target, AnyRequest, bytes | None, Payload | None]
 Grants: TypeAlias = Iterable[Process | tuple[ProcessId | str, str]]
 
 
@@ -53,48 +53,43 @@ async def await_next_message_body() -> bytes:
     return (await current().receive()).ipc
 
 
-def _no_builder(value: object, call: str) -> None:
-    if isinstance(value, Request | Response):
-        kind = type(value).__name__
-        raise TypeError(f"{call} takes the raw wit.{kind}; the builder sends itself: {kind}()....send()")
-
-
 def send_request(
-    target: Target, request: RawRequest, context: bytes | None = None, payload: Payload | None = None
+    target: Target, request: AnyRequest, context: bytes | None = None, payload: Payload | None = None
 ) -> None:
-    """Raw: `request` is a `wit.Request`. What cannot be delivered comes back through `await_message`."""
-    _no_builder(request, "send_request")
-    current().send_request(to_address(target), request, context, payload)
+    """Send a builder or a `wit.Request`; a context or payload given here wins over the builder's.
+
+    What cannot be delivered comes back through `await_message`. Raises `BuildError`.
+    """
+    current().send_request(*outgoing("send_request", target, request, context, payload))
 
 
-def send_requests(requests: Iterable[Outgoing | Request]) -> None:
-    """`send_request` for each `(target, wit.Request, context, payload)` or builder, in order. Raises `BuildError`."""
+def send_requests(requests: Iterable[OneRequest]) -> None:
+    """`send_request` for each `(target, request, context, payload)` or builder with a target, in order.
+
+    Raises `BuildError`; then none was sent.
+    """
     current().send_requests(
-        [each.build() if isinstance(each, Request) else _parsed(each) for each in requests]
+        [each.build() if isinstance(each, Request) else outgoing("send_requests", *each) for each in requests]
     )
 
 
-def _parsed(outgoing: Outgoing) -> Outgoing:
-    target, request, context, payload = outgoing
-    _no_builder(request, "send_requests")
-    return to_address(target), request, context, payload
+def send_response(response: AnyResponse, payload: Payload | None = None) -> None:
+    """Answer the prompting message with a builder or a `wit.Response`; a payload given here wins.
 
-
-def send_response(response: RawResponse, payload: Payload | None = None) -> None:
-    """Raw: `response` is a `wit.Response`. Raises `NoPromptingMessage`, `AlreadyResponded`."""
-    _no_builder(response, "send_response")
-    current().send_response(response, payload)
+    Raises `BuildError`, `NoPromptingMessage`, `AlreadyResponded`.
+    """
+    current().send_response(*answer("send_response", response, payload))
 
 
 async def send_and_await_response(
-    target: Target, request: RawRequest, payload: Payload | None = None
+    target: Target, request: AnyRequest, payload: Payload | None = None
 ) -> tuple[Address, Message]:
-    """Raw: `request` is a `wit.Request` with `expects_response`; gives the answer with its source.
+    """Send a builder or a `wit.Request` that has `expects_response`; gives the answer with its source.
 
-    Raises ValueError without `expects_response`, `SendError`, `SelfRequest` for oneself.
+    Raises ValueError without `expects_response`, `SendError`, `SelfRequest` for oneself, `BuildError`.
     """
-    _no_builder(request, "send_and_await_response")
-    message = await current().send_and_await_response(to_address(target), request, payload)
+    address, raw, context, payload = outgoing("send_and_await_response", target, request, None, payload)
+    message = await current().send_and_await_response(address, raw, payload, context=context)
     return message.source, message
 
 
@@ -200,7 +195,7 @@ def _granted(entry: Process | tuple[ProcessId | str, str]) -> ProcessId | tuple[
 async def spawn(
     name: str | None,
     path: str,
-    on_exit: RawOnExit,
+    on_exit: RawOnExit | str,
     request_capabilities: Capabilities = (),
     grant_capabilities: Grants | bool = (),
     public: bool = False,
@@ -211,7 +206,7 @@ async def spawn(
     or "All", or None. `grant_capabilities`, issued by the child: a process id for messaging, or
     `(id, params)`.
     The seed's five arguments `(name, path, on_exit, capabilities, public)` are understood, too.
-    Raises `SpawnError`.
+    Raises `SpawnError`, and TypeError for a policy that is none.
     """
     if isinstance(grant_capabilities, bool):
         public, grant_capabilities = grant_capabilities, []

@@ -31,6 +31,44 @@ def test_entries_are_builders_or_raw():
         OnExit.requests([Request().ipc(b"to nobody")])
 
 
+@pytest.mark.parametrize(
+    "entry",
+    [
+        (ECHO, Request().ipc(b"bye").payload_bytes(b"p"), None),
+        ("fake.dev@echo:echo:nectar", Request().ipc(b"bye").payload_bytes(b"other"), Payload(None, b"p")),
+        (("fake.dev", "echo", "echo", "nectar"), RawRequest(ipc=b"bye"), Payload(None, b"p")),
+    ],
+)
+def test_an_entry_may_hold_a_builder_and_any_form_of_a_target(entry):
+    with recording() as calls:
+        OnExit.requests([entry]).set()
+        assert calls.on_exit == RawOnExit.requests([ENTRY])
+        set_on_exit(RawOnExit.requests([entry]))
+        assert calls.on_exit == RawOnExit.requests([ENTRY])
+
+
+@pytest.mark.parametrize(
+    "entry", [(ECHO, RawRequest()), (ECHO, b"bye", None), ECHO, (ECHO, RawRequest(), b"p")]
+)
+def test_what_is_no_entry_is_refused_at_once(entry):
+    with pytest.raises(TypeError, match=r"OnExit\.requests"):
+        OnExit.requests([entry])
+
+
+def test_the_words_of_the_first_era_are_policies():
+    with recording() as calls:
+        set_on_exit("Restart")
+        assert calls.on_exit == RawOnExit.restart()
+        set_on_exit("None")
+        assert calls.on_exit == RawOnExit.none()
+
+
+@pytest.mark.parametrize("policy", [None, "Requests", "restart", OnExit.restart])
+def test_what_is_no_policy_is_refused(policy):
+    with recording(), pytest.raises(TypeError, match=r"OnExit\.restart\(\)"):
+        set_on_exit(policy)
+
+
 def test_an_added_request_is_in_the_new_value_only():
     """F-41."""
     one = OnExit.requests([ENTRY])

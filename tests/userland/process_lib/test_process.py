@@ -20,9 +20,10 @@ from kernel.message import Request as RawRequest
 from kernel.message import Response as RawResponse
 from tests.support.recording_syscalls import recording, request_message, response_message
 from userland import process_lib
-from userland.process_lib import OnExit, Request, Response
+from userland.process_lib import BuildError, OnExit, Request, Response
 
 ECHO = Address.from_str("fake.dev@echo:echo:nectar")
+MESSAGING = Capability.messaging(ECHO)
 
 
 async def test_receive_gives_the_message_with_its_source():
@@ -73,17 +74,60 @@ async def test_the_raw_calls_take_any_form_of_a_target():
     assert ("send_response", (RawResponse(ipc=b"r"), None)) in calls.calls
 
 
-async def test_a_builder_given_to_a_raw_call_is_told_to_send_itself():
-    builder = Request().target(ECHO).ipc(b"")
+async def test_the_raw_calls_take_builders_with_all_that_they_hold():
+    """PROTOCOL 5.1."""
+    builder = (
+        Request()
+        .ipc(b"x")
+        .expects_response(3)
+        .context(b"c")
+        .metadata("m")
+        .payload_bytes(b"p")
+        .capabilities([MESSAGING])
+    )
+    raw = RawRequest(False, 3, b"x", "m", (MESSAGING,))
+    payload = Payload(None, b"p")
     with recording() as calls:
-        with pytest.raises(TypeError, match=r"raw wit\.Request.*send\(\)"):
-            process_lib.send_request(ECHO, builder)  # type: ignore[arg-type]
-        with pytest.raises(TypeError, match=r"raw wit\.Response"):
-            process_lib.send_response(Response().ipc(b""))  # type: ignore[arg-type]
-        with pytest.raises(TypeError, match=r"raw wit\.Request"):
-            await process_lib.send_and_await_response(ECHO, builder)  # type: ignore[arg-type]
-        with pytest.raises(TypeError, match=r"raw wit\.Request"):
-            process_lib.send_requests([(ECHO, builder, None, None)])  # type: ignore[list-item]
+        calls.answers.append(response_message(ECHO, calls.our, b"y"))
+        process_lib.send_request(ECHO, builder)
+        process_lib.send_requests([(ECHO, builder, None, None), builder.target(ECHO)])
+        await process_lib.send_and_await_response("fake.dev@echo:echo:nectar", builder)
+        process_lib.send_response(Response().ipc(b"r").payload(payload))
+    assert calls.sent() == [(ECHO, raw, b"c", payload)] * 4
+    assert calls.calls[-1] == ("send_response", (RawResponse(ipc=b"r"), payload))
+
+
+async def test_what_is_given_beside_a_builder_wins():
+    other = Address.from_str("fake.dev@other:echo:nectar")
+    builder = Request().target(other).ipc(b"x").expects_response(3).context(b"c").payload_bytes(b"p")
+    raw, payload = RawRequest(expects_response=3, ipc=b"x"), Payload(None, b"q")
+    with recording() as calls:
+        calls.answers.append(response_message(ECHO, calls.our, b"y"))
+        process_lib.send_request(ECHO, builder, b"d", payload)
+        process_lib.send_requests([(ECHO, builder, b"d", payload)])
+        await process_lib.send_and_await_response(ECHO, builder, payload)
+        process_lib.send_response(Response().ipc(b"r").payload_bytes(b"p"), payload)
+    assert calls.sent() == [
+        (ECHO, raw, b"d", payload),
+        (ECHO, raw, b"d", payload),
+        (ECHO, raw, b"c", payload),
+    ]
+    assert calls.calls[-1] == ("send_response", (RawResponse(ipc=b"r"), payload))
+
+
+async def test_a_raw_call_refuses_what_is_no_message_or_no_payload():
+    raw = RawRequest(ipc=b"x", expects_response=1)
+    with recording() as calls:
+        with pytest.raises(TypeError, match="send_request takes a Request"):
+            process_lib.send_request(ECHO, Response().ipc(b""))  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="send_response takes a Response"):
+            process_lib.send_response(b"r")  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="send_and_await_response takes a Payload"):
+            await process_lib.send_and_await_response(ECHO, raw, b"p")  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match=r"text; write Payload\(bytes=text\.encode\(\)\)"):
+            process_lib.send_request(ECHO, raw, None, Payload(bytes="p"))  # type: ignore[arg-type]
+        with pytest.raises(BuildError):
+            process_lib.send_requests([(ECHO, raw, None, None), Request().ipc(b"to nobody")])
     assert calls.calls == []
 
 
@@ -119,9 +163,6 @@ async def test_a_state_that_does_not_parse_is_never_taken_for_none():
 async def test_a_state_must_be_bytes():
     with recording(), pytest.raises(TypeError, match=r"json\.dumps"):
         await process_lib.set_state({"a": 1})  # type: ignore[arg-type]
-
-
-MESSAGING = Capability.messaging(ECHO)
 
 
 @pytest.mark.parametrize(
