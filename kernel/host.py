@@ -27,7 +27,7 @@ from kernel.mailbox import YIELD_EVERY, Mailbox, Returned
 from kernel.message import KernelMessage, Message, OnExit, Payload, Request, Response, SendError
 from kernel.parking import RUNNING, Sleep, make_sleep, park, sleep
 from kernel.process import Process, TaskState, Window
-from kernel.soundness import check_capabilities, check_request
+from kernel.soundness import check_capabilities, check_request, check_response
 from kernel.syscalls import Outgoing
 
 if TYPE_CHECKING:
@@ -120,7 +120,9 @@ class Host:
     def send_request(
         self, target: Address, request: Request, context: bytes | None = None, payload: Payload | None = None
     ) -> None:
-        self._router.send_request(self._process, self._task(), target, request, context, payload)
+        state = self._task()
+        check_request(target, request, context, payload)
+        self._router.send_request(self._process, state, target, request, context, payload)
 
     def send_requests(self, requests: Sequence[Outgoing]) -> None:
         for target, request, context, payload in requests:
@@ -189,7 +191,9 @@ class Host:
             await park(window.left)
 
     def send_response(self, response: Response, payload: Payload | None = None) -> None:
-        self._router.send_response(self._process, self._task(), response, payload)
+        state = self._task()
+        check_response(response, payload)
+        self._router.send_response(self._process, state, response, payload)
 
     async def send_and_await_response(
         self,

@@ -36,7 +36,6 @@ from kernel.process import OpenRequest, Process, TaskState, Window
 from kernel.refusals import Refusal, exited, expired, no_carrier, no_such_process, not_running, overfull
 from kernel.routing import DECISIONS
 from kernel.signing import Signing
-from kernel.soundness import check_capabilities, check_request, check_response
 
 AnyMessage = TypeVar("AnyMessage", Request, Response)
 
@@ -104,7 +103,6 @@ class Router:
         `privileged` skips the messaging check: the kernel sends on the process's behalf. `window` counts the message
         until it is taken or comes back.
         """
-        check_request(target, request, context, payload)
         prompting = state.prompting
         expects = request.expects_response
         inherit = request.inherit
@@ -183,12 +181,19 @@ class Router:
         if not receiver.mailbox.offer(envelope):
             return overfull(receiver, envelope.size)
         if entry is None and envelope.rsvp is not None:
-            entry = self.open.get(envelope.id)  # a relay: whoever asked now waits for this receiver
+            entry = self._relayed(envelope)
         if entry is not None:
             self._hold(entry, receiver)
         if self.observer is not None:
             self.notify(EventKind.APPENDED, receiver.pid, envelope)
         return None
+
+    def _relayed(self, envelope: KernelMessage) -> OpenRequest | None:
+        """The open request that a relay carries on: whoever asked now waits for its receiver. An id alone proves nothing,
+        because other nodes choose theirs.
+        """
+        entry = self.open.get(envelope.id)
+        return entry if entry is not None and entry.owner.address == envelope.rsvp else None
 
     @staticmethod
     def _hold(entry: OpenRequest, holder: Process) -> None:
@@ -271,7 +276,6 @@ class Router:
             raise AlreadyResponded(
                 f"the Request {prompting.id} of {prompting.source} was answered before; send a Request to say more"
             )
-        check_response(response, payload)
         if payload is None and response.inherit:
             payload = state.payload
         if state.attached or response.capabilities:
@@ -442,7 +446,6 @@ class Router:
 
     def _with_attached(self, sender: Process, state: TaskState, message: AnyMessage) -> AnyMessage:
         """With those of the attached capabilities that the sender may pass on, signed; they ride once."""
-        check_capabilities(message.capabilities)
         asked = (*state.attached, *message.capabilities)
         state.attached = ()
         return attrs.evolve(message, capabilities=self.signing.attachable(sender, asked))

@@ -45,7 +45,3 @@ DECISIONS = (
     _ASK_UNPROMPTED,  # 6
     _ASK,  # 7
 )
-
-
-def decide(*, inherit: bool, expects: bool, prompted: bool) -> Decision:
-    return DECISIONS[inherit * 4 + expects * 2 + prompted]

@@ -26,6 +26,8 @@ def check_message(message: Request | Response, payload: Payload | None) -> None:
         or (message.metadata is not None and message.metadata.__class__ is not str)
     ):
         _refuse_message(message)
+    if message.capabilities:
+        check_capabilities(message.capabilities)
     if payload is not None and (
         payload.__class__ is not Payload
         or payload.bytes.__class__ is not bytes
