@@ -189,8 +189,9 @@ class Router:
         return None
 
     def _relayed(self, envelope: KernelMessage) -> OpenRequest | None:
-        """The open request that a relay carries on: whoever asked now waits for its receiver. An id alone proves nothing,
-        because other nodes choose theirs.
+        """The open request that a relay carries on: whoever asked now waits for its receiver.
+
+        An id alone proves nothing, because other nodes choose theirs.
         """
         entry = self.open.get(envelope.id)
         return entry if entry is not None and entry.owner.address == envelope.rsvp else None
