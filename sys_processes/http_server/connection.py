@@ -52,6 +52,9 @@ class Site(Protocol):
     def failed(self, head: RequestHead, error: Exception) -> None:
         """A call of this site raised."""
 
+    def not_understood(self, peer: str | None, problem: str) -> None:
+        """A client sent what is no request, and its connection ends."""
+
 
 class _Phase(enum.Enum):
     IDLE = "idle"
@@ -148,6 +151,7 @@ class Conversation:
             try:
                 return await self._requests()
             except BadRequest as bad:
+                self._site.not_understood(self._stream.peer, bad.problem)
                 refusal = text_reply(bad.status, bad.problem, bad.headers)
             except _Refused as refused:
                 refusal = refused.reply

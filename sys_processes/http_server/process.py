@@ -17,6 +17,7 @@ from sys_processes.devices import ByteStream
 from sys_processes.http_server.actions import answer, perform
 from sys_processes.http_server.bindings import PathTable
 from sys_processes.http_server.channels import PROCESS_REFUSES, TOO_BIG, Channels
+from sys_processes.http_server.complaints import Complaints, Kind
 from sys_processes.http_server.connection import Conversation, serve_connection
 from sys_processes.http_server.door import Door
 from sys_processes.http_server.http1 import RequestHead
@@ -56,8 +57,9 @@ class _Server:
             is_running=node.is_running,
             encrypted_plain_ok=door.settings.encrypted_plain_ok,
         )
-        self._pages = Pages(door, paths, our.node)
-        self._sockets = Sockets(door, paths, self._channels, owed, rules)
+        self._complaints = Complaints()
+        self._pages = Pages(door, paths, our.node, self._complain)
+        self._sockets = Sockets(door, paths, self._channels, owed, rules, self._complain)
 
     # -- what processes ask
 
@@ -165,6 +167,13 @@ class _Server:
 
     def failed(self, head: RequestHead, error: Exception) -> None:
         current().print_to_terminal(0, f"{head.method} {head.path} failed: {error!r}")
+
+    def not_understood(self, peer: str | None, problem: str) -> None:
+        self._complain(Kind.REQUEST, f"a bad request of {peer}: {problem}")
+
+    def _complain(self, kind: Kind, text: str) -> None:
+        for line in self._complaints.lines(kind, text, trio.current_time()):
+            current().print_to_terminal(0, line)
 
 
 def make(door: Door) -> Init:

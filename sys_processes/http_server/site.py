@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import assert_never
 
 import attrs
@@ -23,6 +24,7 @@ from sys_processes.http_server.access import (
 )
 from sys_processes.http_server.bindings import Fixed, Gone, HttpBinding, PathTable
 from sys_processes.http_server.calls import Answers, BadQuery, incoming, static_reply
+from sys_processes.http_server.complaints import Kind
 from sys_processes.http_server.door import Door
 from sys_processes.http_server.http1 import RequestHead
 from sys_processes.http_server.protocol import METADATA_HTTP, REQUEST
@@ -45,9 +47,12 @@ class _Call:
 
 
 class Pages:
-    """The HTTP half of the server, one for all connections."""
+    """The HTTP half of the server, one for all connections. `complain` takes what clients and processes do wrong."""
 
-    def __init__(self, door: Door, paths: PathTable, node: str) -> None:
+    def __init__(
+        self, door: Door, paths: PathTable, node: str, complain: Callable[[Kind, str], None]
+    ) -> None:
+        self._complain = complain
         self._door = door
         self._paths = paths
         self._node = node
@@ -136,6 +141,9 @@ class Pages:
             case SendToLogin(location):
                 return HttpReply(307, [("location", location)])
             case ShowLogin():
+                self._complain(
+                    Kind.LOGIN, f"{head.method} {head.path} of {head.peer} needs the cookie of a login"
+                )
                 return pages.login_page(self._node, 401)
 
     # -- a process
@@ -169,7 +177,13 @@ class Pages:
         if message is None:
             return pages.refusal(head, 408, f"{process} did not answer in time")
         reply = self._answers.reply(message.ipc, message.payload())
-        return reply or pages.refusal(head, 500, f"{process} gave no valid answer")
+        if reply is None:
+            self._complain(
+                Kind.ANSWER,
+                f"{process} gave no valid HttpResponse to {head.method} {head.path}: {message.ipc[:80]!r}",
+            )
+            return pages.refusal(head, 500, f"{process} gave no valid answer")
+        return reply
 
     async def _answer_of(self, head: RequestHead, body: bytes, call: _Call) -> Message | None:
         """None when the time is up. Raises `SendError`."""
@@ -208,6 +222,7 @@ class Pages:
                 return login.too_many_attempts(wait)
             if not await self._door.check_password(password):
                 self._limiter.failed(node.now())
+                self._complain(Kind.LOGIN, f"{head.peer} tried to log in with a wrong password")
                 return login.login_error(401, login.WRONG_PASSWORD)
         tokens = self._door.tokens
         cookie = tokens.set_cookie(tokens.issue(node.now()), secure=outer_scheme(head) == "https")
@@ -218,7 +233,10 @@ class Pages:
         refused = rpc.check_call(
             head, self.session(head), door.rpc_token, self._trusted, open_to_all=door.settings.rpc_open
         )
-        return None if refused is None else rpc.rpc_error(refused.status, refused.reason)
+        if refused is None:
+            return None
+        self._complain(Kind.LOGIN, f"refused an RPC of {head.peer}: {refused.status}, {refused.reason}")
+        return rpc.rpc_error(refused.status, refused.reason)
 
     async def _inject(self, head: RequestHead, body: bytes) -> HttpReply:
         try:

@@ -7,6 +7,7 @@ in order. The other writes what the process pushes. The table of channels decide
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 
 import trio
 
@@ -28,6 +29,7 @@ from sys_processes.http_server.channels import (
     Frame,
     Seat,
 )
+from sys_processes.http_server.complaints import Kind
 from sys_processes.http_server.door import Door
 from sys_processes.http_server.http1 import RequestHead
 from sys_processes.http_server.protocol import (
@@ -168,11 +170,20 @@ class _Writer:
 
 
 class Sockets:
-    """One for all connections. `owed` is what the table of channels calls with the ends it decides."""
+    """One for all connections. `owed` is what the table of channels calls with the ends it decides; `complain` takes
+    what clients do wrong.
+    """
 
     def __init__(
-        self, door: Door, paths: PathTable, channels: Channels, owed: Owed, rules: RegisterRules
+        self,
+        door: Door,
+        paths: PathTable,
+        channels: Channels,
+        owed: Owed,
+        rules: RegisterRules,
+        complain: Callable[[Kind, str], None],
     ) -> None:
+        self._complain = complain
         self._door = door
         self._paths = paths
         self._channels = channels
@@ -185,9 +196,13 @@ class Sockets:
     def decide(self, head: RequestHead, session: Session) -> HttpReply | Accept:
         """On a well-formed upgrade."""
         verdict = check_upgrade(head, self._paths.socket_route(head.path), session, self._trusted)
-        return (
-            pages.refusal(head, verdict.status, verdict.reason) if isinstance(verdict, Refuse) else Accept()
+        if not isinstance(verdict, Refuse):
+            return Accept()
+        self._complain(
+            Kind.UPGRADE,
+            f"refused {head.peer} a WebSocket at {head.path}: {verdict.status}, {verdict.reason}",
         )
+        return pages.refusal(head, verdict.status, verdict.reason)
 
     def shut_down(self) -> None:
         """End all sockets, those that have no channel yet too."""
@@ -214,6 +229,10 @@ class Sockets:
                         await self._serve(socket, seat, target, "/", bound=False)
         finally:
             seat.leave()
+            if socket.fault is not None:
+                self._complain(
+                    Kind.FRAME, f"closed the WebSocket of {head.peer} at {head.path}: {socket.fault}"
+                )
 
     async def _registered(self, socket: Socket, only: ProcessId | None) -> ProcessId | None:
         """The process the client registers for; None when it does not in time, or may not: the socket is closed."""
@@ -225,7 +244,7 @@ class Sockets:
                 del self._registering[time]
             if not isinstance(decision, RefuseRegister):
                 return decision.target
-            current().print_to_terminal(1, f"refused a register: {decision.problem}")
+            self._complain(Kind.REGISTER, f"refused a register: {decision.problem}")
         ending = SHUTDOWN if self._shut_down else NOT_REGISTERED
         await socket.close(ending.code, ending.reason)
         return None
@@ -280,7 +299,7 @@ class Sockets:
                 case Swallow():
                     message = await socket.receive()
                 case RefuseRegister(problem):
-                    node.print_to_terminal(1, f"refused a register: {problem}")
+                    self._complain(Kind.REGISTER, f"refused a register: {problem}")
                     self._channels.end(channel, NOT_REGISTERED)
                     await trio.sleep_forever()
                 case Deliver():

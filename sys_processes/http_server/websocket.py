@@ -51,6 +51,9 @@ class SocketClosed(Exception):
 class _Connection(WebSocketConnection):
     """trio-websocket's connection; what it overrides is listed in `_OVERRIDDEN`."""
 
+    fault: str | None = None
+    """Why it was closed, where that is the client's fault."""
+
     def __init__(self, stream: ReplayStream, queue: MessageQueue, limits: Limits) -> None:
         super().__init__(
             stream, wsproto.WSConnection(wsproto.ConnectionType.SERVER), receive_buffer_size=READ_BYTES
@@ -126,6 +129,7 @@ class _Connection(WebSocketConnection):
     async def close_for(self, code: int, reason: str) -> None:
         """Close for a fault of the client, which gets the time to read why."""
         self._close_reason = CloseReason(code, reason)
+        self.fault = f"{code} {reason}"
         self._replay.linger = True
         self.queue.end()
         await self._send(CloseConnection(code=code, reason=reason))
@@ -227,6 +231,11 @@ class Socket:
         True with `unsent` means: call `flush` before long.
         """
         return self._connection.try_transmit(_TEXT if text else _BINARY, payload)
+
+    @property
+    def fault(self) -> str | None:
+        """The code and reason of a close that is the client's fault."""
+        return self._connection.fault
 
     @property
     def unsent(self) -> bool:

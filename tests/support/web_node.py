@@ -94,6 +94,10 @@ class WebNode:
     async def kill(self, name: str = APP) -> None:
         await self.node.kernel.kill(ProcessId.from_str(name))
 
+    def logged(self) -> str:
+        """What a node shows that was told nothing about its log."""
+        return "\n".join(line.text for line in self.console.recent() if line.verbosity == 0)
+
     # -- clients
 
     def connect(self, peer: str | None = None) -> MemoryStream:

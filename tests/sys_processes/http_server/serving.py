@@ -34,6 +34,7 @@ class EchoSite:
     socket: Callable[[Socket], Awaitable[None]] | None = None
     requests: list[str] = attrs.Factory(list)
     failures: list[Exception] = attrs.Factory(list)
+    problems: list[str] = attrs.Factory(list)
     closes: list[SocketClosed] = attrs.Factory(list)
 
     def max_body(self, head: RequestHead) -> int | HttpReply:
@@ -61,6 +62,9 @@ class EchoSite:
                     await socket.send_binary(message)
         except SocketClosed as closed:
             self.closes.append(closed)
+
+    def not_understood(self, peer: str | None, problem: str) -> None:
+        self.problems.append(problem)
 
     def failed(self, head: RequestHead, error: Exception) -> None:
         self.failures.append(error)

@@ -11,6 +11,7 @@ import trio
 
 from runtime.sim.listener import MemoryListener
 from runtime.sim.stream import MemoryStream
+from sys_processes.http_server.complaints import LINES
 from sys_processes.http_server.protocol import Bind, IncomingHttpRequest, WebSocketPush, WsMessageType
 from sys_processes.http_server.settings import HttpSettings
 from tests.support.web_app import App, push
@@ -77,8 +78,19 @@ async def test_what_is_no_request_is_refused_and_the_connection_closed(sent: byt
         reply = await client.reply()
         assert reply.status in {status, 431}
         assert await client.rest() == b""
+        assert "a bad request of 127.0.0.1:5000: " in web.logged()
         await client.close()
         assert app.heard == []
+
+
+async def test_a_flood_of_bad_requests_does_not_fill_the_log() -> None:
+    async with unharmed() as (web, _app):
+        for _ in range(200):
+            client = web.client()
+            await client.send(b"GET\r\n\r\n")
+            assert (await client.reply()).status == 400
+            await client.close()
+        assert web.logged().count("a bad request of") == LINES
 
 
 async def ignoring(call: Callable[[bytes], Awaitable[None]], data: bytes) -> None:
@@ -276,6 +288,7 @@ async def test_a_frame_that_breaks_the_rules_ends_its_socket_with_the_code_that_
         assert (await socket.ended()).code == code
         await settle()
         assert len(app.closed()) == registered
+        assert f"closed the WebSocket of 127.0.0.1:5000 at /: {code}" in web.logged()
 
 
 async def test_a_flood_of_pings_and_of_empty_pieces_is_survived() -> None:

@@ -267,6 +267,7 @@ async def test_an_answer_that_is_none_gives_500(ipc: bytes) -> None:
 
         await web.started(Odd(), APP, bind("/x"))
         assert await timed(web) == (500, 0)
+        assert f"{APP} gave no valid HttpResponse to GET {PATH}: {ipc!r}" in web.logged()
 
 
 async def test_the_payloads_mime_is_used_when_the_process_gives_no_content_type() -> None:

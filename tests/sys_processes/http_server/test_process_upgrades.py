@@ -52,6 +52,7 @@ async def test_a_bound_path_wants_its_cookie() -> None:
         assert await refusal(web, ROOT) == 401
         assert await refusal(web, ROOT, cookie="nectar-auth_alice.uq=e30.e30.e30") == 401
         assert await refusal(web, f"/{APP}/other") == 404
+        assert f"refused 127.0.0.1:5000 a WebSocket at /{APP}/other: 404" in web.logged()
         await web.websocket(f"/{APP}/open")
         await settle()
         assert [opened.path for opened in app.opened()] == ["/open"]

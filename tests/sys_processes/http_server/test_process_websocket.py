@@ -128,7 +128,7 @@ async def test_a_first_frame_that_is_no_valid_register_closes_the_socket_unheard
         app = await web.started(App())
         assert await refused_register(web, change(web)) == REFUSED
         assert app.heard == []
-        assert "refused a register" in web.console.text
+        assert "refused a register" in web.logged()
 
 
 async def test_without_a_register_the_socket_is_closed_after_10_seconds() -> None:
