@@ -109,6 +109,11 @@ _PACKAGE_FORM = "package:publisher"
 _ADDRESS_FORM = "node@process:package:publisher"
 
 
+def _require_text(text: object, kind: str, wanted: str) -> None:
+    if not isinstance(text, str):
+        raise TypeError(f"{kind}.from_str takes text such as {wanted!r}, got {text!r}")
+
+
 @attrs.frozen(order=True)
 class PackageId:
     """`package:publisher`."""
@@ -124,6 +129,7 @@ class PackageId:
     @classmethod
     def from_str(cls, text: str) -> Self:
         """Raises `ProcessIdParseError`."""
+        _require_text(text, "PackageId", _PACKAGE_FORM)
         return cls(*_split(text, 2, _PACKAGE_FORM))
 
     def __str__(self) -> str:
@@ -150,6 +156,7 @@ class ProcessId:
     @classmethod
     def from_str(cls, text: str) -> ProcessId:
         """Raises `ProcessIdParseError`."""
+        _require_text(text, "ProcessId", _PROCESS_FORM)
         return _kept_process_id(text) if len(text) <= _KEPT else _parse_process_id(text)
 
     @property
@@ -198,6 +205,7 @@ class Address:
     @classmethod
     def from_str(cls, text: str) -> Address:
         """Raises `AddressParseError`."""
+        _require_text(text, "Address", _ADDRESS_FORM)
         return _kept_address(text) if len(text) <= _KEPT else _parse_address(text)
 
     @property

@@ -14,7 +14,19 @@ ROOT = '{"root":true}'
 KERNEL = ProcessId("kernel", "sys", "nectar")
 
 
+def _issuer(value: Address | str) -> Address:
+    if isinstance(value, Address):
+        return value
+    if isinstance(value, str):
+        return Address.from_str(value)
+    raise TypeError(f"a capability's issuer is an Address or its text, got {value!r}")
+
+
 def _canonical_params(text: str) -> str:
+    if not isinstance(text, str):
+        raise TypeError(
+            f"a capability's params are JSON text, got {type(text).__name__}; write json.dumps(value)"
+        )
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -24,9 +36,12 @@ def _canonical_params(text: str) -> str:
 
 @attrs.frozen(order=True, cache_hash=True)
 class Capability:
-    """`params` is a string that holds JSON and is kept in canonical form, so equal means equal in meaning (F-02)."""
+    """`params` is a string that holds JSON and is kept in canonical form, so equal means equal in meaning (F-02).
 
-    issuer: Address
+    `issuer` takes an Address or its text.
+    """
+
+    issuer: Address = attrs.field(converter=_issuer)
     params: str = attrs.field(converter=_canonical_params)
 
     @classmethod

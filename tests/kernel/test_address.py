@@ -227,3 +227,10 @@ def test_a_huge_text_is_neither_kept_nor_repeated_in_the_error() -> None:
     assert len(str(caught.value)) < 400
     assert ProcessId.from_str(f"{huge}:b:c") is not ProcessId.from_str(f"{huge}:b:c")
     assert ProcessId.from_str("kept:b:c") is ProcessId.from_str("kept:b:c")
+
+
+@pytest.mark.parametrize("kind", [Address, ProcessId, PackageId])
+@pytest.mark.parametrize("text", [None, 5, b"a@b:c:d"])
+def test_only_text_is_parsed(kind: type[Address | ProcessId | PackageId], text: str) -> None:
+    with pytest.raises(TypeError, match=r"from_str takes text such as"):
+        kind.from_str(text)

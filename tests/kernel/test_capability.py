@@ -90,3 +90,15 @@ def test_any_text_has_one_canonical_form(text: str) -> None:
     once = canonical(text)
     assert canonical(once) == once
     assert Capability(ISSUER, text).params == once
+
+
+def test_an_issuer_may_be_given_as_text() -> None:
+    assert Capability("alice.uq@vfs:sys:nectar", MESSAGING) == Capability(ISSUER, MESSAGING)
+
+
+@pytest.mark.parametrize(
+    ("issuer", "params", "hint"), [(5, MESSAGING, "Address or its text"), (ISSUER, 5, r"json\.dumps")]
+)
+def test_what_is_no_issuer_or_no_params_is_refused(issuer: Address, params: str, hint: str) -> None:
+    with pytest.raises(TypeError, match=hint):
+        Capability(issuer, params)
