@@ -36,6 +36,7 @@ from sys_processes.http_server.protocol import (
 from sys_processes.http_server.protocol import HttpServerError as Refusal
 from userland.process_lib._builders import Bytes, Request, Response, to_bytes
 from userland.process_lib._mime import get_mime_type
+from userland.process_lib._payloads import check_payload
 from userland.process_lib._vfs import VfsError, list_files, read_file
 
 __all__ = [
@@ -133,9 +134,14 @@ async def bind_http_static_path(
     """
     if isinstance(content_type, bytes):
         content_type, content = None, content_type
-    if content is None:
-        raise TypeError("bind_http_static_path needs the content to serve, as bytes, for its last argument")
-    await _ask(Bind(path, authenticated, local_only, cache=True), Payload(content_type, content))
+    if content is None or isinstance(content, str):
+        raise TypeError(
+            "bind_http_static_path needs the content to serve, as bytes, for its last argument; "
+            'write bind_http_static_path(path, authenticated, local_only, "text/html", text.encode())'
+        )
+    payload = Payload(content_type, content)
+    check_payload("bind_http_static_path", payload)
+    await _ask(Bind(path, authenticated, local_only, cache=True), payload)
 
 
 async def bind_ws_path(path: str, authenticated: bool = True, encrypted: bool = False) -> None:
@@ -146,9 +152,30 @@ async def bind_ws_path(path: str, authenticated: bool = True, encrypted: bool = 
 # -- answering and pushing
 
 
+def _status(status: object) -> int:
+    if not isinstance(status, int) or isinstance(status, bool):
+        raise TypeError(f"a status is a number such as 200, got {status!r}")
+    if not 200 <= status <= 999:
+        raise ValueError(f"the status of an answer is 200 to 999, got {status}")
+    return int(status)
+
+
+def _headers(headers: Mapping[str, str] | None) -> dict[str, str]:
+    found = {} if headers is None else dict(headers)
+    for name, value in found.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise TypeError(
+                f"headers are text, got {name!r}: {value!r}; write {{{str(name)!r}: {str(value)!r}}}"
+            )
+    return found
+
+
 def send_response(status: int, headers: Mapping[str, str] | None = None, body: Bytes = b"") -> None:
-    """Answer the HTTP call that is the prompting message. Raises `NoPromptingMessage`, `AlreadyResponded`."""
-    response = HttpResponse(status, dict(headers or {}))
+    """Answer the HTTP call that is the prompting message. Raises `NoPromptingMessage`, `AlreadyResponded`.
+
+    Raises TypeError and ValueError for what is no final status (200 to 999) or no header.
+    """
+    response = HttpResponse(_status(status), _headers(headers))
     data = body if body.__class__ is bytes else to_bytes(body, "payload_bytes")
     current().send_response(RawResponse(False, response.to_bytes()), Payload(None, data))
 
@@ -166,7 +193,9 @@ def send_ws_push(channel_id: int, message_type: WsMessageType, payload: Payload)
 
 
 @overload
-def send_ws_push(node: str, channel_id: int, message_type: WsMessageType, payload: Payload) -> None: ...
+def send_ws_push(
+    node: str | Address, channel_id: int, message_type: WsMessageType, payload: Payload
+) -> None: ...
 
 
 def send_ws_push(  # type: ignore[misc]  # a number in the place of the node is the channel
@@ -174,6 +203,7 @@ def send_ws_push(  # type: ignore[misc]  # a number in the place of the node is 
 ) -> None:
     """Send `payload` to the client of a channel: `(channel_id, type, payload)`, or with the owner's node in front.
 
+    The node may be given as `our`.
     What cannot be delivered comes back through `await_message` as a `SendError`; of a channel that has gone, its
     `WebSocketClose` tells. Raises TypeError for what is no channel or no Payload.
     """
@@ -182,7 +212,12 @@ def send_ws_push(  # type: ignore[misc]  # a number in the place of the node is 
         message_type = channel_id or message_type
         channel_id, node = node, None
     if not isinstance(payload, Payload):
-        raise TypeError(f"send_ws_push takes a Payload last, got {payload!r}; write Payload(bytes=...)")
+        raise TypeError(f"send_ws_push takes a Payload last, got {payload!r}; write Payload(bytes=b'..')")
+    check_payload("send_ws_push", payload)
+    if isinstance(node, Address):
+        node = node.node
+    if node is not None and not isinstance(node, str):
+        raise TypeError(f"send_ws_push takes a channel_id or a node's name first, got {node!r}")
     call = current()
     call.send_request(_server(node or call.our.node), _push(channel_id, message_type), None, payload)
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from http import HTTPStatus
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,6 +82,21 @@ async def test_an_unreadable_answer_is_an_error_of_the_server(answer):
     assert isinstance(caught.value.error, Malformed)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        ((None, "<p>"), r"text\.encode\(\)"),
+        (("text/html", "<p>"), r"text\.encode\(\)"),
+        (("text/html", 5), r"bytes\(value\)"),
+        ((5, b"<p>"), "mime type is text or None"),
+    ],
+)
+async def test_static_content_must_be_bytes(arguments, hint):
+    with recording() as calls, pytest.raises(TypeError, match=hint):
+        await http.bind_http_static_path("/", True, False, *arguments)
+    assert calls.calls == []
+
+
 async def test_a_static_path_without_content_is_refused_before_it_is_sent():
     with recording() as calls, pytest.raises(TypeError, match="content to serve"):
         await http.bind_http_static_path("/", True, False, "text/html")  # type: ignore[call-overload]
@@ -94,6 +111,29 @@ def test_a_response_carries_status_and_headers_as_ipc_and_the_body_as_payload():
         (RawResponse(ipc=golden("process_lib/send_response")), Payload(None, b"<p>")),
         (RawResponse(ipc=b'{"status":404,"headers":{}}'), Payload(None, b"")),
     ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "hint"),
+    [
+        (("200",), TypeError, "number such as 200"),
+        ((True,), TypeError, "number such as 200"),
+        ((99999,), ValueError, "200 to 999"),
+        ((101,), ValueError, "200 to 999"),
+        ((200, {"X": 5}), TypeError, "write {'X': '5'}"),
+        ((200, {5: "X"}), TypeError, "write {'5': 'X'}"),
+    ],
+)
+def test_a_response_that_http_cannot_say_is_refused_at_the_call(arguments, error, hint):
+    with recording() as calls, pytest.raises(error, match=hint):
+        http.send_response(*arguments)
+    assert calls.calls == []
+
+
+def test_a_status_of_the_standard_library_is_one():
+    with recording() as calls:
+        http.send_response(HTTPStatus.CREATED)
+    assert calls.calls[0][1][0] == RawResponse(ipc=b'{"status":201,"headers":{}}')
 
 
 CHANNEL = 3735928559
@@ -111,6 +151,11 @@ PAYLOAD = Payload("text/plain", b"hi")
             ),
             "other.dev",
         ),
+        (
+            lambda: http.send_ws_push(Address("other.dev", "a:b:c"), CHANNEL, TEXT, PAYLOAD),
+            "other.dev",
+        ),
+        (lambda: http.send_ws_push(CHANNEL, "Text", PAYLOAD), "fake.dev"),
         (lambda: http.send_ws_push(CHANNEL, TEXT, PAYLOAD), "fake.dev"),
         (lambda: http.send_ws_push(channel_id=CHANNEL, message_type=TEXT, payload=PAYLOAD), "fake.dev"),
         (lambda: http.send_ws_push(CHANNEL, TEXT, payload=PAYLOAD), "fake.dev"),
@@ -138,15 +183,20 @@ def test_a_push_is_what_the_shared_shape_reads(channel_id, message_type):
     [
         (CHANNEL, TEXT, b"bytes"),
         (CHANNEL, TEXT),
+        (CHANNEL, "Text", Payload(bytes="hello")),
         ("n", CHANNEL, TEXT, None),
         (-1, TEXT, PAYLOAD),
         (2**32, TEXT, PAYLOAD),
         ("n", "7", TEXT, PAYLOAD),
         ("n", None, TEXT, PAYLOAD),
+        (b"n", CHANNEL, TEXT, PAYLOAD),
     ],
 )
 def test_a_push_without_channel_or_payload_is_refused(arguments):
-    with recording() as calls, pytest.raises(TypeError, match=r"Payload\(bytes=|WebSocketOpen"):
+    with (
+        recording() as calls,
+        pytest.raises(TypeError, match=r"write Payload\(bytes=|WebSocketOpen|node's name"),
+    ):
         http.send_ws_push(*arguments)
     assert calls.calls == []
 
