@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, TypeVarTuple
 
@@ -17,6 +18,7 @@ from userland.process_lib._builders import Request, Target
 from userland.process_lib._capabilities import Process
 from userland.process_lib._on_exit import raw_on_exit
 from userland.process_lib._outgoing import AnyRequest, AnyResponse, answer, outgoing
+from userland.process_lib._payloads import check_payload
 
 if TYPE_CHECKING:
     import random as random_module
@@ -110,9 +112,12 @@ def last_payload() -> Payload | None:
     return current().last_payload()
 
 
-def make_payload(value: T, serializer: Callable[[T], bytes] = dump) -> Payload:
-    """Without mime type; the serializer makes JSON unless another is given."""
-    return Payload(None, serializer(value))
+def make_payload(value: T, serializer: Callable[[T], bytes | str] = dump) -> Payload:
+    """Without mime type; the serializer makes JSON unless another is given. Text that it makes is sent as UTF-8."""
+    made = serializer(value)
+    payload = Payload(None, made.encode() if isinstance(made, str) else made)
+    check_payload("make_payload", payload)
+    return payload
 
 
 def get_typed_payload(deserializer: Callable[[bytes], T]) -> T | None:
@@ -256,9 +261,31 @@ def process_println(*args: object) -> None:
 def start_soon(task: Callable[[*Ts], Awaitable[object]], *args: *Ts) -> None:
     """Start a child task, which begins with this task's prompting message and last payload.
 
-    It ends with the process, and its crash is a crash of the process.
+    It ends with the process, and its crash is a crash of the process. Raises TypeError unless `task` is async.
     """
-    current().start_soon(task, *args)
+    call = current()
+    if inspect.iscoroutinefunction(task):
+        call.start_soon(task, *args)
+        return
+    if inspect.iscoroutine(task):
+        task.close()
+        raise TypeError(
+            f"start_soon takes the function, not what calling it gives; write start_soon({task.__name__}, *args)"
+        )
+    if not callable(task):
+        raise TypeError(f"start_soon takes an async function, got {task!r}; write start_soon(fn, *args)")
+    # One that is not async itself may still give something to await: only calling it tells.
+    awaitable = task(*args)
+    if not inspect.isawaitable(awaitable):
+        raise TypeError(
+            f"start_soon takes an async function, and {task!r} gave {awaitable!r}; "
+            "write async def fn(...) and start_soon(fn, *args)"
+        )
+    call.start_soon(_awaited, awaitable)
+
+
+async def _awaited(awaitable: Awaitable[object]) -> None:
+    await awaitable
 
 
 def now() -> float:
@@ -267,6 +294,9 @@ def now() -> float:
 
 
 async def sleep(seconds: float) -> None:
+    """Raises TypeError for what is no number, ValueError for a negative one."""
+    if not isinstance(seconds, int | float):
+        raise TypeError(f"sleep takes a number of seconds, got {seconds!r}")
     await current().sleep(seconds)
 
 

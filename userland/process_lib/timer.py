@@ -14,6 +14,10 @@ TIMER = ProcessId("timer", "sys", "nectar")
 
 
 def _request(ms: int) -> Request:
+    if not isinstance(ms, int) or isinstance(ms, bool):
+        raise TypeError(
+            f"a timer takes a whole number of milliseconds, got {ms!r}; write int(seconds * 1000)"
+        )
     return Request().target(Address(current().our.node, TIMER)).ipc(encode_timer(ms))
 
 
@@ -25,7 +29,7 @@ def _seconds(ms: int) -> int:
 def set_timer(ms: int, context: Bytes | None = None) -> None:
     """In `ms` milliseconds a Response with an empty ipc and this context arrives through `await_message`.
 
-    ValueError for a negative time.
+    ValueError for a negative time, TypeError for what is no whole number.
     """
     _request(ms).expects_response(_seconds(ms)).context(context).send()
 

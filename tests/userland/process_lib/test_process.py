@@ -142,6 +142,12 @@ def test_payloads_are_made_and_read_with_the_serializer_given():
         assert process_lib.get_typed_payload(json.loads) is None
 
 
+def test_a_serializer_may_give_text_and_nothing_else_but_bytes():
+    assert process_lib.make_payload({"a": 1}, json.dumps) == Payload(None, b'{"a": 1}')
+    with pytest.raises(TypeError, match="make_payload: a Payload's bytes are bytes, got dict"):
+        process_lib.make_payload({"a": 1}, lambda value: value)  # type: ignore[arg-type, return-value]
+
+
 async def test_state_is_read_written_and_cleared():
     with recording():
         assert await process_lib.get_typed_state(json.loads) is None
@@ -254,3 +260,48 @@ def test_our_is_the_address_of_the_process():
 def test_a_call_outside_an_actor_raises(call):
     with pytest.raises(OutsideProcess, match="no process runs here"):
         call()
+
+
+@pytest.mark.parametrize("policy", [None, "restart"])
+async def test_a_child_needs_a_policy_for_its_end(policy):
+    with recording() as calls, pytest.raises(TypeError, match=r"OnExit\.restart\(\)"):
+        await process_lib.spawn("child", "child.py", policy)
+    assert calls.calls == []
+
+
+async def test_the_policy_of_a_child_may_be_a_word_of_the_first_era():
+    with recording() as calls:
+        await process_lib.spawn("child", "child.py", "Restart")
+    assert calls.calls == [("spawn", ("child", "child.py", RawOnExit.restart(), [], [], False))]
+
+
+@pytest.mark.parametrize("seconds", ["1", None])
+async def test_sleeping_takes_a_number(seconds):
+    with recording(), pytest.raises(TypeError, match="number of seconds"):
+        await process_lib.sleep(seconds)
+
+
+async def _work(number: int) -> None:
+    assert number == 5
+
+
+def test_a_task_that_was_called_already_is_refused_with_what_to_write():
+    with recording() as calls, pytest.raises(TypeError, match=r"write start_soon\(_work, \*args\)"):
+        process_lib.start_soon(_work(5))  # type: ignore[arg-type]
+    assert calls.calls == []
+
+
+@pytest.mark.parametrize("task", [None, 5, lambda: None, print])
+def test_a_task_must_be_async(task):
+    with recording() as calls, pytest.raises(TypeError, match=r"start_soon\(fn, \*args\)"):
+        process_lib.start_soon(task)
+    assert calls.calls == []
+
+
+async def test_what_gives_something_to_await_is_a_task():
+    with recording() as calls:
+        process_lib.start_soon(_work, 5)
+        process_lib.start_soon(lambda: _work(5))
+        (first, arguments), (wrapped, given) = (found for _, found in calls.calls)
+        assert (first, arguments) == (_work, (5,))
+        await wrapped(*given)

@@ -36,3 +36,13 @@ async def test_a_time_that_no_timer_takes_is_refused_before_it_is_sent(ms):
         with pytest.raises(ValueError, match="milliseconds"):
             await timer.set_and_await_timer(ms)
     assert calls.calls == []
+
+
+@pytest.mark.parametrize("ms", ["5", 1.5, True, None])
+async def test_a_time_that_is_no_whole_number_is_refused(ms):
+    with recording() as calls:
+        with pytest.raises(TypeError, match="whole number of milliseconds"):
+            timer.set_timer(ms)
+        with pytest.raises(TypeError, match="whole number of milliseconds"):
+            await timer.set_and_await_timer(ms)
+    assert calls.calls == []
