@@ -16,6 +16,26 @@ Process: TypeAlias = ProcessId | str | tuple[str, str, str]
 Processes: TypeAlias = Iterable[Process]
 
 
+def _params(call: str, params: str) -> str:
+    if not isinstance(params, str):
+        raise TypeError(
+            f"{call} takes params as JSON text, got {type(params).__name__}; write json.dumps(value)"
+        )
+    return params
+
+
+def _capability(call: str, capability: Capability) -> Capability:
+    if not isinstance(capability, Capability):
+        raise TypeError(f"{call} takes a Capability, got {capability!r}; write Capability(issuer, params)")
+    return capability
+
+
+def _listed(call: str, capabilities: Iterable[Capability]) -> tuple[Capability, ...]:
+    if isinstance(capabilities, str | Capability) or not isinstance(capabilities, Iterable):
+        raise TypeError(f"{call} takes a list of capabilities, got {capabilities!r}; write {call}([...])")
+    return tuple(_capability(call, each) for each in capabilities)
+
+
 def get_capabilities() -> list[SignedCapability]:
     """All own ones, signed on the fly, in a fixed order."""
     return current().our_capabilities()
@@ -23,7 +43,7 @@ def get_capabilities() -> list[SignedCapability]:
 
 def get_capability(issuer: Target, params: str) -> SignedCapability | None:
     """The one that `issuer` gave us with these params (JSON text), if we hold it."""
-    return current().get_capability(to_address(issuer), params)
+    return current().get_capability(to_address(issuer), _params("get_capability", params))
 
 
 def can_message(target: Target) -> bool:
@@ -55,7 +75,7 @@ def grant_messaging(our: Address | Processes, processes: Processes | None = None
 
 def attach_capability(capability: Capability) -> None:
     """Onto this task's next message, whichever it is. One we do not hold is left out when that is sent."""
-    current().attach_capability(capability)
+    current().attach_capability(_capability("attach_capability", capability))
 
 
 def save_capabilities(capabilities: Iterable[Capability]) -> None:
@@ -63,27 +83,27 @@ def save_capabilities(capabilities: Iterable[Capability]) -> None:
 
     Raises `BadCapability` for any other; then nothing is stored.
     """
-    current().save_capabilities(tuple(capabilities))
+    current().save_capabilities(_listed("save_capabilities", capabilities))
 
 
 def drop_capabilities(capabilities: Iterable[Capability]) -> None:
     """Give up own ones; those we do not hold are passed over."""
-    current().drop_capabilities(tuple(capabilities))
+    current().drop_capabilities(_listed("drop_capabilities", capabilities))
 
 
 def has_capability(params: str) -> bool:
     """Whether the sender of the prompting message holds (us, params). Raises `NoPromptingMessage`."""
-    return current().has_capability(params)
+    return current().has_capability(_params("has_capability", params))
 
 
 def create_capability(to: Process, params: str) -> None:
     """Give a local process (us, params). Raises `BadCapability` when it does not exist."""
-    current().create_capability(to_process_id(to), params)
+    current().create_capability(to_process_id(to), _params("create_capability", params))
 
 
 def share_capability(to: Process, capability: Capability) -> None:
     """Give a local process one that we hold. Raises `BadCapability` when we do not, or it does not exist."""
-    current().share_capability(to_process_id(to), capability)
+    current().share_capability(to_process_id(to), _capability("share_capability", capability))
 
 
 if TYPE_CHECKING:

@@ -68,6 +68,26 @@ def test_the_other_calls_reach_the_kernel_with_parsed_ids():
     ]
 
 
+@pytest.mark.parametrize(
+    ("mistake", "hint"),
+    [
+        (lambda: process_lib.save_capabilities("x"), r"save_capabilities\(\[\.\.\.\]\)"),
+        (lambda: process_lib.save_capabilities(READ), r"save_capabilities\(\[\.\.\.\]\)"),
+        (lambda: process_lib.drop_capabilities(None), r"drop_capabilities\(\[\.\.\.\]\)"),
+        (lambda: process_lib.drop_capabilities(["x"]), r"Capability\(issuer, params\)"),
+        (lambda: process_lib.share_capability("a:b:c", "x"), r"Capability\(issuer, params\)"),
+        (lambda: process_lib.attach_capability("x"), r"Capability\(issuer, params\)"),
+        (lambda: process_lib.has_capability({"kind": "read"}), r"json\.dumps\(value\)"),
+        (lambda: process_lib.get_capability(ECHO, None), r"json\.dumps\(value\)"),
+        (lambda: process_lib.create_capability("a:b:c", 5), r"json\.dumps\(value\)"),
+    ],
+)
+def test_what_is_no_capability_or_no_params_is_refused_with_what_to_write(mistake, hint):
+    with recording() as calls, pytest.raises(TypeError, match=hint):
+        mistake()
+    assert calls.calls == []
+
+
 def test_params_are_read_and_changed_as_json():
     capability = Capability(ECHO, '{"kind":"read"}')
     assert capability.params_json() == {"kind": "read"}
