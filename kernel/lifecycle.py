@@ -29,7 +29,7 @@ from kernel.syscalls import process as current_process
 
 if TYPE_CHECKING:
     from kernel.grants import Grants
-    from kernel.ports import Program
+    from kernel.ports import Init, Program
     from kernel.records import ProcessRecords
     from kernel.router import Router
 
@@ -183,12 +183,20 @@ class Lifecycle:
         self._context.run(self._nursery.start_soon, self._run, process, process.program)
 
     async def _run(self, process: Process, program: Program) -> None:
+        # Every message passes through the frames below `init`: this one is all there is.
+        init: Init | None = None
         try:
             with trio.CancelScope() as scope:
                 process.scope = scope
                 if process.ending:
                     scope.cancel()
-                await self._run_init(process, program)
+                self._enter(process)
+                try:
+                    # Held to the end: with it go the names of the program's modules.
+                    init = program.fresh()
+                    await init(process.address)
+                except BaseException as error:  # noqa: BLE001 - the process boundary: nothing an actor raises may pass
+                    self._left(process, error)
             if process.children:
                 await self._end_children(process)
         finally:
@@ -197,15 +205,12 @@ class Lifecycle:
             if not process.abandoned:
                 self._finish(process)
 
-    async def _run_init(self, process: Process, program: Program) -> None:
+    def _enter(self, process: Process) -> None:
+        """The running task is the main task of this process."""
         host = self._make_host(process)
         current_process.set(host)
         host.enter(TaskState(trio.lowlevel.current_task()))
         fresh_name.set(host.fresh_name)
-        try:
-            await program.fresh()(process.address)
-        except BaseException as error:  # noqa: BLE001 - the process boundary: nothing an actor raises may pass
-            self._left(process, error)
 
     def _left(self, process: Process, error: BaseException) -> None:
         """What left a task of the process decides the cause, unless it is a cancellation."""

@@ -86,7 +86,7 @@ class Program(Protocol):
     """Code that is ready to start, any number of times."""
 
     def fresh(self) -> Init:
-        """New module objects, run top to bottom; their `init`.
+        """New module objects, run top to bottom; their `init`, which must be held as long as it runs.
 
         Raises `kernel.errors.ProgramError` or what the code raises.
         """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import posixpath
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import Context
 from functools import lru_cache
 from traceback import walk_tb
@@ -25,7 +25,7 @@ GuardOf = Callable[[PackageId], Guard]
 
 
 class Started:
-    """The `init` of one start. The modules keep their names as long as this is held or running."""
+    """The `init` of one start. The modules keep their names as long as this is held."""
 
     __slots__ = ("_init", "_modules")
 
@@ -33,8 +33,9 @@ class Started:
         self._init = init
         self._modules = modules
 
-    async def __call__(self, our: Address) -> object:
-        return await self._init(our)
+    def __call__(self, our: Address) -> Awaitable[object]:
+        # The actor's own coroutine: one around it would cost every message.
+        return self._init(our)
 
     def __del__(self) -> None:
         self._modules.close()

@@ -53,7 +53,7 @@ def describe(frame: FrameType | None) -> str:
     where = "?" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
     while frame is not None:
         process = frame.f_locals.get("process")
-        if isinstance(process, Process) and frame.f_code.co_name in ("_run_init", "_run_child"):
+        if isinstance(process, Process) and frame.f_code.co_name in ("_run", "_run_child"):
             return (
                 f"{process.pid} holds the event loop for more than {HELD_SECONDS * 1000:.0f} ms at {where}; "
                 f"await something now and then, or move the work into a thread"

@@ -36,7 +36,8 @@ async def programs(files: Mapping[str, str | bytes]) -> DiskPrograms:
 async def run(files: Mapping[str, str | bytes], path: str = PATH) -> object:
     """What `init` of the program at the path returns."""
     program = await (await programs(files)).prepare(CHESS, path)
-    return await program.fresh()(OUR)
+    init = program.fresh()
+    return await init(OUR)
 
 
 async def refusal(files: Mapping[str, str | bytes], path: str = PATH) -> ProgramError:
@@ -143,7 +144,8 @@ async def test_the_names_of_two_nodes_in_one_interpreter_differ() -> None:
 
 async def test_the_names_stay_while_the_process_runs() -> None:
     loader = await programs({"chess.py": f"import sys\n{INIT}return __name__ in sys.modules"})
-    assert await (await loader.prepare(CHESS, PATH)).fresh()(OUR) is True
+    init = (await loader.prepare(CHESS, PATH)).fresh()
+    assert await init(OUR) is True
 
 
 CLASSES = """
