@@ -31,38 +31,68 @@ def _path_of(url: str) -> str:
     return slash + rest
 
 
+class Text(str):
+    """Text that may also be called, as the accessor of the reference: `request.method` and `request.method()`."""
+
+    __slots__ = ()
+
+    def __call__(self) -> str:
+        return str(self)
+
+
+class BoundPath(str):
+    """The path under which a request was bound. Called with a process id, it is without that in front."""
+
+    __slots__ = ()
+
+    def __call__(self, process_to_strip: ProcessId | str | None = None) -> str:
+        path = str(self)
+        if process_to_strip is None:
+            return path
+        prefix = f"/{process_to_strip}"
+        if path != prefix and not path.startswith(f"{prefix}/"):
+            return path
+        return path[len(prefix) :] or "/"
+
+
+def _text(text: str) -> Text:
+    return Text(text)
+
+
 @attrs.frozen
 class IncomingHttpRequest:
     """An HTTP call without its body, which is the message's payload. Header names are in lower case.
 
     `raw_path` is the URL with host and without query; `source_socket_addr` is `ip:port` or None.
+    `method`, `url` and `bound_path` are text, and may be called as well.
     """
 
     source_socket_addr: str | None
-    method: str
+    method: Text = attrs.field(converter=_text)
     raw_path: str
     headers: dict[str, str]
     query_params: dict[str, str]
     url_params: dict[str, str] = attrs.field(factory=dict)
     _bound_path: str = ""
 
-    def url(self) -> str:
+    @property
+    def url(self) -> Text:
         """The same as `raw_path`, under its later name."""
-        return self.raw_path
+        return Text(self.raw_path)
+
+    @property
+    def bound_path(self) -> BoundPath:
+        """The path under which this was bound; `bound_path(process_id)` is without the process id in front."""
+        return BoundPath(self._bound_path)
 
     def path(self) -> str:
         """The path below the process id; `/` for its root."""
         rest = _path_of(self.raw_path)[1:].partition("/")[2]
         return f"/{rest}"
 
-    def bound_path(self, process_to_strip: ProcessId | str | None = None) -> str:
-        """The path under which this was bound; given a process id, without that in front."""
-        if process_to_strip is None:
-            return self._bound_path
-        prefix = f"/{process_to_strip}"
-        if self._bound_path != prefix and not self._bound_path.startswith(f"{prefix}/"):
-            return self._bound_path
-        return self._bound_path[len(prefix) :] or "/"
+    def __call__(self) -> IncomingHttpRequest:
+        """Itself, so that `.request` of an `HttpServerRequest` may be called whatever it is about."""
+        return self
 
 
 class HttpServerRequest:
@@ -72,7 +102,12 @@ class HttpServerRequest:
 
     @staticmethod
     def from_bytes(ipc: bytes) -> HttpServerRequest:
-        """Raises `Malformed`."""
+        """Raises `Malformed`; TypeError for what is no bytes."""
+        if not isinstance(ipc, bytes):
+            raise TypeError(
+                f"HttpServerRequest.from_bytes takes bytes, got {type(ipc).__name__}; "
+                "write HttpServerRequest.from_bytes(message.ipc)"
+            )
         return REQUEST.decode(ipc)
 
     def to_bytes(self) -> bytes:
@@ -86,12 +121,12 @@ class HttpServerRequest:
 @newtype
 @attrs.frozen
 class Http(HttpServerRequest):
-    """An HTTP call; wants a Response with `HttpResponse` as ipc and the body as payload."""
+    """An HTTP call; wants a Response with `HttpResponse` as ipc and the body as payload.
 
-    incoming: IncomingHttpRequest = attrs.field(alias="request")
+    `.request` is the call; `.request()`, which every `HttpServerRequest` has, gives the same.
+    """
 
-    def request(self) -> IncomingHttpRequest:
-        return self.incoming
+    request: IncomingHttpRequest
 
 
 @attrs.frozen
@@ -136,7 +171,7 @@ class _HttpForm:
 def _http_form(value: IncomingHttpRequest) -> _HttpForm:
     return _HttpForm(
         value.source_socket_addr,
-        value.method,
+        value.method(),
         value.raw_path,
         value.raw_path,
         value.bound_path(),
@@ -218,7 +253,7 @@ def _encode_request(value: HttpServerRequest) -> bytes | None:
         case WebSocketClose():
             return hotpath.close_text(value.channel_id)
         case Http():
-            call = value.incoming
+            call = value.request
             return hotpath.http_text(
                 call.source_socket_addr,
                 call.method,

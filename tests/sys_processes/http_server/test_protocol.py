@@ -207,6 +207,37 @@ def test_bound_path_strips_a_process_id_only_as_a_whole_segment() -> None:
     assert IncomingHttpRequest(None, "GET", "", {}, {}, {}, "/a:b:c").bound_path("a:b:c") == "/"
 
 
+def test_texts_of_a_call_equal_their_wire_fields_and_may_be_called() -> None:
+    """PROTOCOL 5.6, 6.1: fields of the wire, and accessors of the reference."""
+    call = IncomingHttpRequest(None, "GET", "http://h/a:b:c/x", {}, {}, {}, "/a:b:c/x")
+    assert call.url == call.url() == call.raw_path
+    assert call.method == call.method() == "GET"
+    assert call.bound_path == call.bound_path() == "/a:b:c/x"
+    assert {call.method: 1}["GET"] == 1
+    assert isinstance(call.url + call.bound_path, str)
+    written = parse(Http(call).to_bytes())
+    assert isinstance(written, dict)
+    form = written["Http"]
+    assert isinstance(form, dict)
+    assert (call.url, call.bound_path, call.method) == (form["url"], form["bound_path"], form["method"])
+
+
+def test_the_request_of_an_event_is_an_attribute_and_a_call() -> None:
+    """PROTOCOL 5.6."""
+    event = HttpServerRequest.from_bytes(Http(CALL).to_bytes())
+    match event:
+        case Http(request=found):
+            assert found == event.request() == CALL
+        case other:
+            pytest.fail(f"decoded as {other!r}")
+
+
+@pytest.mark.parametrize("ipc", [None, "{}", 5])
+def test_only_bytes_are_read_as_a_request(ipc: bytes) -> None:
+    with pytest.raises(TypeError, match=r"from_bytes\(message\.ipc\)"):
+        HttpServerRequest.from_bytes(ipc)
+
+
 def test_variants_are_matched_by_position() -> None:
     match HttpServerRequest.from_bytes(b'{"WebSocketPush":{"channel_id":7,"message_type":"Binary"}}'):
         case WebSocketPush(channel_id, message_type):
