@@ -39,6 +39,8 @@ Ts = TypeVarTuple("Ts")
 
 STATE_SECONDS = 5
 
+_OTHER_THREAD = "this is another thread: only the node's own thread may call, use trio.from_thread.run_sync"
+
 _state: ContextVar[TaskState] = ContextVar("task_state")
 
 
@@ -55,6 +57,10 @@ class Host:
 
     @property
     def our(self) -> Address:
+        try:
+            _ = RUNNING.task
+        except AttributeError:
+            raise OutsideProcess(_OTHER_THREAD) from None
         return self._process.address
 
     # -- which task calls
@@ -69,9 +75,7 @@ class Host:
             state = _state.get()
             task = RUNNING.task
         except AttributeError:
-            raise OutsideProcess(
-                "this is another thread: only the node's own thread may call, use trio.from_thread.run_sync"
-            ) from None
+            raise OutsideProcess(_OTHER_THREAD) from None
         except LookupError:
             raise OutsideProcess(
                 f"no task of {self._process.pid} runs here: start it with start_soon, or in a nursery of the process"

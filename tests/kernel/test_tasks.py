@@ -298,6 +298,7 @@ THREADED = {
     "draw": lambda c: c.draw("x", 8),
     "start_soon": lambda c: c.start_soon(trio.sleep, 0),
     "spawned name": lambda c: c.can_message(c.our),
+    "our": lambda c: c.our,
 }
 
 
