@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from kernel.errors import NoSuchFile
+from kernel.errors import NoSuchFile, ProgramError
 from kernel.message import Payload, Reason, SendError, SendErrorKind
 from userland.process_lib import (
     Address,
@@ -31,7 +31,7 @@ from userland.process_lib import (
     testing,
     timer,
 )
-from userland.process_lib.testing import ActorCrashed, ActorTest, Frame
+from userland.process_lib.testing import ActorTest, Frame
 
 GREETER = "greeter:greeter:nectar"
 
@@ -139,12 +139,31 @@ def test_a_missing_file_is_named():
         ActorTest("package/nobody.py")
 
 
-@pytest.mark.parametrize("source", ["", "def init(our): ...", "init = 5", "import nowhere_to_be_found"])
-def test_a_file_that_is_no_actor_fails_the_test_with_the_reason(tmp_path, source):
-    path = tmp_path / "actor.py"
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ("async def init(our)\n    pass", "line 1: SyntaxError"),
+        ("import no_such_module_at_all", "ModuleNotFoundError: No module named 'no_such_module_at_all'"),
+        ("\n1 / 0", "line 2: ZeroDivisionError"),
+        ("def init(our): pass", "no async function"),
+        ("init = 5", "no async function"),
+        ("", "has no `init`"),
+    ],
+)
+def test_a_file_that_cannot_start_raises_with_its_place(tmp_path, source, problem):
+    path = tmp_path / "broken.py"
     path.write_text(source)
-    with pytest.raises(ActorCrashed, match=r"init|nowhere_to_be_found"), ActorTest(path):
-        pass
+    with pytest.raises(ProgramError, match=problem) as caught, ActorTest(path):
+        pytest.fail("it started")
+    assert caught.value.file == str(path)
+
+
+async def test_a_file_that_cannot_start_raises_the_same_inside_trio(tmp_path):
+    path = tmp_path / "broken.py"
+    path.write_text("def")
+    with pytest.raises(ProgramError, match="line 1: SyntaxError"):
+        async with ActorTest(path):
+            pytest.fail("it started")
 
 
 # -- browsers
@@ -397,3 +416,16 @@ def test_a_context_comes_back_with_the_awaited_response_and_with_its_error():
         actor.on("our@echo:echo:nectar", "y")
         actor.send("go")
     assert heard == [b"c", b"c"]
+
+
+async def _asks_as_it_starts(our):
+    answer = await Request().target("our@words:test:fake.dev").ipc(b"who?").send_and_await_response(5)
+    far = await Request().target("far.dev@words:test:far.dev").ipc(b"who?").send_and_await_response(5)
+    await http.bind_http_path("/" + answer.ipc.decode() + far.ipc.decode())
+
+
+def test_neighbours_are_scripted_before_the_actor_starts():
+    on = {"our@words:test:fake.dev": "near", "far.dev@words:test:far.dev": lambda message: "far"}
+    with ActorTest(_asks_as_it_starts, on=on) as actor:
+        assert [binding.path for binding in actor.bound] == ["/nearfar"]
+        actor.on("our@words:test:fake.dev", "changed")

@@ -16,7 +16,8 @@ Usually the first argument is the path of the actor's file, relative to the file
 - `actor.send(ipc, payload, expects_response=5)` sends a Request and gives the answer; `source=` says who it is from.
 - `actor.push_http("POST", "/games", body=b"..")`, `actor.open_channel()`, `.push_frame(id, "text")`,
   `.close_channel(id)` do what browsers do; `actor.frames(id)` is what the actor pushed to one.
-- `actor.on("our@chess:chess:nectar", answer)` scripts another process, also of another node.
+- `actor.on("our@chess:chess:nectar", answer)` scripts another process, also of another node; those that the actor
+  asks as it starts are given as `ActorTest(..., on={"our@chess:chess:nectar": answer})`.
 - `actor.advance(60)` lets a minute pass, at once.
 - `actor.sent`, `.printed`, `.state`, `.bound`, `.last_error` tell what it did. A crash fails the test at its end,
   unless the test looked at `last_error`.
@@ -28,7 +29,7 @@ A test that runs on trio itself writes `async with ActorTest(...) as actor` and 
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
@@ -37,11 +38,13 @@ from kernel.address import Address, ProcessId
 from kernel.capability import Capability
 from kernel.message import OnExit
 from kernel.ports import Init
+from userland.process_lib._builders import Target
 from userland.process_lib.testing._actor import ActorCrashed, AsyncActor, Setup
 from userland.process_lib.testing._modules import Frame
 from userland.process_lib.testing._ports import Printed
 from userland.process_lib.testing._programs import FileProgram, Folder, FunctionProgram
 from userland.process_lib.testing._record import HttpAnswer, Sent
+from userland.process_lib.testing._scripted import Answer, Reply
 from userland.process_lib.testing._sync import Actor
 from userland.process_lib.testing._thread import ActorStuck, TrioThread
 
@@ -66,7 +69,9 @@ class ActorTest:
 
     `program` is the path of a file with `async def init(our)`, relative to the calling file, or such a function.
     `our` is a process id or a whole address. `state` is what `get_state` finds; `seed` decides all that is random.
-    The actor may message everybody; other capabilities are given as `capabilities`. Raises `ProgramError`.
+    `on` scripts other processes before the actor starts, as `Actor.on` does later: `{target: answer}`.
+    The actor may message everybody; other capabilities are given as `capabilities`. A file that is missing, does not
+    import or has no `init` raises `ProgramError`.
     """
 
     def __init__(
@@ -78,6 +83,7 @@ class ActorTest:
         capabilities: Iterable[Capability] = (),
         state: bytes | None = None,
         seed: int = 0,
+        on: Mapping[Target, Answer | Reply] | None = None,
     ) -> None:
         self._address = Address.from_str(our) if "@" in our else Address(NODE, ProcessId.from_str(our))
         if isinstance(program, str | Path):
@@ -95,6 +101,7 @@ class ActorTest:
             tuple(capabilities),
             state,
             seed,
+            dict(on or {}),
         )
         self._thread: TrioThread[AsyncActor] | None = None
         self._open: AbstractAsyncContextManager[AsyncActor] | None = None

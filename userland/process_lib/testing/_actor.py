@@ -64,6 +64,7 @@ class Setup:
     capabilities: tuple[Capability, ...]
     state: bytes | None
     seed: int
+    on: Mapping[Target, Answer | Reply]
 
 
 class AsyncActor:
@@ -101,7 +102,8 @@ class AsyncActor:
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """The actor has come to its first wait when the block begins, and is gone after it."""
+        """The actor has come to its first wait when the block begins, and is gone after it. Raises `ProgramError`."""
+        self._setup.program.check()
         failure: BaseException | None = None
         async with trio.open_nursery() as nursery:
             await nursery.start(self._kernel.run)
@@ -131,6 +133,8 @@ class AsyncActor:
         for name, answer in modules.items():
             self._add_module(name, Scripted(answer, self._failures))
         self._add_module("net", Carrier(self._nodes, self._failures))
+        for target, script in setup.on.items():
+            self.on(target, script)
         self._process = self._kernel.lifecycle.create(
             NewProcess(
                 setup.our.process,

@@ -6,8 +6,10 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable
+from contextvars import Context
 from itertools import count
 from pathlib import Path
+from traceback import walk_tb
 from types import ModuleType
 
 import attrs
@@ -38,6 +40,10 @@ class FunctionProgram:
     def fresh(self) -> Init:
         return _checked(self.init, getattr(self.init, "__module__", "the test"))
 
+    def check(self) -> None:
+        """Raises `ProgramError`."""
+        self.fresh()
+
 
 class FileProgram:
     """Each start gets fresh modules, as on a node; siblings are imported with `from . import name`."""
@@ -47,15 +53,39 @@ class FileProgram:
         self._watch = watch
 
     def fresh(self) -> Init:
-        """Raises `ProgramError`, or what the module raises."""
+        """Raises `ProgramError` also for what the module raises, with that as its cause."""
         package = f"_actor_under_test_{next(_numbers)}"
         holder = ModuleType(package)
         holder.__path__ = [str(self._path.parent)]
         sys.modules[package] = holder
         self._watch(package)
         importlib.invalidate_caches()
-        module = importlib.import_module(f"{package}.{self._path.stem}")
+        try:
+            module = importlib.import_module(f"{package}.{self._path.stem}")
+        except Exception as error:
+            raise self._top_level(error) from error
         return _checked(vars(module).get("init"), str(self._path))
+
+    def check(self) -> None:
+        """Start it once, as no process, and throw it away, as a node does. Raises `ProgramError`."""
+        Context().run(self.fresh)
+
+    def _top_level(self, error: Exception) -> ProgramError:
+        """What left the modules' own code, with the line of the package that it left."""
+        file, line = str(self._path), 0
+        for frame, number in walk_tb(error.__traceback__):
+            if Path(frame.f_code.co_filename).parent == self._path.parent:
+                file, line = frame.f_code.co_filename, number
+        if isinstance(error, SyntaxError) and error.filename is not None:
+            file, line = error.filename, error.lineno or 0
+        where = f"line {line}: " if line else ""
+        text = error.msg if isinstance(error, SyntaxError) else str(error)
+        fix = (
+            "correct that line"
+            if isinstance(error, SyntaxError | ImportError)
+            else "move what can fail into `init`"
+        )
+        return ProgramError(file, f"{where}{type(error).__name__}: {text}", fix)
 
 
 class Folder:
@@ -84,7 +114,9 @@ class Folder:
             )
         inside = path.removeprefix(f"/{process.package_id}/pkg").lstrip("/")
         found = self.root / inside
-        return self.program(found.with_suffix(".py") if found.suffix == ".wasm" else found)
+        program = self.program(found.with_suffix(".py") if found.suffix == ".wasm" else found)
+        program.check()
+        return program
 
     def forget(self) -> None:
         """Take the modules of all starts out of the interpreter."""
