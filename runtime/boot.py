@@ -8,14 +8,14 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 
 import attrs
 import trio
 
-from kernel.address import Address
+from kernel.address import Address, PackageId
 from kernel.capability import KERNEL
 from kernel.kernel import BadNodeName
 from kernel.ports import StoreFailed
@@ -28,7 +28,7 @@ from runtime.home import Home, HomeError, hold_home, temporary_home
 from runtime.keyfile import BadPassword, Identity, Keyfile, KeyfileBroken, WrongPassword
 from runtime.keyfile import create as create_keyfile
 from runtime.listener import CannotListen, TcpListener
-from runtime.node import Devices, Node, NodeSecrets, PackageRefused, open_node, sole_error
+from runtime.node import Devices, Node, NodeSecrets, PackageFiles, PackageRefused, open_node, sole_error
 from runtime.node_file import NodeFile, remove_node_file, write_node_file
 from runtime.options import DEV_NAME, BootOptions
 from runtime.packages import read_package
@@ -62,11 +62,6 @@ def run_node(options: BootOptions) -> int:
         raise CommandError(
             str(error), f"nectar {verb} --set section.key=value, with a setting that there is"
         ) from error
-    except PackageRefused as error:
-        folder = options.packages[error.number]
-        raise CommandError(f"{folder}: {error}", "correct that file, then the same command again") from error
-    except PackageError as error:
-        raise CommandError(str(error), "correct that file, then the same command again") from error
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -160,7 +155,7 @@ async def _run_opened(opened: _Opened) -> None:
     keyfile, identity = await _identity(opened, chance)
     # Looked at before they are read: what changes meanwhile is read again.
     seen = [await workers.run(footprint, folder) for folder in options.packages]
-    packages = [await workers.run(read_package, folder) for folder in options.packages]
+    folders = await _read_all(options, workers)
     token = chance.secret("rpc token", 32).hex()
     secrets = NodeSecrets(
         identity,
@@ -171,27 +166,63 @@ async def _run_opened(opened: _Opened) -> None:
     )
     report = partial(_report, opened, identity.name)
     async with AsyncExitStack() as stack:
-        devices = await _open_devices(opened, chance, report, stack)
+        store = await SqliteStore.open(home.store, workers)
+        stack.push_async_callback(store.aclose)
+        opened.nursery.start_soon(store.run, report)
+        devices = await _open_devices(opened, chance, store, stack)
         opened.nursery.start_soon(Watchdog(report).run)
-        node = await stack.enter_async_context(
-            open_node(identity.name, devices, secrets, http=opened.settings.http, packages=packages)
+        readable = [files for files in folders if not isinstance(files, PackageError)]
+        opening = open_node(
+            identity.name, devices, secrets, http=opened.settings.http, packages=readable, start=False
         )
-        if options.dev:
-            for folder, package, then in zip(options.packages, node.given, seen, strict=True):
+        try:
+            node = await stack.enter_async_context(opening)
+        except PackageRefused as refused:
+            raise _none_installed(options, _outcomes(folders, refused.errors)) from refused
+        for folder, outcome, then in zip(options.packages, _outcomes(folders, node.given), seen, strict=True):
+            package = None if isinstance(outcome, PackageError) else outcome
+            if package is None:
+                report(f"{folder} was not installed: {outcome}")
+            if options.dev:
                 opened.nursery.start_soon(watch, node, folder, package, then, workers, report)
         stack.callback(_remove_node_file, home)
-        await _serve(opened, node, token)
+        await _serve(opened, node, token, store)
+
+
+_Read = PackageFiles | PackageError
+_Outcome = PackageId | PackageError
+
+
+async def _read_all(options: BootOptions, workers: ThreadWorkers) -> list[_Read]:
+    """Each given folder's files, or what speaks against it. Raises `CommandError` when no folder can be read."""
+    found: list[_Read] = []
+    for folder in options.packages:
+        try:
+            found.append(await workers.run(read_package, folder))
+        except PackageError as error:
+            found.append(error)
+    errors = [files for files in found if isinstance(files, PackageError)]
+    if errors and len(errors) == len(found):
+        raise _none_installed(options, errors)
+    return found
+
+
+def _outcomes(folders: Sequence[_Read], readable: Sequence[_Outcome]) -> list[_Outcome]:
+    """Of each given folder; `readable` are those of the folders that could be read, in order."""
+    rest = iter(readable)
+    return [files if isinstance(files, PackageError) else next(rest) for files in folders]
+
+
+def _none_installed(options: BootOptions, errors: Sequence[_Outcome]) -> CommandError:
+    problems = [f"{folder}: {error}" for folder, error in zip(options.packages, errors, strict=True)]
+    return CommandError("\n".join(problems), "correct that file, then the same command again")
 
 
 async def _open_devices(
-    opened: _Opened, chance: SystemChance, report: Callable[[str], None], stack: AsyncExitStack
+    opened: _Opened, chance: SystemChance, store: SqliteStore, stack: AsyncExitStack
 ) -> Devices:
-    """What is opened is closed with the stack, the store last."""
-    home, workers = opened.home, opened.workers
-    store = await SqliteStore.open(home.store, workers)
-    stack.push_async_callback(store.aclose)
-    opened.nursery.start_soon(store.run, report)
-    disk = await FolderDisk.open(home.drives, workers)
+    """What is opened is closed with the stack."""
+    disk = await FolderDisk.open(opened.home.drives, opened.workers)
     listener = await TcpListener.open(opened.options.bind, opened.options.port)
     stack.push_async_callback(listener.aclose)
     return Devices(chance, store, disk, listener, opened.console, time.time)
@@ -202,21 +233,45 @@ def _remove_node_file(home: Home) -> None:
         remove_node_file(home.path)
 
 
-async def _serve(opened: _Opened, node: Node, token: str) -> None:
-    """From ready to stopped."""
+async def _serve(opened: _Opened, node: Node, token: str, store: SqliteStore) -> None:
+    """From the start of its processes to stopped."""
+    # From here on a signal ends the node in order.
+    opened.signals.ready = True
+    if await _started(opened, node):
+        _announce(opened, node, token)
+        await opened.signals.asked()
+    if await node.stop():
+        # An abandoned process may never end, and its task with it: leave without it.
+        with suppress(StoreFailed):
+            await store.aclose()
+        opened.console.close()
+        opened.signals.leave(0)
+
+
+async def _started(opened: _Opened, node: Node) -> bool:
+    """False when a signal came first."""
+    ready = False
+    async with trio.open_nursery() as nursery:
+
+        async def hurry() -> None:
+            await opened.signals.asked()
+            nursery.cancel_scope.cancel()
+
+        nursery.start_soon(hurry)
+        await node.start()
+        ready = True
+        nursery.cancel_scope.cancel()
+    return ready
+
+
+def _announce(opened: _Opened, node: Node, token: str) -> None:
     write_node_file(opened.home.path, NodeFile(os.getpid(), node.url, node.name), token)
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_EVERY, 20, 100)
-    opened.signals.ready = True
     if sys.stdout is not None:
         sys.stdout.write(f"ready: {node.url}\n")
         sys.stdout.flush()
-    await opened.signals.asked()
-    if await node.stop():
-        # An abandoned process may never end, and its task with it: leave without it.
-        opened.console.close()
-        opened.signals.leave(0)
 
 
 def _report(opened: _Opened, name: str, text: str) -> None:

@@ -16,10 +16,11 @@ from kernel.address import PackageId, ProcessId
 from kernel.capability import Capability
 from kernel.errors import ProgramError
 from kernel.events import Observer
+from kernel.exits import ExitCause
 from kernel.kernel import Kernel, Ports
 from kernel.lifecycle import NewProcess
 from kernel.ports import Chance, Console, Keys, Program, Store
-from kernel.process import Process
+from kernel.process import Process, ProcessState
 from runtime.loader import DiskPrograms
 from runtime.packages import plan_checked, put_files, recover_all
 from sys_processes.app_store.core import METADATA, InstallPlan, Surroundings
@@ -63,12 +64,12 @@ class NodeSecrets:
 PackageFiles = Mapping[str, bytes]
 
 
-class PackageRefused(PackageError):
-    """The package with this `number` of those given to a boot cannot be installed."""
+class PackageRefused(Exception):
+    """None of the packages given to a boot can be installed; `errors` are in their order."""
 
-    def __init__(self, number: int, error: PackageError) -> None:
-        super().__init__(error.file, error.path, error.problem, error.fix)
-        self.number = number
+    def __init__(self, errors: Sequence[PackageError]) -> None:
+        super().__init__("; ".join(map(str, errors)))
+        self.errors = tuple(errors)
 
 
 class Node:
@@ -77,8 +78,9 @@ class Node:
     def __init__(self, name: str, devices: Devices, secrets: NodeSecrets, http: HttpSettings) -> None:
         self.name = name
         self._devices = devices
-        self.given: list[PackageId] = []
-        """The packages of the boot, in the order in which they were given."""
+        self.given: list[PackageId | PackageError] = []
+        """The packages of the boot, in the order in which they were given; what speaks against one instead of it."""
+        self._awaited: list[Process] = []
         self._stopped = False
         self._programs = DiskPrograms(devices.disk)
         self.kernel = Kernel(
@@ -107,9 +109,9 @@ class Node:
         return self._devices.listener.url
 
     async def boot(self, packages: Sequence[PackageFiles]) -> None:
-        """Modules, then the given packages, then what was saved; all run when it returns.
+        """Make all processes: modules, then those of the given packages, then what was saved. `start` runs them.
 
-        Raises `PackageRefused` when one of the packages cannot be installed; then none of them is.
+        A package that cannot be installed is left out, see `given`. Raises `PackageRefused` when all are.
         """
         kernel, devices = self.kernel, self._devices
         kernel.add_module("kernel", commands.make(kernel), public=False)
@@ -118,22 +120,29 @@ class Node:
         kernel.add_module("timer", timer.make(), public=True)
         kernel.add_module("http_server", http_server.make(self._door), public=True)
         await recover_all(devices.disk)
-        given: list[Process] = []
-        plans = self._plan_all(packages)
-        self.given = [plan.package for plan in plans]
-        for plan in plans:
-            await self._put(plan)
-        for plan in plans:
-            given += self._create_all(plan, await self._prepare(plan))
+        plans = await self._install_all(packages)
         await self._restore(plans)
         for plan in plans:
             self._grant_all(plan)
-        receiving = kernel.note_first_receive(given)
-        kernel.start_all()
+
+    async def start(self) -> None:
+        """Run every process; returns when those of the given packages wait for a message, at most `READY_SECONDS`
+        later. May be cancelled: they run all the same.
+        """
+        receiving = self.kernel.note_first_receive(self._awaited)
+        self.kernel.start_all()
         with trio.move_on_after(READY_SECONDS):
             for event in receiving:
                 await event.wait()
-        await kernel.records.flush()
+        for process, event in zip(self._awaited, receiving, strict=True):
+            if not event.is_set():
+                text = (
+                    f"does not receive, {READY_SECONDS:g} s after its start: nobody waits for it any longer"
+                )
+                self.kernel.router.print(0, process.address, text)
+            elif process.state is ProcessState.ENDED and process.cause is ExitCause.DONE:
+                self.kernel.router.print(0, process.address, "ended: init returned")
+        await self.kernel.records.flush()
 
     async def _restore(self, plans: Sequence[InstallPlan]) -> None:
         """What was saved runs again, except what a newly installed version of its package no longer has."""
@@ -157,19 +166,39 @@ class Node:
 
     # -- packages
 
-    def _plan_all(self, packages: Sequence[PackageFiles]) -> list[InstallPlan]:
-        """Raises `PackageRefused`."""
-        plans: list[InstallPlan] = []
-        for number, files in enumerate(packages):
+    async def _install_all(self, packages: Sequence[PackageFiles]) -> list[InstallPlan]:
+        """Those of the boot, checked before the first is touched. Raises `PackageRefused`."""
+        plans = self._plan_all(packages)
+        installed: list[InstallPlan] = []
+        for number, plan in enumerate(plans):
+            try:
+                if isinstance(plan, InstallPlan):
+                    await self._put(plan)
+                    self._awaited += self._create_all(plan, await self._prepare(plan))
+                    installed.append(plan)
+            except PackageError as error:
+                plans[number] = error
+        self.given = [plan.package if isinstance(plan, InstallPlan) else plan for plan in plans]
+        refused = [plan for plan in plans if isinstance(plan, PackageError)]
+        if refused and not installed:
+            raise PackageRefused(refused)
+        return installed
+
+    def _plan_all(self, packages: Sequence[PackageFiles]) -> list[InstallPlan | PackageError]:
+        """The plan of each, or what speaks against it."""
+        plans: list[InstallPlan | PackageError] = []
+        known: dict[PackageId, None] = {}
+        for files in packages:
             try:
                 plan = self._plan(files)
             except PackageError as error:
-                raise PackageRefused(number, error) from error
-            if plan.package in [other.package for other in plans]:
-                twice = PackageError(
-                    METADATA[0], "$", f"is that of {plan.package}, which is given twice", "give it once"
-                )
-                raise PackageRefused(number, twice)
+                plans.append(error)
+                continue
+            if plan.package in known:
+                problem = f"is that of {plan.package}, which is given twice"
+                plans.append(PackageError(METADATA[0], "$", problem, "give it once"))
+                continue
+            known[plan.package] = None
             plans.append(plan)
         return plans
 
@@ -270,8 +299,10 @@ async def open_node(
     http: HttpSettings | None = None,
     packages: Sequence[PackageFiles] = (),
     observer: Observer | None = None,
+    start: bool = True,
 ) -> AsyncIterator[Node]:
-    """A booted node; stopped and flushed at the end of the block, and gone at once if the block raises.
+    """A booted node; stopped and flushed at the end of the block, and gone at once if the block raises. Without
+    `start`, starting it is left to the block.
 
     Raises `BadNodeName`, `PackageRefused`, `StoreFailed`, OSError.
     """
@@ -281,6 +312,8 @@ async def open_node(
         async with trio.open_nursery() as nursery:
             await nursery.start(node.kernel.run)
             await node.boot(packages)
+            if start:
+                await node.start()
             yield node
             await node.stop()
             nursery.cancel_scope.cancel()

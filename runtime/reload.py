@@ -35,12 +35,12 @@ def footprint(folder: Path) -> Footprint:
 async def watch(
     node: Node,
     folder: Path,
-    package: PackageId,
+    package: PackageId | None,
     seen: Footprint,
     workers: Workers,
     report: Callable[[str], None],
 ) -> None:
-    """For ever. `package` is the one of the folder that runs, `seen` was taken before it was read.
+    """For ever. `package` is the one of the folder that runs, if any; `seen` was taken before it was read.
 
     A version that cannot be installed is reported, and the old one goes on.
     """
@@ -56,10 +56,11 @@ async def watch(
             now = await workers.run(footprint, folder)
         try:
             former, package = package, await node.install(await workers.run(read_package, folder))
-            if package != former:
+            if former is not None and package != former:
                 await node.stop_package(former)
                 report(f"{former} was ended: {folder} holds {package} now")
         except (PackageError, KernelError, StoreFailed, OSError) as error:
-            report(f"{folder} was not installed, its old version goes on: {error}")
+            old = "" if package is None else ", its old version goes on"
+            report(f"{folder} was not installed{old}: {error}")
         else:
-            report(f"installed {package} again from {folder}")
+            report(f"installed {package}{'' if former is None else ' again'} from {folder}")

@@ -23,7 +23,8 @@ _Handler = Callable[[int, FrameType | None], object]
 class Signals:
     """The first one asks the node to stop and starts a clock; a second one ends everything at once.
 
-    `tidy` is what `leave` does about the home. `ready` is set by the node: until then, being asked cancels its boot.
+    `tidy` is what `leave` does about the home. `ready` is set before its processes
+    run: until then, being asked cancels the boot.
     """
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ from kernel.message import Payload
 from kernel.ports import Put
 from runtime.node import READY_SECONDS, PackageRefused
 from sys_processes.app_store.fields import PackageError
-from tests.support.sim_home import NotAnswered, SimHome, package
+from tests.support.sim_home import NotAnswered, SimHome, SimNode, package
 
 ECHO = """
 from userland.process_lib import *
@@ -111,22 +111,40 @@ async def test_an_entry_gets_exactly_what_it_requests():
     ), held
 
 
-async def test_one_bad_package_of_several_leaves_no_trace_of_the_others():
+BAD = "async def init(our): return 1 +"
+
+
+async def test_a_bad_package_leaves_the_others_alone_and_no_trace():
     home = SimHome()
-    with pytest.raises(PackageRefused) as caught:
-        async with home.booted(package(ACTOR), package("async def init(our): return 1 +", name="other")):
-            raise AssertionError
-    assert (caught.value.number, caught.value.file) == (1, "pkg/other.py")
-    async with home.booted() as node:
-        assert await node.ps() == {}
-        assert await home.disk.list("") == []
+    async with home.booted(package(BAD, name="bad"), package(ACTOR)) as node:
+        refused, installed = node.node.given
+        assert isinstance(refused, PackageError)
+        assert (refused.file, installed) == ("pkg/bad.py", PackageId("app", "me"))
+        assert await node.ask(APP) == "one"
+        assert list(await node.ps()) == [APP]
+        assert "bad:me" not in [name for name, _ in await home.disk.list("")]
 
 
-async def test_the_same_package_twice_is_refused():
+async def test_a_boot_with_bad_packages_only_is_refused_with_what_is_wrong_with_each():
     with pytest.raises(PackageRefused) as caught:
-        async with SimHome().booted(package(ACTOR), package(TWO)):
+        async with SimHome().booted(package(BAD), package("x = 1", name="other")):
             raise AssertionError
-    assert "app:me, which is given twice" in str(caught.value)
+    assert [error.file for error in caught.value.errors] == ["pkg/app.py", "pkg/other.py"]
+
+
+async def test_a_package_that_cannot_be_installed_at_a_boot_leaves_the_saved_version():
+    """C-160."""
+    home = SimHome()
+    async with home.booted(package(ACTOR)):
+        pass
+    async with home.booted(package(BAD), package(QUIET, name="other")) as node:
+        assert await node.ask(APP) == "one"
+
+
+async def test_of_the_same_package_twice_the_second_is_refused():
+    async with SimHome().booted(package(ACTOR), package(TWO)) as node:
+        assert "app:me, which is given twice" in str(node.node.given[1])
+        assert await node.ask(APP) == "one"
 
 
 async def test_a_package_that_cannot_be_installed_leaves_the_old_version_running():
@@ -344,6 +362,17 @@ async def test_a_boot_does_not_wait_for_ever():
     async with SimHome().booted(package(QUIET)) as node:
         assert trio.current_time() == pytest.approx(READY_SECONDS)
         assert (await node.ps())[APP]["state"] == "running"
+        assert "does not receive, 5 s after its start" in logged(node)
+
+
+async def test_a_process_whose_init_returns_at_once_is_named():
+    code = "async def init(our): pass"
+    async with SimHome().booted(package(code), package(ACTOR, name="other")) as node:
+        assert logged(node) == "ended: init returned"
+
+
+def logged(node: SimNode) -> str:
+    return "\n".join(line.text for line in node.console.recent() if line.verbosity == 0)
 
 
 async def test_a_process_that_crashes_at_once_holds_nothing_up():

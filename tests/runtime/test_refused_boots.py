@@ -177,6 +177,13 @@ def test_a_broken_package_is_refused_with_file_place_and_fix(change, problem: st
     assert list((shell.folder / "tmp").iterdir()) == []
 
 
+def test_all_broken_packages_are_named(shell: Shell):
+    said = shell.nectar("dev", broken(shell.folder / "app", "x = 1"), shell.folder / "nothing", "--port", "0")
+    assert (said.code, said.out) == (1, "")
+    assert "has no `init`" in said.err
+    assert f"{shell.folder / 'nothing'}: is no folder" in said.err
+
+
 @pytest.mark.parametrize("name", ["nothing", "file"])
 def test_a_package_that_is_no_folder_is_refused(name: str, shell: Shell):
     (shell.folder / "file").write_text("")

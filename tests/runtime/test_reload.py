@@ -116,6 +116,19 @@ def test_an_entry_that_is_taken_out_is_ended_and_one_that_is_added_runs(node: Li
     wait_until(lambda: "second:app:me" not in node.processes())
 
 
+def test_a_package_that_could_not_be_installed_is_once_it_is_corrected(person: Person, tmp_path: Path):
+    good = write_package(tmp_path / "good", ACTOR, name="good")
+    bad = write_package(tmp_path / "bad", "x = 1")
+    with person.dev(good, bad, tmp_path / "nothing") as node:
+        node.wait_logged(f"{bad} was not installed: pkg/app.py: has no `init`")
+        node.wait_logged(f"{tmp_path / 'nothing'} was not installed: ")
+        assert "good:good:me" in node.processes()
+        assert APP not in node.processes()
+        (bad / "pkg" / "app.py").write_text(ACTOR)
+        node.wait_logged(f"installed app:me from {bad}")
+        assert APP in node.processes()
+
+
 def test_hidden_files_and_caches_are_no_change(tmp_path: Path):
     folder = write_package(tmp_path, ACTOR)
     before = footprint(folder)

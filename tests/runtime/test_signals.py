@@ -121,6 +121,38 @@ def test_a_node_that_still_boots_ends_as_soon_as_it_is_asked(person: Person):
         process.close()
 
 
+def test_a_node_that_is_asked_to_end_before_it_is_ready_ends_in_order(person: Person):
+    """A process that cleans up is let do so, and one that does not end is named."""
+    code = """
+import trio
+from userland.process_lib import *
+
+async def init(our):
+    print("begun")
+    try:
+        await trio.sleep_forever()
+    finally:
+        print("cleaned")
+        with trio.CancelScope(shield=True): await STUBBORN
+"""
+    tidy = write_package(person.home / "tidy", code.replace("STUBBORN", "trio.sleep(0)"), name="tidy")
+    stubborn = write_package(person.home / "app", code.replace("STUBBORN", "trio.sleep_forever()"))
+    home = person.home / "kept"
+    process = person.start("dev", tidy, stubborn, "--port", "0", "--home", home)
+    try:
+        process.wait_said(lambda: process.err.count("begun") == 2)
+        assert process.stop() == 0
+        assert process.out == ""
+        assert process.err.count("cleaned") == 2
+        assert f"{APP} did not end within 2 s" in process.err
+        assert "Traceback" not in process.err
+        left = {path.name for path in home.iterdir()}
+        assert left >= {"keyfile.json", "store.sqlite"}
+        assert left.isdisjoint({"lock", "node.json", "rpc.token", "store.sqlite-wal"})
+    finally:
+        process.close()
+
+
 def test_a_process_that_spins_before_its_first_receive_is_named_and_left_behind(person: Person):
     spins = "async def init(our):\n    while True: pass\n"
     process = person.start("dev", write_package(person.home / "app", spins), "--port", "0")
