@@ -29,6 +29,7 @@ from kernel.errors import (
     StateError,
 )
 from kernel.message import Message, Payload, Reason, SendError, SendErrorKind
+from userland.process_lib import _address as _address
 from userland.process_lib import http, timer, wit
 from userland.process_lib._builders import BuildError, BuildErrorKind, Request, Response
 from userland.process_lib._capabilities import (

@@ -239,6 +239,12 @@ def test_a_call_outside_an_actor_says_where_to_make_it():
         Request().target(ECHO).ipc(b"").send()
 
 
+@pytest.mark.parametrize("address", [ECHO, Address("fake.dev", "echo:echo:nectar")])
+def test_an_address_gives_a_request_aimed_at_it(address):
+    """PROTOCOL 5.3."""
+    assert address.send_request().ipc(b"x").build() == (ECHO, RawRequest(ipc=b"x"), None, None)
+
+
 async def test_an_awaited_response_brings_the_context_back():
     """C-035, the library's half."""
     with recording() as calls:
