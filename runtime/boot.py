@@ -19,6 +19,7 @@ from kernel.address import Address, PackageId
 from kernel.capability import KERNEL
 from kernel.kernel import BadNodeName
 from kernel.ports import StoreFailed
+from runtime import advice
 from runtime.chance import SystemChance
 from runtime.command_error import CommandError
 from runtime.config import ConfigError, Settings, load_settings
@@ -32,6 +33,7 @@ from runtime.node import Devices, Node, NodeSecrets, PackageFiles, PackageRefuse
 from runtime.node_file import NodeFile, remove_node_file, write_node_file
 from runtime.options import DEV_NAME, BootOptions
 from runtime.packages import read_package
+from runtime.password import has_terminal
 from runtime.reload import footprint, watch
 from runtime.signals import Signals
 from runtime.store import SqliteStore
@@ -47,30 +49,23 @@ def run_node(options: BootOptions) -> int:
     """Returns when a signal ended the node. Raises `CommandError` when it could not be booted."""
     _hold_standard_files()
     _raise_file_limit()
-    verb = "dev DIR" if options.dev else "boot HOME --name NAME"
     try:
         _run_at_home(options)
-    except (HomeError, CannotListen, StoreFailed, BadNodeName) as error:
-        raise CommandError(str(error), f"nectar {verb} --port 0") from error
+    except CannotListen as error:
+        raise CommandError(str(error), advice.on_a_free_port(options)) from error
+    except (HomeError, StoreFailed, BadNodeName, KeyfileBroken) as error:
+        raise CommandError(str(error), advice.elsewhere(options)) from error
     except (WrongPassword, BadPassword) as error:
-        raise CommandError(str(error), f"nectar {verb}, with the password of its first boot") from error
-    except KeyfileBroken as error:
-        raise CommandError(
-            str(error), f"nectar {verb}, with a copy of the keyfile or another home"
-        ) from error
+        raise CommandError(str(error), advice.asking(options)) from error
     except ConfigError as error:
-        raise CommandError(
-            str(error), f"nectar {verb} --set section.key=value, with a setting that there is"
-        ) from error
+        raise CommandError(str(error), advice.without_setting(options, error.key)) from error
     except BrokenPipeError:
         raise
     except OSError as error:
         # Of a rename the second name is the one that somebody knows.
         path = error.filename2 or error.filename
         where = "" if path is None else f"{path}: "
-        raise CommandError(
-            f"{where}{error.strerror or error}", f"nectar {verb}, with another home"
-        ) from error
+        raise CommandError(f"{where}{error.strerror or error}", advice.elsewhere(options)) from error
     return 0
 
 
@@ -293,10 +288,10 @@ async def _identity(opened: _Opened, chance: SystemChance) -> tuple[Keyfile, Ide
         name = options.name or (DEV_NAME if options.dev else None)
         if name is None:
             raise CommandError(
-                f"{opened.home.path} has no node yet, and it needs a name", "nectar boot HOME --name NAME"
+                f"{opened.home.path} has no node yet, and it needs a name",
+                advice.command(attrs.evolve(options, name=advice.EXAMPLE_NAME)),
             )
-        with opened.signals.raised():
-            password = options.password.read(first_boot=True)
+        password = _password(opened, first_boot=True)
         keyfile = await workers.run(create_keyfile, name, password, chance)
         await workers.run(keyfile.write, path)
         return keyfile, await workers.run(keyfile.unlock, password)
@@ -304,8 +299,16 @@ async def _identity(opened: _Opened, chance: SystemChance) -> tuple[Keyfile, Ide
     if options.name is not None and options.name != keyfile.name:
         raise CommandError(
             f"the node in {opened.home.path} is called {keyfile.name!r}, not {options.name!r}",
-            f"nectar boot {opened.home.path}, without --name",
+            advice.command(attrs.evolve(options, name=None)),
         )
-    with opened.signals.raised():
-        password = options.password.read(first_boot=False)
+    password = _password(opened, first_boot=False)
     return keyfile, await workers.run(keyfile.unlock, password)
+
+
+def _password(opened: _Opened, *, first_boot: bool) -> str:
+    options = opened.options
+    try:
+        with opened.signals.raised():
+            return options.password.read(first_boot=first_boot)
+    except CommandError as error:
+        raise CommandError(error.problem, advice.with_password(options, terminal=has_terminal())) from None

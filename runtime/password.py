@@ -43,7 +43,7 @@ def _state(found: str | None) -> str:
     return "not set" if found is None else "empty"
 
 
-def _has_terminal() -> bool:
+def has_terminal() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
@@ -52,7 +52,7 @@ class AskedPassword:
     """Typed by a person, twice at the first boot."""
 
     ask: Callable[[str], str] = getpass
-    has_terminal: Callable[[], bool] = _has_terminal
+    has_terminal: Callable[[], bool] = has_terminal
 
     def read(self, *, first_boot: bool) -> str:
         """Raises `CommandError` without a terminal, for nothing typed, or for two different passwords."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.home import hold_home
 from tests.support.live_node import (
     PASSWORD,
     Person,
@@ -110,10 +111,33 @@ def test_what_cannot_be_done_is_refused_with_the_next_command(
     assert said.advice
 
 
+@pytest.mark.parametrize(
+    ("more", "password", "advice"),
+    [
+        ([], "wrong", "nectar boot HOME --port 0"),
+        ([], "", "read -rs PW && export PW && nectar boot HOME --port 0 --password-env PW"),
+        (["--name", "bob.uq"], PASSWORD, "nectar boot HOME --port 0 --password-env PW"),
+        (["--set", "rpc.opn=true", "--set", "ws.max_channels=9"], PASSWORD, "nectar boot HOME --port 0 --password-env PW"
+         " --set ws.max_channels=9"),
+        (["--bind", "192.0.2.1"], PASSWORD, "nectar boot HOME --port 0 --password-env PW"),
+    ],
+)  # fmt: skip
+def test_the_next_command_can_be_typed_as_it_is(
+    more: list[str], password: str, advice: str, shell: Shell, home: Path
+):
+    assert shell.boot(home, *more, password=password).advice == advice.replace("HOME", str(home))
+
+
+def test_a_home_that_is_in_use_leads_to_another_one(shell: Shell, home: Path):
+    with hold_home(home):
+        said = shell.boot(home)
+    assert said.advice == f"nectar boot {home}-2 --name my-node.uq --port 0 --password-env PW"
+
+
 def test_a_new_home_needs_a_name(shell: Shell):
     said = shell.boot(shell.folder / "new")
     assert said.code == 1
-    assert said.advice == "nectar boot HOME --name NAME"
+    assert said.advice == f"nectar boot {shell.folder / 'new'} --name my-node.uq --port 0 --password-env PW"
 
 
 def test_a_home_below_a_file_is_refused_by_name(shell: Shell):
