@@ -37,6 +37,7 @@ from runtime.password import has_terminal
 from runtime.reload import footprint, watch
 from runtime.signals import Signals
 from runtime.store import SqliteStore
+from runtime.warned import warnings_reported
 from runtime.watchdog import Watchdog
 from runtime.workers import ThreadWorkers
 from sys_processes.app_store.fields import PackageError
@@ -161,6 +162,7 @@ async def _run_opened(opened: _Opened) -> None:
     )
     report = partial(_report, opened, identity.name)
     async with AsyncExitStack() as stack:
+        stack.enter_context(warnings_reported(report, origins=options.dev))
         store = await SqliteStore.open(home.store, workers)
         stack.push_async_callback(store.aclose)
         opened.nursery.start_soon(store.run, report)
