@@ -117,8 +117,8 @@ def test_what_cannot_be_done_is_refused_with_the_next_command(
         ([], "wrong", "nectar boot HOME --port 0"),
         ([], "", "read -rs PW && export PW && nectar boot HOME --port 0 --password-env PW"),
         (["--name", "bob.uq"], PASSWORD, "nectar boot HOME --port 0 --password-env PW"),
-        (["--set", "rpc.opn=true", "--set", "ws.max_channels=9"], PASSWORD, "nectar boot HOME --port 0 --password-env PW"
-         " --set ws.max_channels=9"),
+        (["--set", "rpc.opn=1", "--set", "http.timeout=9"], PASSWORD,
+         "nectar boot HOME --port 0 --password-env PW --set http.timeout=9"),
         (["--bind", "192.0.2.1"], PASSWORD, "nectar boot HOME --port 0 --password-env PW"),
     ],
 )  # fmt: skip
