@@ -6,9 +6,7 @@ No task and no queue of its own. Implements PROTOCOL 3.1-3.7 and 4.2 with the am
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import TypeVar
 
-import attrs
 from trio import current_time
 
 from kernel.address import OUR, Address, ProcessId
@@ -36,8 +34,6 @@ from kernel.process import OpenRequest, Process, TaskState, Window
 from kernel.refusals import Refusal, exited, expired, no_carrier, no_such_process, not_running, overfull
 from kernel.routing import DECISIONS
 from kernel.signing import Signing
-
-AnyMessage = TypeVar("AnyMessage", Request, Response)
 
 
 def _size(envelope: KernelMessage) -> int:
@@ -119,7 +115,7 @@ class Router:
         if payload is None and inherit:
             payload = state.payload
         if state.attached or request.capabilities:
-            request = self._with_attached(sender, state, request)
+            request = self.signing.attach(sender, state, request)
         envelope = KernelMessage(number, sender.address, target, rsvp, request, payload)
         envelope.size = len(request.ipc) if payload is None else len(request.ipc) + len(payload.bytes)
         if window is not None:
@@ -280,7 +276,7 @@ class Router:
         if payload is None and response.inherit:
             payload = state.payload
         if state.attached or response.capabilities:
-            response = self._with_attached(sender, state, response)
+            response = self.signing.attach(sender, state, response)
         prompting.responded = True
         target = prompting.rsvp or prompting.source
         envelope = KernelMessage(prompting.id, sender.address, target, None, response, payload)
@@ -444,9 +440,3 @@ class Router:
             self.bury(envelope.target.process, envelope, refusal.detail)
         else:
             self._return(sender, envelope, refusal, definite=definite)
-
-    def _with_attached(self, sender: Process, state: TaskState, message: AnyMessage) -> AnyMessage:
-        """With those of the attached capabilities that the sender may pass on, signed; they ride once."""
-        asked = (*state.attached, *message.capabilities)
-        state.attached = ()
-        return attrs.evolve(message, capabilities=self.signing.attachable(sender, asked))

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 import attrs
 
 from kernel.address import OUR, Address
 from kernel.capability import Capability, SignedCapability
+from kernel.message import Request, Response
 from kernel.ports import Keys
-from kernel.process import Process
+from kernel.process import Process, TaskState
+
+AnyMessage = TypeVar("AnyMessage", Request, Response)
 
 
 class Signing:
@@ -42,6 +46,12 @@ class Signing:
         if signature is None:
             return None
         return SignedCapability(capability.issuer, capability.params, signature)
+
+    def attach(self, sender: Process, state: TaskState, message: AnyMessage) -> AnyMessage:
+        """The message with those of the attached capabilities that the sender may pass on, signed; they ride once."""
+        asked = (*state.attached, *message.capabilities)
+        state.attached = ()
+        return attrs.evolve(message, capabilities=self.attachable(sender, asked))
 
     def attachable(self, sender: Process, asked: Iterable[Capability]) -> tuple[SignedCapability, ...]:
         """Those that the sender holds or issues; one with a wrong signature is left out."""
