@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kernel.address import Address
-from kernel.message import Payload, Request, Response
+from kernel.message import Payload, Request, Response, SendError
 from kernel.syscalls import Syscalls
 from tests.support.kernel_node import kernel_node
 
@@ -73,7 +73,7 @@ async def test_a_refusal_names_the_node_and_not_the_word_our():
         async def ask(calls: Syscalls) -> None:
             await calls.send_and_await_response(nowhere, ASKED, context=b"c")
 
-        with pytest.raises(Exception, match="no process") as caught:
+        with pytest.raises(SendError, match="no process") as caught:
             await a.do(ask)
         assert caught.value.target.node == a.address.node
         assert caught.value.context == b"c"
