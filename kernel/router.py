@@ -127,7 +127,7 @@ class Router:
             snapshot = prompting if decision.snapshot else None
             entry = OpenRequest(sender, envelope, context, snapshot, awaited, self._expired)
             self.open[number] = entry
-            self.deadlines.add(current_time() + expects, entry)
+            self.deadlines.add(current_time() + expects, entry, envelope.size)
         elif context is not None:
             self._warn_lost_context(sender, target)
         node = target.node

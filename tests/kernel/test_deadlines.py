@@ -9,8 +9,10 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kernel.address import Address, ProcessId
 from kernel.deadlines import Deadlines
-from kernel.message import Request
+from kernel.message import Payload, Request
+from kernel.process import OpenRequest
 from tests.support.kernel_node import kernel_node
 
 
@@ -111,6 +113,25 @@ def test_settled_deadlines_do_not_pile_up():
         alarm.settled = True
     assert len(deadlines) == 1
     assert len(deadlines._heap) < 10_000
+
+
+async def test_settled_requests_behind_an_open_one_let_go_of_large_payloads():
+    """One call that waits must not keep the bodies of all later ones in memory until its time is up."""
+    async with kernel_node() as node:
+        a, b = await node.puppets("a", "b")
+        nobody = Address(b.address.node, ProcessId("nobody", "b", "test"))
+        body = Payload(None, bytes(1024 * 1024))
+
+        def step(calls) -> None:
+            calls.send_request(b.address, Request(expects_response=10))
+            for _ in range(300):
+                calls.send_request(nobody, Request(expects_response=60), None, body)
+
+        await a.do(step)
+        heap = node.kernel.router.deadlines._heap
+        held = [due.envelope.size for _, _, due in heap if isinstance(due, OpenRequest)]
+        assert sum(held) <= 65 * 1024 * 1024
+        assert len(node.kernel.router.deadlines) == 1
 
 
 async def test_many_timeouts_at_one_moment_all_fire_in_the_order_sent():
