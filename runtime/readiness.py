@@ -14,12 +14,15 @@ from trio.lowlevel import spawn_system_task, wait_readable
 
 HAS_EPOLL = hasattr(select, "epoll")
 _EVENTS_AT_ONCE = 1024
+_EDGES = (select.EPOLLIN | select.EPOLLPRI | select.EPOLLRDHUP | select.EPOLLET) if HAS_EPOLL else 0
 
 
 class Watched(Protocol):
-    """Is told of each edge: something came since the last one. After `ended` nothing more will come."""
+    """Is told of each edge: something came since the last one. After one that is not `plain` a short read does not
+    prove that nothing is left: the connection has ended, or an urgent byte lies in it, and a read stops there.
+    """
 
-    def readable(self, ended: bool) -> None: ...
+    def readable(self, plain: bool) -> None: ...
 
 
 class Readiness:
@@ -31,7 +34,7 @@ class Readiness:
 
     def add(self, descriptor: int, watched: Watched) -> None:
         """Until `remove`. What is there to read already is an edge."""
-        self._epoll.register(descriptor, select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET)
+        self._epoll.register(descriptor, _EDGES)
         self._watched[descriptor] = watched
 
     def remove(self, descriptor: int) -> None:
@@ -44,7 +47,7 @@ class Readiness:
             while True:
                 await wait_readable(epoll.fileno())
                 for descriptor, flags in epoll.poll(0, _EVENTS_AT_ONCE):
-                    self._watched[descriptor].readable(flags != select.EPOLLIN)
+                    self._watched[descriptor].readable(flags == select.EPOLLIN)
 
 
 _current: trio.lowlevel.RunVar[Readiness | None] = trio.lowlevel.RunVar("readiness", default=None)

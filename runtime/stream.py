@@ -55,8 +55,8 @@ class TcpStream(trio.abc.HalfCloseableStream):
         self._sleep: Sleep | None = None
         self._filled = True
         """Whether there may be something to read."""
-        self._ending = False
-        """Whether the other side has ended or cut the connection: there is something to read for ever."""
+        self._plain = True
+        """Whether a short read leaves nothing: until the other side ends the connection or sends an urgent byte."""
 
     @property
     def peer(self) -> str | None:
@@ -82,7 +82,7 @@ class TcpStream(trio.abc.HalfCloseableStream):
                 self._fail(failure)
             else:
                 # What did not fill the room emptied the socket. What comes now is told again; an end is not.
-                self._filled = len(data) == max_bytes or self._ending
+                self._filled = len(data) == max_bytes or not self._plain
                 return data
 
     async def _wait_filled(self, watcher: Readiness) -> None:
@@ -104,11 +104,11 @@ class TcpStream(trio.abc.HalfCloseableStream):
             self._receiving = False
         self._check()
 
-    def readable(self, ended: bool) -> None:
+    def readable(self, plain: bool) -> None:
         """`runtime.readiness` says that something came."""
         self._filled = True
-        if ended:
-            self._ending = True
+        if not plain:
+            self._plain = False
         self._wake_reader()
 
     def _wake_reader(self) -> None:

@@ -56,6 +56,20 @@ async def test_a_read_that_leaves_something_behind_is_followed_by_one_that_takes
         assert b"".join(pieces) == b"abcdef"
 
 
+async def test_what_stands_behind_an_urgent_byte_is_read_too() -> None:
+    """A read ends at an urgent byte though more lies behind it: that it was short proves nothing then."""
+    async with pair() as (server, client):
+        await client.send_all(b"first")
+        assert await server.receive_some(100) == b"first"
+        await client.send_all(b"before")
+        await client.socket.send(b"!", socket.MSG_OOB)
+        await client.send_all(b"behind")
+        for _ in range(20):
+            await trio.lowlevel.checkpoint()
+        with trio.fail_after(5):
+            assert [await server.receive_some(100) for _ in range(2)] == [b"before", b"behind"]
+
+
 async def test_an_end_right_behind_the_last_bytes_is_seen_as_often_as_asked() -> None:
     async with pair() as (server, client):
         await client.send_all(b"last")
