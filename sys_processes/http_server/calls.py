@@ -75,7 +75,7 @@ class Answers:
         known = self._known.get(key)
         if known is None:
             fresh = app_reply(ipc, payload)
-            if fresh is not None and len(ipc) <= _REMEMBERED_BYTES:
+            if fresh is not None and len(ipc) + len(key[1] or "") <= _REMEMBERED_BYTES:
                 self._remember(key, fresh)
             return fresh
         body = b"" if payload is None else payload.bytes

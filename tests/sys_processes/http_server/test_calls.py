@@ -14,7 +14,7 @@ from kernel.jsontext import parse
 from kernel.message import Payload
 from sys_processes.http_server.actions import answer, perform
 from sys_processes.http_server.bindings import HttpBinding, PathTable, StaticContent
-from sys_processes.http_server.calls import BadQuery, app_reply, incoming, query_params, static_reply
+from sys_processes.http_server.calls import Answers, BadQuery, app_reply, incoming, query_params, static_reply
 from sys_processes.http_server.channels import Channel, Channels
 from sys_processes.http_server.settings import HttpSettings
 from tests.sys_processes.http_server.heads import head
@@ -195,3 +195,13 @@ def test_refusals_keep_their_exact_texts() -> None:
     secure = asked(b'{"SecureBind":{"path":"/x","cache":false}}')
     assert isinstance(secure, dict)
     assert "PathBindError" in secure["Err"]
+
+
+def test_what_is_remembered_of_answers_is_small_whatever_their_payloads_are_called() -> None:
+    answers = Answers()
+    for number in range(10):
+        assert (
+            answers.reply(b'{"status":200,"headers":{}}', Payload("a" * 100_000 + str(number), b""))
+            is not None
+        )
+    assert sum(len(ipc) + len(mime or "") for ipc, mime in answers._known) < 10_000
