@@ -244,7 +244,8 @@ class RequestParser:
         if len(headers) > HEADER_COUNT:
             raise BadRequest(431, f"{len(headers)} headers; at most {HEADER_COUNT} are read")
         head = self._build(llhttp.get_method(), llhttp.get_http_version(), headers)
-        if head.length != 0 or not head.keep_alive:
+        # llhttp ends a connection for `Proxy-Connection: close` too, which is none of our connection.
+        if head.length != 0 or not head.keep_alive or "proxy-connection" in head.fields:
             self._llhttp = httptools.HttpRequestParser(self)
         return head
 

@@ -378,3 +378,16 @@ def test_a_head_that_is_sent_again_is_the_same_request_and_another_one_is_not() 
         *[("POST", 2, b"hi")] * 2,
         ("GET", 1, b""),
     ]
+
+
+@pytest.mark.parametrize("connection", ["", "Connection: keep-alive\r\n"])
+def test_what_a_client_asks_of_a_proxy_does_not_end_its_connection_to_us(connection: str) -> None:
+    parser = RequestParser()
+    parser.feed(f"GET /a HTTP/1.1\r\nHost: h\r\n{connection}Proxy-Connection: close\r\n\r\n".encode())
+    first = parser.head()
+    assert first is not None
+    assert first.keep_alive
+    parser.feed(b"GET /b HTTP/1.1\r\nHost: h\r\n\r\n")
+    second = parser.head()
+    assert second is not None
+    assert second.path == "/b"
