@@ -143,15 +143,18 @@ class Host:
     ) -> None:
         state = self._task()
         check_request(target, request, context, payload)
-        if window is not None:
-            await self._wait_window(state, window)
         router = self._router
         process = self._process
-        local = target.node == router.node or target.node == OUR
-        receiver = (router.processes.get(target.process) or router.find(target.process)) if local else None
         process.paced += 1
+        if window is not None:
+            await self._wait_window(state, window)
+            self._task()
         if process.paced % YIELD_EVERY == 0:
             await checkpoint()
+            self._task()
+        # Looked up after the waits: the receiver may have started anew meanwhile.
+        local = target.node == router.node or target.node == OUR
+        receiver = (router.processes.get(target.process) or router.find(target.process)) if local else None
         line: Mailbox | None = None
         if receiver is not None and receiver is not process:
             sent = payload if payload is not None or not request.inherit else state.payload
