@@ -183,10 +183,6 @@ class Keyfile:
     def to_bytes(self) -> bytes:
         return _CONTENT.encode(self._content)
 
-    def to_base64(self) -> str:
-        """The text which a login answers (PROTOCOL 6.8)."""
-        return base64.b64encode(self.to_bytes()).decode()
-
     def unlock(self, password: str) -> Identity:
         """Blocks for as long as the derivation takes: run it in a worker. Raises `WrongPassword`,
         `KeyfileBroken` (C-113).

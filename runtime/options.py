@@ -12,7 +12,6 @@ from runtime.console import LogFormat
 from runtime.password import PasswordSource
 
 LOOPBACK = "127.0.0.1"
-DEFAULT_PORT = 8080
 DEV_NAME = "fake.dev"
 DEV_PASSWORD = "secret"  # noqa: S105 - known to everybody, on a node that is thrown away
 

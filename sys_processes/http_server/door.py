@@ -33,7 +33,6 @@ class Door:
     def _limits(self) -> Limits:
         settings = self.settings
         return Limits(
-            body_bytes=settings.max_body,
             message_bytes=settings.max_body,
             exchange_seconds=max(60.0, settings.timeout + 10.0),
         )

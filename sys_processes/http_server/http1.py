@@ -87,10 +87,6 @@ class RequestHead:
         return self.authority if self.authority is not None else self.fields.get("host")
 
     @property
-    def has_body(self) -> bool:
-        return self.length != 0
-
-    @property
     def upgrade_websocket(self) -> bool:
         """Whether a WebSocket is asked for, rightly or wrongly."""
         upgrade = self.fields.get("upgrade")

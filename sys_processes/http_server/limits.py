@@ -11,8 +11,6 @@ class Limits:
 
     head_seconds: float = 10.0
     """From the first byte of a head to its last; also for the first byte of a new connection."""
-    body_bytes: int = 10 * 1024 * 1024
-    """For a site that does not decide by path."""
     body_seconds: float = 30.0
     """For a body, beyond what `body_rate` gives."""
     body_rate: int = 16 * 1024

@@ -19,7 +19,6 @@ from sys_processes.http_server.replies import HttpReply
 BODY_BYTES = 16 * 1024
 
 WRONG_PASSWORD = "Failed to decode keyfile"  # noqa: S105 - a text of the protocol
-NO_TOKEN = "Failed to generate JWT"  # noqa: S105 - a text of the protocol
 BAD_BODY = "Failed to parse login info"
 
 _ATTEMPTS = 5

@@ -37,7 +37,6 @@ class Metadata:
 
 
 VfsAction = Read | ReadDir | Metadata
-VFS_ACTION: Shape[VfsAction] = Shape(VfsAction)
 
 
 @attrs.frozen

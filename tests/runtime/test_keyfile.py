@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 
 import attrs
@@ -155,10 +154,6 @@ def test_a_file_is_for_its_owner_only_and_reads_back(tmp_path: Path) -> None:
     path.write_bytes(b"{")
     with pytest.raises(KeyfileBroken, match=r"keyfile: .*cut short"):
         Keyfile.read(path)
-
-
-def test_the_login_text_is_the_file_in_base64() -> None:
-    assert Keyfile.from_bytes(base64.b64decode(KEYFILE.to_base64())) == KEYFILE
 
 
 def test_a_signature_counts_for_our_own_name_and_these_bytes_only() -> None:

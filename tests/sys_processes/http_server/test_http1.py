@@ -316,7 +316,7 @@ def test_the_parts_of_a_head() -> None:
     assert head.header("accept") == "x, y"
     assert head.header("x-odd") == "ä"
     assert head.header("missing") is None
-    assert (head.host, head.peer, head.version, head.has_body) == ("a:8080", "10.0.0.1:5", "1.1", False)
+    assert (head.host, head.peer, head.version, head.length) == ("a:8080", "10.0.0.1:5", "1.1", 0)
 
 
 def test_an_absolute_target_outranks_the_host_header() -> None:
