@@ -91,9 +91,8 @@ class Kernel:
 
     # -- processes
 
-    def add_module(self, name: str, init: Init, *, public: bool) -> Process:
-        """Create and start a module of the runtime, `{name}:sys:nectar`; the kernel restarts it whatever happens."""
-        pid = ProcessId(name, "sys", "nectar")
+    def add_module(self, pid: ProcessId, init: Init, *, public: bool) -> Process:
+        """Create and start a module of the runtime; the kernel restarts it whatever happens."""
         new = NewProcess(pid, _Builtin(init), "", OnExit.restart(), public=public, system=True)
         process = self.lifecycle.create(new)
         self.lifecycle.start(process)

@@ -72,6 +72,10 @@ class Store(Protocol):
 class Keys(Protocol):
     """Signing with this node's Ed25519 key and checking the signatures of known nodes."""
 
+    @property
+    def public_key(self) -> bytes:
+        """Our node's raw public key (32 bytes)."""
+
     def sign(self, data: bytes) -> bytes:
         """Our node's signature (64 bytes)."""
 

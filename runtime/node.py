@@ -13,7 +13,8 @@ import trio
 
 from kernel import commands
 from kernel.address import PackageId, ProcessId
-from kernel.capability import Capability
+from kernel.admission import STATE, VFS
+from kernel.capability import KERNEL, Capability
 from kernel.errors import ProgramError
 from kernel.events import Observer
 from kernel.exits import ExitCause
@@ -28,10 +29,12 @@ from sys_processes.app_store.fields import PackageError
 from sys_processes.devices import Disk, Listener
 from sys_processes.http_server import process as http_server
 from sys_processes.http_server.door import Door
+from sys_processes.http_server.protocol import HTTP_SERVER
 from sys_processes.http_server.settings import HttpSettings
 from sys_processes.http_server.tokens import BearerToken, LoginTokens
 from sys_processes.state import process as state
 from sys_processes.timer import process as timer
+from sys_processes.timer.protocol import TIMER
 from sys_processes.vfs import process as vfs
 
 READY_SECONDS = 5.0
@@ -75,7 +78,9 @@ class PackageRefused(Exception):
 class Node:
     """A running node. Made by `open_node`."""
 
-    def __init__(self, name: str, devices: Devices, secrets: NodeSecrets, http: HttpSettings) -> None:
+    def __init__(
+        self, name: str, devices: Devices, secrets: NodeSecrets, http: HttpSettings, client: bytes
+    ) -> None:
         self.name = name
         self._devices = devices
         self.given: list[PackageId | PackageError] = []
@@ -102,6 +107,8 @@ class Node:
             rpc_token=None if token is None else BearerToken(token),
             check_password=secrets.check_password,
             keyfile=secrets.keyfile,
+            keys=secrets.keys,
+            client=client,
         )
 
     @property
@@ -114,11 +121,11 @@ class Node:
         A package that cannot be installed is left out, see `given`. Raises `PackageRefused` when all are.
         """
         kernel, devices = self.kernel, self._devices
-        kernel.add_module("kernel", commands.make(kernel), public=False)
-        kernel.add_module("state", state.make(devices.store), public=False)
-        kernel.add_module("vfs", vfs.make(devices.disk), public=True)
-        kernel.add_module("timer", timer.make(), public=True)
-        kernel.add_module("http_server", http_server.make(self._door), public=True)
+        kernel.add_module(KERNEL, commands.make(kernel), public=False)
+        kernel.add_module(STATE, state.make(devices.store), public=False)
+        kernel.add_module(VFS, vfs.make(devices.disk), public=True)
+        kernel.add_module(TIMER, timer.make(), public=True)
+        kernel.add_module(HTTP_SERVER, http_server.make(self._door), public=True)
         await recover_all(devices.disk)
         plans = await self._install_all(packages)
         await self._restore(plans)
@@ -297,16 +304,17 @@ async def open_node(
     secrets: NodeSecrets,
     *,
     http: HttpSettings | None = None,
+    client: bytes = b"",
     packages: Sequence[PackageFiles] = (),
     observer: Observer | None = None,
     start: bool = True,
 ) -> AsyncIterator[Node]:
     """A booted node; stopped and flushed at the end of the block, and gone at once if the block raises. Without
-    `start`, starting it is left to the block.
+    `start`, starting it is left to the block. `client` is the browser client that every node serves.
 
     Raises `BadNodeName`, `PackageRefused`, `StoreFailed`, OSError.
     """
-    node = Node(name, devices, secrets, http or HttpSettings())
+    node = Node(name, devices, secrets, http or HttpSettings(), client)
     node.kernel.router.observer = observer
     try:
         async with trio.open_nursery() as nursery:

@@ -24,7 +24,12 @@ MANIFEST = "pkg/manifest.json"
 METADATA = ("metadata.json", "pkg/metadata.json")
 SYSTEM_PUBLISHER = "nectar"
 # Ids in these packages are system processes, or are taken for them by the alias rule (PROTOCOL 0.3).
-RESERVED = (PackageId("sys", "nectar"), PackageId("distro", "sys"))
+RESERVED = (
+    PackageId("sys", "nectar"),
+    PackageId("distro", "sys"),
+    PackageId("app_store", "nectar"),
+    PackageId("homepage", "nectar"),
+)
 
 
 @attrs.frozen

@@ -117,7 +117,7 @@ def check_http(
             return Refuse(503, f"{process} does not run")
         case Fixed.LOGIN:
             return _check_state_change(head, trusted) or _ALLOW
-        case Fixed.OUR | Fixed.OUR_JS | Fixed.RPC:
+        case Fixed.OUR | Fixed.OUR_JS | Fixed.CLIENT | Fixed.RPC:
             return _ALLOW
         case Fixed.START:
             return _check_login(head, session, trusted)

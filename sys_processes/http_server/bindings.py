@@ -36,6 +36,7 @@ class Fixed(enum.Enum):
     LOGIN = "/login"
     OUR = "/our"
     OUR_JS = "/our.js"
+    CLIENT = "/client.js"
     RPC = "/rpc:sys:nectar/message"
     START = "/"
     """The built-in start page, until the homepage process binds the root. Wants a login."""
@@ -45,6 +46,7 @@ _FIXED = {
     "/login": Fixed.LOGIN,
     "/our": Fixed.OUR,
     "/our.js": Fixed.OUR_JS,
+    "/client.js": Fixed.CLIENT,
     "/rpc:sys:nectar/message": Fixed.RPC,
     "/rpc:distro:sys/message": Fixed.RPC,
 }

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import attrs
 import trio
 
+from kernel.ports import Keys
 from sys_processes.devices import Listener
 from sys_processes.http_server.limits import Limits
 from sys_processes.http_server.settings import HttpSettings
@@ -16,6 +17,7 @@ from sys_processes.http_server.tokens import BearerToken, LoginTokens
 @attrs.frozen
 class Door:
     """`check_password` may take long and must not block; `keyfile` is the encrypted one, as login answers it.
+    `client` is the browser client, as `/client.js` serves it.
 
     Closing the listener closes the door: every socket ends with 1001, calls are answered, and then `drained` is set.
     """
@@ -26,6 +28,8 @@ class Door:
     rpc_token: BearerToken | None
     check_password: Callable[[str], Awaitable[bool]]
     keyfile: bytes
+    keys: Keys
+    client: bytes
     limits: Limits = attrs.field()
     drained: trio.Event = attrs.field(factory=trio.Event)
 

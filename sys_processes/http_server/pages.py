@@ -100,6 +100,7 @@ _HEADERS = [
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "same-origin"),
 ]
+_SCRIPT_HEADERS = [("content-type", "application/javascript"), ("cache-control", "no-cache")]
 
 
 def _page(status: int, title: str, content: str, script: str = "") -> HttpReply:
@@ -138,12 +139,16 @@ def our(node: str) -> HttpReply:
     return HttpReply(200, [("content-type", "text/html")], html.escape(node).encode())
 
 
-def our_js(node: str) -> HttpReply:
-    """Tells pages whose node they are on."""
+def our_js(node: str, public_key: bytes) -> HttpReply:
+    """Tells pages whose node they are on, and the key by which they know it again."""
     quoted = dump(node).decode()[1:-1].replace("'", "\\u0027").replace("<", "\\u003c")
-    script = f"window.our = {{}};\nwindow.our.node = '{quoted}';\n"
-    headers = [("content-type", "application/javascript"), ("cache-control", "no-cache")]
-    return HttpReply(200, headers, script.encode())
+    script = f"window.our = {{}};\nwindow.our.node = '{quoted}';\nwindow.our.public_key = '0x{public_key.hex()}';\n"
+    return HttpReply(200, list(_SCRIPT_HEADERS), script.encode())
+
+
+def client_js(module: bytes) -> HttpReply:
+    """The browser client."""
+    return HttpReply(200, list(_SCRIPT_HEADERS), module)
 
 
 def only_get() -> HttpReply:

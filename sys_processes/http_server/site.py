@@ -126,7 +126,9 @@ class Pages:
             case Fixed.OUR:
                 return pages.our(self._node)
             case Fixed.OUR_JS:
-                return pages.our_js(self._node)
+                return pages.our_js(self._node, self._door.keys.public_key)
+            case Fixed.CLIENT:
+                return pages.client_js(self._door.client)
             case Fixed.START:
                 return pages.start_page(self._node, self._paths.roots())
             case _:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import attrs
 
+from kernel.address import ProcessId
 from kernel.codec import Malformed, Shape, newtype, unit
+
+TIMER = ProcessId("timer", "sys", "nectar")
 
 # The largest whole number that every JSON reader keeps exact.
 LONGEST_MS = 2**53

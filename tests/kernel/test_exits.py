@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 
-from kernel.address import Address
+from kernel.address import Address, ProcessId
 from kernel.errors import ProgramError
 from kernel.lifecycle import CannotCreate
 from kernel.message import OnExit, Payload, Reason, Request, SendError
@@ -367,7 +367,7 @@ async def test_a_power_cut_starts_nothing_again():
 
     async with trio.open_nursery() as nursery:
         await nursery.start(made.kernel.run)
-        made.kernel.add_module("clock", init, public=True)
+        made.kernel.add_module(ProcessId("clock", "sys", "nectar"), init, public=True)
         await made.start("a", init, on_exit=OnExit.restart())
         nursery.cancel_scope.cancel()
     assert sorted(runs) == ["a", "clock"]

@@ -13,7 +13,7 @@ import trio
 import trio.testing
 
 from kernel.address import Address, ProcessId
-from kernel.capability import Capability
+from kernel.capability import KERNEL, Capability
 from kernel.commands import make
 from kernel.dead_letters import DeadLetter
 from kernel.events import Event, EventKind
@@ -285,7 +285,7 @@ class KernelNode:
     async def system(self, name: str, *, public: bool = False) -> Puppet:
         """A puppet that is a module of the runtime."""
         puppet = Puppet(self, ProcessId(name, "sys", "nectar"))
-        self.kernel.add_module(name, puppet.init, public=public)
+        self.kernel.add_module(puppet.pid, puppet.init, public=public)
         await self.settle()
         return puppet
 
@@ -363,7 +363,7 @@ async def kernel_node(
     async with trio.open_nursery() as nursery:
         await nursery.start(made.kernel.run)
         if commands:
-            made.kernel.add_module("kernel", make(made.kernel), public=False)
+            made.kernel.add_module(KERNEL, make(made.kernel), public=False)
         # Kept out of the nursery, which would wrap it into a group.
         try:
             yield made

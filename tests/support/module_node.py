@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import attrs
 import trio
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from kernel.address import Address, ProcessId
 from kernel.capability import Capability
@@ -25,10 +26,17 @@ NODE = "alice.uq"
 
 
 class OneKey:
-    """Signatures that anybody could make."""
+    """One real key, with which every node signs."""
+
+    def __init__(self) -> None:
+        self._key = Ed25519PrivateKey.from_private_bytes(b"one key of all tests".ljust(32))
+
+    @property
+    def public_key(self) -> bytes:
+        return self._key.public_key().public_bytes_raw()
 
     def sign(self, data: bytes) -> bytes:
-        return data[:64].ljust(64, b"\0")
+        return self._key.sign(data)
 
     def verify(self, node: str, data: bytes, signature: bytes) -> bool:
         return signature == self.sign(data)
@@ -99,9 +107,9 @@ async def module_node(modules: dict[str, tuple[Init, bool]]) -> AsyncIterator[Mo
 
     async with trio.open_nursery() as nursery:
         await nursery.start(node.kernel.run)
-        node.kernel.add_module("net", net, public=False)
+        node.kernel.add_module(ProcessId("net", "sys", "nectar"), net, public=False)
         for name, (init, public) in modules.items():
-            node.kernel.add_module(name, init, public=public)
+            node.kernel.add_module(ProcessId(name, "sys", "nectar"), init, public=public)
         yield node
         await node.kernel.stop()
         nursery.cancel_scope.cancel()

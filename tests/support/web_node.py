@@ -226,7 +226,7 @@ async def node_behind(
     given = devices(listener, console, wall, seed)
     async with trio.open_nursery() as nursery:
         async with open_node(NODE, given, secrets(), http=http, packages=packages, observer=observer) as node:
-            node.kernel.add_module("net", net, public=False)
+            node.kernel.add_module(ProcessId("net", "sys", "nectar"), net, public=False)
             yield WebNode(node, wall, listener, console, elsewhere, nursery)
         nursery.cancel_scope.cancel()
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from kernel.address import Address, ProcessId
+from kernel.address import Address
 from kernel.message import Message
 from kernel.syscalls import current
-from sys_processes.timer.protocol import encode_timer
+from sys_processes.timer.protocol import TIMER, encode_timer
 from userland.process_lib._builders import Bytes, Request
 
 __all__ = ["set_and_await_timer", "set_timer"]
-
-TIMER = ProcessId("timer", "sys", "nectar")
 
 
 def _request(ms: int) -> Request:

@@ -141,7 +141,7 @@ def test_messaging_to_the_kernel_is_given_when_the_user_approves() -> None:
 
 def test_messaging_to_the_kernel_is_given_to_the_system_publisher() -> None:
     files = package(chess(request_capabilities=["kernel:sys:nectar"]))
-    files["metadata.json"] = b'{"package":"app_store","publisher":"nectar"}'
+    files["metadata.json"] = b'{"package":"chess","publisher":"nectar"}'
     assert len(plan_install(files, NODE).processes[0].capabilities) == 1
 
 

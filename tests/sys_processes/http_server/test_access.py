@@ -98,7 +98,7 @@ def test_a_valid_cookie_opens_a_guarded_path_and_the_start_page() -> None:
 
 
 @pytest.mark.parametrize("session", Session)
-@pytest.mark.parametrize("route", [OPEN, Fixed.LOGIN, Fixed.OUR, Fixed.OUR_JS])
+@pytest.mark.parametrize("route", [OPEN, Fixed.LOGIN, Fixed.OUR, Fixed.OUR_JS, Fixed.CLIENT])
 def test_open_paths_ask_for_no_cookie(route: Fixed | HttpBinding, session: Session) -> None:
     """C-114."""
     assert verdict(head(peer=AFAR), route, session) == Allow()

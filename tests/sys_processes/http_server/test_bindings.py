@@ -261,6 +261,7 @@ def test_nothing_but_the_colon_is_decoded() -> None:
         ("/login/", Fixed.LOGIN),
         ("/our", Fixed.OUR),
         ("/our.js", Fixed.OUR_JS),
+        ("/client.js", Fixed.CLIENT),
         ("/p:k:u/our.js", Fixed.OUR_JS),
         ("/not-a-process/our.js", None),
         ("/p:k:u/x/our.js", None),

@@ -25,6 +25,8 @@ from sys_processes.http_server.pages import login_page, only_get, our, our_js, r
 from sys_processes.http_server.replies import HttpReply
 from tests.sys_processes.http_server.heads import head
 
+KEY = bytes(range(32))
+
 
 def header(reply: HttpReply, name: str) -> str | None:
     return dict(reply.headers).get(name)
@@ -205,9 +207,9 @@ def test_whatever_a_node_is_called_is_escaped() -> None:
     name = "<script>'\"&</script>"
     for page in (login_page(name), start_page(name, []), our(name)):
         assert "<script>'" not in text(page)
-    script = text(our_js(name))
+    script = text(our_js(name, KEY))
     assert "</script>" not in script
-    assert script.count("'") == 2
+    assert script.count("'") == 4
 
 
 def test_a_refusal_says_what_is_wrong_without_passing_markup_on() -> None:
@@ -221,8 +223,11 @@ def test_our_and_our_js_name_the_node() -> None:
     """C-114."""
     assert our("alice.uq").body == b"alice.uq"
     assert header(our("alice.uq"), "content-type") == "text/html"
-    assert our_js("alice.uq").body == b"window.our = {};\nwindow.our.node = 'alice.uq';\n"
-    assert header(our_js("alice.uq"), "content-type") == "application/javascript"
+    assert our_js("alice.uq", KEY).body == (
+        b"window.our = {};\nwindow.our.node = 'alice.uq';\nwindow.our.public_key = '0x%b';\n"
+        % KEY.hex().encode()
+    )
+    assert header(our_js("alice.uq", KEY), "content-type") == "application/javascript"
     assert only_get().status == 405
 
 

@@ -148,7 +148,7 @@ class AsyncActor:
         self._kernel.lifecycle.start(self._process)
 
     def _add_module(self, name: str, scripted: Scripted) -> None:
-        process = self._kernel.add_module(name, scripted.init, public=True)
+        process = self._kernel.add_module(ProcessId(name, "sys", "nectar"), scripted.init, public=True)
         self._scripted[process.pid] = scripted
 
     def _raise_unseen_crash(self) -> None:

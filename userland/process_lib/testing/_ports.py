@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from hashlib import sha512
+from hashlib import sha256, sha512
 
 import attrs
 
@@ -56,6 +56,10 @@ class Seals:
 
     def __init__(self, node: str) -> None:
         self._node = node
+
+    @property
+    def public_key(self) -> bytes:
+        return sha256(self._node.encode()).digest()
 
     def sign(self, data: bytes) -> bytes:
         return self._seal(self._node, data)
