@@ -97,7 +97,12 @@ class RegisterRules:
         """On a socket whose binding wants encryption; the upgrade was checked, so that no token is needed."""
         match self.first_bound_frame(frame, bound):
             case Swallow(key) if key is not None:
-                return Registered(bound, key)
+                # It may have ended since the upgrade.
+                return (
+                    Registered(bound, key)
+                    if self.is_running(bound)
+                    else RefuseRegister(f"{bound} does not run")
+                )
             case RefuseRegister() as refused:
                 return refused
             case _:

@@ -171,6 +171,8 @@ def test_a_path_bound_as_encrypted_wants_a_register_for_its_process_with_a_key()
     for raw in (frame(), frame(**good, target_process="q:k:u"), b"hello", b""):
         assert "encrypted: true" in problem(rules().first_encrypted_frame(raw, APP))
     assert "token" in problem(rules().first_encrypted_frame(frame(**good, auth_token="bad"), APP))
+    late = frame(**good, target_process=str(STOPPED))
+    assert "does not run" in problem(rules().first_encrypted_frame(late, STOPPED))
 
 
 @given(
