@@ -197,7 +197,7 @@ class PathTable:
         assert isinstance(action, WebSocketBind)
         path = _below(source.process, action.path)
         encrypted = action.encrypted and not self._encrypted_plain_ok
-        self._sockets[path] = SocketBinding(source.process, path, action.authenticated, encrypted)
+        self._sockets[path] = SocketBinding(source.process, path, action.authenticated, encrypted=encrypted)
         self._note(source.process, path)
         return None
 
