@@ -127,6 +127,8 @@ RESPONSE: Shape[HttpResponse] = Shape(
 
 # -- what a process may ask (6.3)
 
+_WHEN_GIVEN = {"omit_default": True}
+
 
 @struct
 @attrs.frozen
@@ -160,7 +162,7 @@ class WebSocketBind:
     path: str
     authenticated: bool
     encrypted: bool = False
-    extension: bool = False
+    extension: bool = attrs.field(default=False, metadata=_WHEN_GIVEN)
 
 
 @struct
@@ -168,7 +170,7 @@ class WebSocketBind:
 class WebSocketSecureBind:
     path: str
     encrypted: bool = False
-    extension: bool = False
+    extension: bool = attrs.field(default=False, metadata=_WHEN_GIVEN)
 
 
 @struct
@@ -235,8 +237,6 @@ OPEN_NOT_VALID = WebSocketPushError("WebSocketOpen is not a valid request")
 
 
 # -- what clients send (6.12)
-
-_WHEN_GIVEN = {"omit_default": True}
 
 
 @attrs.frozen

@@ -61,7 +61,7 @@ async def test_flags_that_are_given_are_sent():
     sent = [request.ipc for _, request, _, _ in calls.sent()]
     assert sent == [
         b'{"Bind":{"path":"/a","authenticated":false,"local_only":true,"cache":false}}',
-        b'{"WebSocketBind":{"path":"/b","authenticated":false,"encrypted":true,"extension":false}}',
+        b'{"WebSocketBind":{"path":"/b","authenticated":false,"encrypted":true}}',
     ]
 
 
