@@ -104,6 +104,8 @@ from userland.process_lib.http import (
     send_ws_push,
     serve_index_html,
     serve_ui,
+    unbind_http_path,
+    unbind_ws_path,
     ws_push_all_channels,
 )
 from userland.process_lib.wit import LazyLoadBlob
@@ -213,6 +215,8 @@ __all__ = [
     "spawn",
     "start_soon",
     "timer",
+    "unbind_http_path",
+    "unbind_ws_path",
     "wit",
     "ws_push_all_channels",
 ]

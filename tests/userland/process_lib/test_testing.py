@@ -173,7 +173,7 @@ def test_ui_files_are_served_under_their_mime_types():
     with greeter() as actor:
         assert {path: content.mime for path, content in actor.content.items()} == {
             "/": "text/html",
-            "/css/my style.css": "text/css",
+            "/css/my%20style.css": "text/css",
             "/index.html": "text/html",
         }
         assert actor.content["/"].bytes == b"<h1>hi</h1>\n"
