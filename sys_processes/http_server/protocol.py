@@ -147,6 +147,11 @@ class SecureBind:
     path: str
     cache: bool
 
+    @property
+    def authenticated(self) -> bool:
+        """As every secure path is."""
+        return True
+
 
 @struct
 @attrs.frozen
@@ -171,6 +176,11 @@ class WebSocketSecureBind:
     path: str
     encrypted: bool = False
     extension: bool = attrs.field(default=False, metadata=_WHEN_GIVEN)
+
+    @property
+    def authenticated(self) -> bool:
+        """As every secure path is."""
+        return True
 
 
 @struct

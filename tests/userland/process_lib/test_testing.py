@@ -193,7 +193,7 @@ def test_ui_files_are_served_under_their_mime_types():
 )
 def test_an_asset_request_is_answered_with_its_file_and_never_with_another(path, status, mime, body):
     """C-034: the file's bytes flow through the inheriting Response."""
-    with greeter() as actor:
+    with ActorTest("package/assets.py", our=GREETER) as actor:
         answer = actor.push_http("get", path)
     assert (answer.status, answer.headers.get("Content-Type"), answer.body) == (status, mime, body)
 

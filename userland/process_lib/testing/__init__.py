@@ -40,13 +40,13 @@ from kernel.message import OnExit
 from kernel.ports import Init
 from userland.process_lib._builders import Target
 from userland.process_lib.testing._actor import ActorCrashed, AsyncActor, Setup
-from userland.process_lib.testing._modules import Frame
 from userland.process_lib.testing._ports import Printed
 from userland.process_lib.testing._programs import FileProgram, Folder, FunctionProgram
 from userland.process_lib.testing._record import HttpAnswer, Sent
 from userland.process_lib.testing._scripted import Answer, Reply
 from userland.process_lib.testing._sync import Actor
 from userland.process_lib.testing._thread import ActorStuck, TrioThread
+from userland.process_lib.testing._web import Frame
 
 __all__ = [
     "Actor",
