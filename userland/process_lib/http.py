@@ -32,6 +32,7 @@ from userland.process_lib._http_bind import (
     unbind_ws_path,
 )
 from userland.process_lib._http_push import send_ws_push, ws_push_all_channels
+from userland.process_lib._http_server import HttpBindingConfig, HttpServer, WsBindingConfig
 from userland.process_lib._http_ui import handle_ui_asset_request, serve_index_html, serve_ui
 from userland.process_lib._mime import get_mime_type
 from userland.process_lib._vfs import VfsError
@@ -39,7 +40,9 @@ from userland.process_lib._vfs import VfsError
 __all__ = [
     "BadRequest",
     "Http",
+    "HttpBindingConfig",
     "HttpResponse",
+    "HttpServer",
     "HttpServerError",
     "HttpServerRequest",
     "IncomingHttpRequest",
@@ -51,6 +54,7 @@ __all__ = [
     "WebSocketOpen",
     "WebSocketPush",
     "WebSocketPushError",
+    "WsBindingConfig",
     "WsMessageType",
     "bind_http_path",
     "bind_http_static_path",
