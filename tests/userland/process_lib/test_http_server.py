@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +33,7 @@ from userland.process_lib import (
     get_payload,
     http,
     sleep,
+    start_soon,
 )
 from userland.process_lib.testing import ActorTest
 
@@ -347,6 +349,32 @@ def test_functions_may_be_async_and_then_the_call_is_awaited():
         actor.close_channel(other)
         actor.advance(1)
         assert [frame.text for frame in actor.frames()] == ["hi", "hi"]
+
+
+async def test_a_long_call_may_be_answered_in_a_task_of_its_own():
+    async def init(our):
+        server = HttpServer(5)
+        await server.bind_http_path("/")
+
+        async def answer(call):
+            body = get_payload()
+            assert body is not None
+            await sleep(float(body.bytes))
+            return HttpResponse(200), Payload(None, body.bytes)
+
+        while True:
+            message = await await_message()
+            start_soon(server.handle_request, server.parse_request(message.ipc), answer, _never)
+
+    async def ask(actor, seconds, done):
+        done.append((await actor.push_http("POST", "/", body=seconds)).text)
+
+    done: list[str] = []
+    async with ActorTest(init) as actor, trio.open_nursery() as nursery:
+        nursery.start_soon(ask, actor, "9", done)
+        await trio.sleep(1)
+        nursery.start_soon(ask, actor, "2", done)
+    assert done == ["2", "9"]
 
 
 @pytest.mark.parametrize("found", [None, HttpResponse(200), (200, b"text"), (HttpResponse(200), b"bytes")])
