@@ -27,6 +27,7 @@ from userland.process_lib import (
     now,
     random,
     sleep,
+    spawn,
     start_soon,
     testing,
     timer,
@@ -132,6 +133,21 @@ def test_a_child_runs_from_the_file_beside_it():
         assert actor.send('"spawn"', expects_response=5).ipc == b"child:greeter:nectar"
         answer = actor.send({"relay": "our@child:greeter:nectar"}, expects_response=5)
     assert answer.ipc == b"child was here"
+
+
+def test_a_child_may_be_a_function_beside_its_parent():
+    """PROTOCOL 5.1: `Spawn!`."""
+
+    async def child(our):
+        await echo(our)
+
+    async def parent(our):
+        await await_message()
+        Response().ipc(str(await spawn("child", fn=child))).send()
+        await await_message()
+
+    with ActorTest(parent, our=GREETER) as actor:
+        assert actor.send(b"", expects_response=5).ipc == b"child:greeter:nectar"
 
 
 def test_a_missing_file_is_named():
