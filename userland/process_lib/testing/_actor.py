@@ -83,7 +83,6 @@ class AsyncActor:
         self._server = HttpServer()
         self._states = States()
         self._scripted: dict[ProcessId, Scripted] = {}
-        self._channels = 0
         self._crashes_seen = 0
         self._process: Process | None = None
         self._program = Watched(setup.program)
@@ -341,10 +340,9 @@ class AsyncActor:
     async def open_channel(self, path: str = "/") -> int:
         """A client opens a WebSocket to it; the channel's id. Raises LookupError for a path that it did not bind."""
         told = self._server.opened_path(self.our.process, path)
-        self._channels += 1
-        self._server.channels[self._channels] = None
-        await self._push_ws(WebSocketOpen(told, self._channels), None)
-        return self._channels
+        channel_id = self._server.open()
+        await self._push_ws(WebSocketOpen(told, channel_id), None)
+        return channel_id
 
     async def push_frame(self, channel_id: int, data: Bytes) -> None:
         """The client of a channel sends a text frame, or a binary one."""
@@ -354,7 +352,7 @@ class AsyncActor:
 
     async def close_channel(self, channel_id: int) -> None:
         """The client of a channel leaves."""
-        self._server.channels.pop(channel_id, None)
+        self._server.left(channel_id)
         await self._push_ws(WebSocketClose(channel_id), None)
 
     async def _push_ws(self, event: HttpServerRequest, payload: Payload | None) -> None:

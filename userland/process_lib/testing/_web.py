@@ -73,7 +73,8 @@ class HttpServer:
     """Binds, unbinds and finds paths and closes channels as the real one does; notes every push.
 
     Its clients are logged in, on this machine, and at the right subdomain. A process that never bound a path gets every
-    call, and one that never bound a socket every channel, so that a part of an actor can be tested alone.
+    call, one that never bound a socket every channel, and may push to channels that never were: so a part of an actor
+    can be tested alone.
     """
 
     def __init__(self) -> None:
@@ -83,7 +84,7 @@ class HttpServer:
         self._on_the_web: dict[ProcessId, None] = {}
         self._with_sockets: dict[ProcessId, None] = {}
         self.frames: list[Frame] = []
-        self.channels: dict[int, None] = {}
+        self._is_open: dict[int, bool] = {}
 
     # -- what processes ask
 
@@ -110,6 +111,8 @@ class HttpServer:
             case WebSocketPush(channel_id, message_type):
                 if payload is None:
                     return NoPayload()
+                if not self._is_open.get(channel_id, True):
+                    return CHANNEL_NOT_FOUND
                 self.frames.append(Frame(channel_id, message_type, payload.bytes, payload.mime))
             case _:
                 pass
@@ -140,12 +143,23 @@ class HttpServer:
         self._order = [bound for bound in self._order if bound is not gone]
 
     def _close(self, owner: Address, channel_id: int) -> HttpServerError | None:
-        if channel_id not in self.channels:
+        if not self._is_open.get(channel_id, False):
             return CHANNEL_NOT_FOUND
-        del self.channels[channel_id]
+        self.left(channel_id)
         closed = RawRequest(ipc=WebSocketClose(channel_id).to_bytes(), metadata=METADATA_WS)
         current().send_request(owner, closed)
         return None
+
+    # -- what clients do
+
+    def open(self) -> int:
+        """A new channel."""
+        channel_id = len(self._is_open) + 1
+        self._is_open[channel_id] = True
+        return channel_id
+
+    def left(self, channel_id: int) -> None:
+        self._is_open[channel_id] = False
 
     # -- what the test asks
 
