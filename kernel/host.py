@@ -26,6 +26,7 @@ from kernel.jsontext import NotJson, dump, parse
 from kernel.mailbox import YIELD_EVERY, Mailbox, Returned
 from kernel.message import KernelMessage, Message, OnExit, Payload, Request, Response, SendError
 from kernel.parking import RUNNING, Sleep, make_sleep, park, sleep
+from kernel.ports import Init
 from kernel.process import Process, TaskState, Window
 from kernel.soundness import check_capabilities, check_request, check_response
 from kernel.syscalls import Outgoing
@@ -298,7 +299,7 @@ class Host:
     async def spawn(
         self,
         name: str | None,
-        path: str,
+        path: str | Init,
         on_exit: OnExit,
         request_capabilities: Sequence[Capability] = (),
         grant_capabilities: Sequence[ProcessId | tuple[ProcessId, str]] = (),

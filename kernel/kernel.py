@@ -9,6 +9,7 @@ import trio
 
 from kernel.address import OUR, Address, ProcessId, is_safe
 from kernel.capability import MESSAGING, Capability
+from kernel.closure import NO_RESTART, Closure
 from kernel.errors import NoSuchFile, ProcessEnded, ProgramError, SpawnError, SpawnErrorKind
 from kernel.exits import ExitCause
 from kernel.grants import Grants
@@ -161,7 +162,7 @@ class Kernel:
         self,
         parent: Process,
         name: str | None,
-        path: str,
+        path: str | Init,
         on_exit: OnExit,
         request_capabilities: Sequence[Capability],
         grant_capabilities: Sequence[CapabilityGrant],
@@ -174,7 +175,7 @@ class Kernel:
             raise SpawnError(SpawnErrorKind.BadName, str(error)) from None
         if pid in self.router.processes:
             raise SpawnError(SpawnErrorKind.NameTaken, f"{pid} exists already: choose another name")
-        program = self.ports.programs.ready(pid, path) or await self._prepare(pid, path)
+        program, path = await self._program(pid, path, on_exit)
         if parent.state is not ProcessState.RUNNING:
             raise ProcessEnded(f"{parent.pid} has ended; no child was made")
         held = self._held_by(parent, request_capabilities)
@@ -200,6 +201,13 @@ class Kernel:
         else:
             await self.records.flush()
         return pid
+
+    async def _program(self, pid: ProcessId, path: str | Init, on_exit: OnExit) -> tuple[Program, str]:
+        if isinstance(path, str):
+            return self.ports.programs.ready(pid, path) or await self._prepare(pid, path), path
+        if not on_exit.is_none():
+            raise SpawnError(SpawnErrorKind.BadProgram, NO_RESTART)
+        return Closure(path), ""
 
     async def _prepare(self, pid: ProcessId, path: str) -> Program:
         try:

@@ -16,6 +16,7 @@ import trio
 
 from kernel.address import Address, ProcessId, fresh_name
 from kernel.capability import KERNEL, Capability
+from kernel.closure import NO_RESTART, Closure
 from kernel.errors import KernelError, ProgramError
 from kernel.events import EventKind
 from kernel.exits import END_SECONDS, OUTCOMES, Backoff, ExitCause, Outcome
@@ -408,6 +409,8 @@ class Lifecycle:
 
     def set_on_exit(self, process: Process, on_exit: OnExit) -> None:
         """Persisted; None takes the process off the disk (PROTOCOL 4.7). ValueError when it cannot be written."""
+        if isinstance(process.program, Closure) and not on_exit.is_none():
+            raise ValueError(f"{process.pid}: {NO_RESTART}")
         former, process.on_exit = process.on_exit, on_exit
         try:
             self._records.save(process)

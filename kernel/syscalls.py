@@ -14,6 +14,7 @@ from kernel.address import Address, ProcessId
 from kernel.capability import Capability, SignedCapability
 from kernel.errors import OutsideProcess
 from kernel.message import Message, OnExit, Payload, Request, Response
+from kernel.ports import Init
 
 if TYPE_CHECKING:
     import random
@@ -104,13 +105,16 @@ class Syscalls(Protocol):
     async def spawn(
         self,
         name: str | None,
-        path: str,
+        path: str | Init,
         on_exit: OnExit,
         request_capabilities: Sequence[Capability] = (),
         grant_capabilities: Sequence[ProcessId | tuple[ProcessId, str]] = (),
         public: bool = False,
     ) -> ProcessId:
-        """Create, grant and start a child in one step (PROTOCOL 4.4, 4.5). Raises `SpawnError`."""
+        """Create, grant and start a child in one step (PROTOCOL 4.4, 4.5). Raises `SpawnError`.
+
+        In the place of a path, a function is the child's `init`; then `on_exit` must be None.
+        """
 
     def set_on_exit(self, on_exit: OnExit) -> None: ...
 

@@ -129,6 +129,8 @@ RESPONSE: Shape[HttpResponse] = Shape(
 
 # -- what a process may ask (6.3)
 
+_WHEN_GIVEN = {"omit_default": True}
+
 
 @struct
 @attrs.frozen
@@ -147,6 +149,11 @@ class SecureBind:
     path: str
     cache: bool
 
+    @property
+    def authenticated(self) -> bool:
+        """As every secure path is."""
+        return True
+
 
 @struct
 @attrs.frozen
@@ -162,7 +169,7 @@ class WebSocketBind:
     path: str
     authenticated: bool
     encrypted: bool = False
-    extension: bool = False
+    extension: bool = attrs.field(default=False, metadata=_WHEN_GIVEN)
 
 
 @struct
@@ -170,7 +177,12 @@ class WebSocketBind:
 class WebSocketSecureBind:
     path: str
     encrypted: bool = False
-    extension: bool = False
+    extension: bool = attrs.field(default=False, metadata=_WHEN_GIVEN)
+
+    @property
+    def authenticated(self) -> bool:
+        """As every secure path is."""
+        return True
 
 
 @struct
@@ -237,8 +249,6 @@ OPEN_NOT_VALID = WebSocketPushError("WebSocketOpen is not a valid request")
 
 
 # -- what clients send (6.12, 6.15)
-
-_WHEN_GIVEN = {"omit_default": True}
 
 
 @attrs.frozen

@@ -55,8 +55,25 @@ class BoundPath(str):
         return path[len(prefix) :] or "/"
 
 
+class Fields(dict[str, str]):
+    """Values by name that may also be called: `request.headers` and `request.headers()`."""
+
+    __slots__ = ()
+
+    def __call__(self) -> dict[str, str]:
+        return dict(self)
+
+
 def _text(text: str) -> Text:
     return Text(text)
+
+
+def _text_or_none(text: str | None) -> Text | None:
+    return None if text is None else Text(text)
+
+
+def _fields(fields: dict[str, str]) -> Fields:
+    return fields if fields.__class__ is Fields else Fields(fields)
 
 
 @attrs.frozen
@@ -64,15 +81,15 @@ class IncomingHttpRequest:
     """An HTTP call without its body, which is the message's payload. Header names are in lower case.
 
     `raw_path` is the URL with host and without query; `source_socket_addr` is `ip:port` or None.
-    `method`, `url` and `bound_path` are text, and may be called as well.
+    What is text, and what holds values by name, may be called as well: `request.headers()["host"]`.
     """
 
-    source_socket_addr: str | None
+    source_socket_addr: Text | None = attrs.field(converter=_text_or_none)
     method: Text = attrs.field(converter=_text)
     raw_path: str
-    headers: dict[str, str]
-    query_params: dict[str, str]
-    url_params: dict[str, str] = attrs.field(factory=dict)
+    headers: Fields = attrs.field(converter=_fields)
+    query_params: Fields = attrs.field(converter=_fields)
+    url_params: Fields = attrs.field(factory=Fields, converter=_fields)
     _bound_path: str = ""
 
     @property
@@ -169,15 +186,16 @@ class _HttpForm:
 
 
 def _http_form(value: IncomingHttpRequest) -> _HttpForm:
+    peer = value.source_socket_addr
     return _HttpForm(
-        value.source_socket_addr,
+        None if peer is None else peer(),
         value.method(),
         value.raw_path,
         value.raw_path,
         value.bound_path(),
-        value.headers,
-        value.url_params,
-        value.query_params,
+        value.headers(),
+        value.url_params(),
+        value.query_params(),
     )
 
 

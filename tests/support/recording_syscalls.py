@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from kernel.address import Address, ProcessId
 from kernel.capability import Capability, SignedCapability
 from kernel.message import KernelMessage, Message, OnExit, Payload, Request, Response, SendError
+from kernel.ports import Init
 from kernel.syscalls import Outgoing, Ts, process
 
 
@@ -120,7 +121,7 @@ class RecordingSyscalls:
     async def spawn(
         self,
         name: str | None,
-        path: str,
+        path: str | Init,
         on_exit: OnExit,
         request_capabilities: Sequence[Capability] = (),
         grant_capabilities: Sequence[ProcessId | tuple[ProcessId, str]] = (),

@@ -83,7 +83,9 @@ from userland.process_lib._process import (
 from userland.process_lib.http import (
     BadRequest,
     Http,
+    HttpBindingConfig,
     HttpResponse,
+    HttpServer,
     HttpServerError,
     HttpServerRequest,
     IncomingHttpRequest,
@@ -95,6 +97,7 @@ from userland.process_lib.http import (
     WebSocketOpen,
     WebSocketPush,
     WebSocketPushError,
+    WsBindingConfig,
     WsMessageType,
     bind_http_path,
     bind_http_static_path,
@@ -104,6 +107,8 @@ from userland.process_lib.http import (
     send_ws_push,
     serve_index_html,
     serve_ui,
+    unbind_http_path,
+    unbind_ws_path,
     ws_push_all_channels,
 )
 from userland.process_lib.wit import LazyLoadBlob
@@ -118,7 +123,9 @@ __all__ = [
     "BuildErrorKind",
     "Capability",
     "Http",
+    "HttpBindingConfig",
     "HttpResponse",
+    "HttpServer",
     "HttpServerError",
     "HttpServerRequest",
     "IdentifierParseError",
@@ -154,6 +161,7 @@ __all__ = [
     "WebSocketOpen",
     "WebSocketPush",
     "WebSocketPushError",
+    "WsBindingConfig",
     "WsMessageType",
     "attach_capability",
     "await_message",
@@ -213,6 +221,8 @@ __all__ = [
     "spawn",
     "start_soon",
     "timer",
+    "unbind_http_path",
+    "unbind_ws_path",
     "wit",
     "ws_push_all_channels",
 ]

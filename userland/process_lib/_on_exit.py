@@ -50,7 +50,7 @@ class OnExit(RawOnExit):
         current().set_on_exit(raw_on_exit(self))
 
 
-def raw_on_exit(on_exit: RawOnExit | str) -> RawOnExit:
+def raw_on_exit(on_exit: RawOnExit | str | None) -> RawOnExit:
     """The kernel's own value, which is equal to others of its class only. "None" and "Restart" are E1's words."""
     if isinstance(on_exit, RawOnExit):
         return RawOnExit(on_exit.kind, tuple(exit_request(each) for each in on_exit.entries))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import TYPE_CHECKING, TypeAlias, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, TypeVarTuple, overload
 
 from kernel.address import Address, ProcessId, to_process_id
 from kernel.capability import Capability
@@ -12,6 +12,7 @@ from kernel.errors import StateError
 from kernel.jsontext import dump
 from kernel.message import Message, Payload
 from kernel.message import OnExit as RawOnExit
+from kernel.ports import Init
 from kernel.syscalls import current
 from userland.process_lib._aliases import add_aliases
 from userland.process_lib._builders import Request, Target
@@ -197,6 +198,7 @@ def _granted(entry: Process | tuple[ProcessId | str, str]) -> ProcessId | tuple[
     return to_process_id(entry)
 
 
+@overload
 async def spawn(
     name: str | None,
     path: str,
@@ -204,6 +206,30 @@ async def spawn(
     request_capabilities: Capabilities = (),
     grant_capabilities: Grants | bool = (),
     public: bool = False,
+) -> ProcessId: ...
+
+
+@overload
+async def spawn(
+    name: str | None = None,
+    *,
+    fn: Init,
+    on_exit: RawOnExit | str | None = None,
+    request_capabilities: Capabilities = (),
+    grant_capabilities: Grants | bool = (),
+    public: bool = False,
+) -> ProcessId: ...
+
+
+async def spawn(
+    name: str | None = None,
+    path: str | None = None,
+    on_exit: RawOnExit | str | None = None,
+    request_capabilities: Capabilities = (),
+    grant_capabilities: Grants | bool = (),
+    public: bool = False,
+    *,
+    fn: Init | None = None,
 ) -> ProcessId:
     """Start a child of this package (PROTOCOL 4.4, 4.5); a name of None becomes a fresh one.
 
@@ -211,18 +237,32 @@ async def spawn(
     or "All", or None. `grant_capabilities`, issued by the child: a process id for messaging, or
     `(id, params)`.
     The seed's five arguments `(name, path, on_exit, capabilities, public)` are understood, too.
+    Instead of a path, `fn` is an async function of ours that becomes the child's `init`. It shares our variables, and
+    its on_exit is None: after a restart of the node nobody could find it.
     Raises `SpawnError`, and TypeError for a policy that is none.
     """
     if isinstance(grant_capabilities, bool):
         public, grant_capabilities = grant_capabilities, []
     grants = [_granted(each) for each in grant_capabilities]
+    code = _code(path, fn)
     return await current().spawn(
         name,
-        path,
-        raw_on_exit(on_exit),
+        code,
+        RawOnExit.none() if code is fn and on_exit is None else raw_on_exit(on_exit),
         _requested(request_capabilities),
         grants,
         public,
+    )
+
+
+def _code(path: str | None, fn: Init | None) -> str | Init:
+    if fn is None and isinstance(path, str):
+        return path
+    if path is None and inspect.iscoroutinefunction(fn):
+        return fn
+    raise TypeError(
+        f"spawn takes the path of a file or fn=, an async function, got path={path!r} and fn={fn!r}; "
+        'write spawn(name, "child.py", OnExit.none()), or async def child(our) and spawn(name, fn=child)'
     )
 
 

@@ -234,6 +234,18 @@ def test_texts_of_a_call_equal_their_wire_fields_and_may_be_called() -> None:
     assert (call.url, call.bound_path, call.method) == (form["url"], form["bound_path"], form["method"])
 
 
+def test_values_by_name_of_a_call_may_be_called_and_travel_as_what_they_hold() -> None:
+    """PROTOCOL 5.6."""
+    call = IncomingHttpRequest("1.2.3.4:5", "GET", "http://h/", {"a": "1"}, {"q": "2"}, {"id": "3"}, "/:id")
+    assert call.headers == call.headers() == {"a": "1"}
+    assert call.query_params == call.query_params() == {"q": "2"}
+    assert call.url_params == call.url_params() == {"id": "3"}
+    assert call.source_socket_addr == call.source_socket_addr() == "1.2.3.4:5"
+    assert REQUEST.decode(REQUEST.encode(Http(call))) == Http(call)
+    assert dump(REQUEST.dump(Http(call))) == REQUEST.encode(Http(call))
+    assert IncomingHttpRequest(None, "GET", "", {}, {}).source_socket_addr is None
+
+
 def test_the_request_of_an_event_is_an_attribute_and_a_call() -> None:
     """PROTOCOL 5.6."""
     event = HttpServerRequest.from_bytes(Http(CALL).to_bytes())

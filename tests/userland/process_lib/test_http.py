@@ -54,14 +54,28 @@ async def test_each_bind_asks_our_own_http_server():
 
 async def test_flags_that_are_given_are_sent():
     with recording() as calls:
-        _answered(calls)
-        _answered(calls)
+        for _ in range(3):
+            _answered(calls)
         await http.bind_http_path("/a", authenticated=False, local_only=True)
         await http.bind_ws_path("/b", False, True)
+        await http.bind_ws_path("/c", extension=True)
     sent = [request.ipc for _, request, _, _ in calls.sent()]
     assert sent == [
         b'{"Bind":{"path":"/a","authenticated":false,"local_only":true,"cache":false}}',
-        b'{"WebSocketBind":{"path":"/b","authenticated":false,"encrypted":true,"extension":false}}',
+        b'{"WebSocketBind":{"path":"/b","authenticated":false,"encrypted":true}}',
+        b'{"WebSocketBind":{"path":"/c","authenticated":true,"encrypted":false,"extension":true}}',
+    ]
+
+
+async def test_what_was_bound_is_unbound():
+    with recording() as calls:
+        _answered(calls)
+        _answered(calls)
+        await http.unbind_http_path("/games")
+        await http.unbind_ws_path("/")
+    assert [request for _, request, _, _ in calls.sent()] == [
+        _asked(golden("process_lib/unbind_http_path")),
+        _asked(golden("process_lib/unbind_ws_path")),
     ]
 
 
@@ -201,12 +215,45 @@ def test_a_push_without_channel_or_payload_is_refused(arguments):
     assert calls.calls == []
 
 
-def test_a_push_to_all_reaches_each_channel_of_the_path_in_order():
+CHANNELS = {"/": {9, 7}, "/other": {1}}
+
+
+@pytest.mark.parametrize(
+    ("push", "node"),
+    [
+        (lambda: http.ws_push_all_channels(CHANNELS, "/", TEXT, PAYLOAD), "fake.dev"),
+        (
+            lambda: http.ws_push_all_channels(
+                channels=CHANNELS, path="/", message_type=TEXT, payload=PAYLOAD
+            ),
+            "fake.dev",
+        ),
+        (lambda: http.ws_push_all_channels("other.dev", CHANNELS, "/", TEXT, PAYLOAD), "other.dev"),
+        (
+            lambda: http.ws_push_all_channels(Address("other.dev", "a:b:c"), CHANNELS, "/", TEXT, PAYLOAD),
+            "other.dev",
+        ),
+    ],
+)
+def test_a_push_to_all_reaches_each_channel_of_the_path_in_order(push, node):
     with recording() as calls:
-        http.ws_push_all_channels({"/": {9, 7}, "/other": {1}}, "/", TEXT, PAYLOAD)
-        http.ws_push_all_channels({}, "/", TEXT, PAYLOAD)
+        push()
+    assert {target.node for target, _, _, _ in calls.sent()} == {node}
     sent = [HttpServerRequest.from_bytes(request.ipc) for _, request, _, _ in calls.sent()]
     assert sent == [WebSocketPush(7, TEXT), WebSocketPush(9, TEXT)]
+
+
+def test_a_push_to_all_of_a_path_without_channels_sends_nothing():
+    with recording() as calls:
+        http.ws_push_all_channels({}, "/", TEXT, PAYLOAD)
+    assert calls.calls == []
+
+
+@pytest.mark.parametrize("arguments", [([7], "/", TEXT, PAYLOAD), ("n", [7], "/", TEXT, PAYLOAD)])
+def test_a_push_to_all_wants_the_channels_by_path(arguments):
+    with recording() as calls, pytest.raises(TypeError, match="channels by path"):
+        http.ws_push_all_channels(*arguments)
+    assert calls.calls == []
 
 
 @pytest.mark.parametrize(

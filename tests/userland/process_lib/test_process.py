@@ -275,6 +275,33 @@ async def test_the_policy_of_a_child_may_be_a_word_of_the_first_era():
     assert calls.calls == [("spawn", ("child", "child.py", RawOnExit.restart(), [], [], False))]
 
 
+async def test_a_function_is_a_child_too_and_needs_no_policy():
+    """PROTOCOL 5.1: `Spawn!`."""
+    with recording() as calls:
+        child = await process_lib.spawn("child", fn=_child, public=True)
+        await process_lib.spawn(fn=_child, on_exit=OnExit.none())
+    assert child == ProcessId("child", "test", "fake.dev")
+    none = RawOnExit.none()
+    assert calls.calls == [
+        ("spawn", ("child", _child, none, [], [], True)),
+        ("spawn", (None, _child, none, [], [], False)),
+    ]
+
+
+async def _child(our: Address) -> None:
+    """Ends at once."""
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"fn": lambda our: None}, {"fn": "child.py"}, {"path": "child.py", "fn": _child}, {"path": _child}],
+)
+async def test_a_child_is_either_a_file_or_an_async_function(given):
+    with recording() as calls, pytest.raises(TypeError, match=r"spawn\(name, fn=child\)"):
+        await process_lib.spawn("child", on_exit=OnExit.none(), **given)
+    assert calls.calls == []
+
+
 @pytest.mark.parametrize("seconds", ["1", None])
 async def test_sleeping_takes_a_number(seconds):
     with recording(), pytest.raises(TypeError, match="number of seconds"):

@@ -12,13 +12,8 @@ from kernel.message import Payload, Reason, SendError, SendErrorKind
 from userland.process_lib import (
     Address,
     Capability,
-    HttpServerRequest,
     Request,
     Response,
-    WebSocketClose,
-    WebSocketOpen,
-    WebSocketPush,
-    WsMessageType,
     await_message,
     get_capabilities,
     get_payload,
@@ -27,23 +22,18 @@ from userland.process_lib import (
     now,
     random,
     sleep,
+    spawn,
     start_soon,
     testing,
     timer,
 )
-from userland.process_lib.testing import ActorTest, Frame
+from userland.process_lib.testing import ActorTest
 
 GREETER = "greeter:greeter:nectar"
 
 
 def greeter(**options) -> ActorTest:
     return ActorTest("package/greeter.py", our=GREETER, **options)
-
-
-def _bytes() -> bytes:
-    payload = get_payload()
-    assert payload is not None
-    return payload.bytes
 
 
 async def echo(our):
@@ -134,6 +124,21 @@ def test_a_child_runs_from_the_file_beside_it():
     assert answer.ipc == b"child was here"
 
 
+def test_a_child_may_be_a_function_beside_its_parent():
+    """PROTOCOL 5.1: `Spawn!`."""
+
+    async def child(our):
+        await echo(our)
+
+    async def parent(our):
+        await await_message()
+        Response().ipc(str(await spawn("child", fn=child))).send()
+        await await_message()
+
+    with ActorTest(parent, our=GREETER) as actor:
+        assert actor.send(b"", expects_response=5).ipc == b"child:greeter:nectar"
+
+
 def test_a_missing_file_is_named():
     with pytest.raises(NoSuchFile, match=r"package/nobody\.py"):
         ActorTest("package/nobody.py")
@@ -164,94 +169,6 @@ async def test_a_file_that_cannot_start_raises_the_same_inside_trio(tmp_path):
     with pytest.raises(ProgramError, match="line 1: SyntaxError"):
         async with ActorTest(path):
             pytest.fail("it started")
-
-
-# -- browsers
-
-
-def test_ui_files_are_served_under_their_mime_types():
-    with greeter() as actor:
-        assert {path: content.mime for path, content in actor.content.items()} == {
-            "/": "text/html",
-            "/css/my style.css": "text/css",
-            "/index.html": "text/html",
-        }
-        assert actor.content["/"].bytes == b"<h1>hi</h1>\n"
-        assert actor.bound[0].path == "/"
-
-
-@pytest.mark.parametrize(
-    ("path", "status", "mime", "body"),
-    [
-        ("/", 200, "text/html", b"<h1>hi</h1>\n"),
-        ("/index.html", 200, "text/html", b"<h1>hi</h1>\n"),
-        ("/css/my%20style.css", 200, "text/css", b"h1 {}\n"),
-        ("/missing.html", 404, None, b""),
-        ("/../greeter.py", 404, None, b""),
-        ("/css/%2e%2e/%2e%2e/greeter.py", 404, None, b""),
-    ],
-)
-def test_an_asset_request_is_answered_with_its_file_and_never_with_another(path, status, mime, body):
-    """C-034: the file's bytes flow through the inheriting Response."""
-    with greeter() as actor:
-        answer = actor.push_http("get", path)
-    assert (answer.status, answer.headers.get("Content-Type"), answer.body) == (status, mime, body)
-
-
-def test_an_http_call_looks_as_http_server_makes_it():
-    seen: list[tuple[str | None, int | None, HttpServerRequest]] = []
-
-    async def answering(our):
-        message = await await_message()
-        seen.append((message.metadata, message.expects_response, HttpServerRequest.from_bytes(message.ipc)))
-        http.send_response(201, {"X-Body": "kept"}, _bytes())
-
-    with ActorTest(answering, our="games:chess:nectar") as actor:
-        answer = actor.push_http("post", "/games/", body="e4", headers={"Accept": "*/*"}, query={"id": "7"})
-    assert (answer.status, answer.headers, answer.text) == (201, {"X-Body": "kept"}, "e4")
-    metadata, seconds, event = seen[0]
-    request = event.request()
-    assert request is not None
-    assert (metadata, seconds, request.method, request.path()) == ("http", 15, "POST", "/games")
-    assert request.raw_path == "http://localhost:8080/games:chess:nectar/games"
-    assert request.headers == {"host": "localhost:8080", "accept": "*/*"}
-    assert request.query_params == {"id": "7"}
-
-
-async def chat(our):
-    channels = []
-    while True:
-        message = await await_message()
-        match HttpServerRequest.from_bytes(message.ipc):
-            case WebSocketOpen(channel_id=channel_id):
-                channels.append(channel_id)
-            case WebSocketClose(channel_id):
-                channels.remove(channel_id)
-            case WebSocketPush(channel_id, _) if _bytes() == b"bye":
-                http.send_ws_push(channel_id, WsMessageType.Close, Payload())
-            case WebSocketPush(_, message_type):
-                http.ws_push_all_channels({"/": channels}, "/", message_type, Payload(None, _bytes()))
-
-
-def test_sockets_open_push_and_close():
-    with ActorTest(chat) as actor:
-        first, second = actor.open_channel(), actor.open_channel()
-        actor.push_frame(first, "hi")
-        actor.push_frame(second, b"\x00")
-        actor.close_channel(second)
-        actor.push_frame(first, "alone")
-    text, binary = WsMessageType.Text, WsMessageType.Binary
-    assert actor.frames(second) == [Frame(second, text, b"hi"), Frame(second, binary, b"\x00")]
-    assert [frame.bytes for frame in actor.frames(first)] == [b"hi", b"\x00", b"alone"]
-    assert actor.frames()[-1].text == "alone"
-
-
-def test_a_channel_that_the_actor_closes_is_closed_once():
-    with ActorTest(chat) as actor:
-        channel = actor.open_channel()
-        actor.push_frame(channel, "bye")
-        actor.push_frame(actor.open_channel(), "anybody?")
-        assert actor.frames(channel) == []
 
 
 # -- other processes

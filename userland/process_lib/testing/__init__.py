@@ -15,7 +15,8 @@ Usually the first argument is the path of the actor's file, relative to the file
 
 - `actor.send(ipc, payload, expects_response=5)` sends a Request and gives the answer; `source=` says who it is from.
 - `actor.push_http("POST", "/games", body=b"..")`, `actor.open_channel()`, `.push_frame(id, "text")`,
-  `.close_channel(id)` do what browsers do; `actor.frames(id)` is what the actor pushed to one.
+  `.close_channel(id)` do what browsers do, and end where the actor's bindings send them; `actor.frames(id)` is what
+  the actor pushed to one.
 - `actor.on("our@chess:chess:nectar", answer)` scripts another process, also of another node; those that the actor
   asks as it starts are given as `ActorTest(..., on={"our@chess:chess:nectar": answer})`.
 - `actor.advance(60)` lets a minute pass, at once.
@@ -40,13 +41,13 @@ from kernel.message import OnExit
 from kernel.ports import Init
 from userland.process_lib._builders import Target
 from userland.process_lib.testing._actor import ActorCrashed, AsyncActor, Setup
-from userland.process_lib.testing._modules import Frame
 from userland.process_lib.testing._ports import Printed
 from userland.process_lib.testing._programs import FileProgram, Folder, FunctionProgram
 from userland.process_lib.testing._record import HttpAnswer, Sent
 from userland.process_lib.testing._scripted import Answer, Reply
 from userland.process_lib.testing._sync import Actor
 from userland.process_lib.testing._thread import ActorStuck, TrioThread
+from userland.process_lib.testing._web import Frame
 
 __all__ = [
     "Actor",

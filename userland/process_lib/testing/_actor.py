@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import overload
+from urllib.parse import parse_qsl
 
 import attrs
 import trio
@@ -23,11 +24,9 @@ from sys_processes.http_server.protocol import (
     METADATA_HTTP,
     METADATA_WS,
     RESPONSE,
-    Bind,
     Http,
     HttpServerRequest,
     IncomingHttpRequest,
-    WebSocketBind,
     WebSocketClose,
     WebSocketOpen,
     WebSocketPush,
@@ -35,12 +34,14 @@ from sys_processes.http_server.protocol import (
 )
 from userland.process_lib._builders import Bytes, Target, serialize, to_address, to_bytes
 from userland.process_lib._on_exit import raw_on_exit
-from userland.process_lib.testing._modules import Files, Frame, HttpServer, States, timer
+from userland.process_lib.testing._modules import Files, States, timer
+from userland.process_lib.testing._paths import stored
 from userland.process_lib.testing._ports import Draws, Memory, Printed, Screen, Seals
 from userland.process_lib.testing._programs import FileProgram, Folder, FunctionProgram, Watched
-from userland.process_lib.testing._record import HttpAnswer, Record, Sent
+from userland.process_lib.testing._record import HttpAnswer, Record, Sent, served
 from userland.process_lib.testing._remote import Carrier, OtherNodes
 from userland.process_lib.testing._scripted import Answer, Reply, Scripted, always, silence
+from userland.process_lib.testing._web import Binding, Frame, HttpServer
 
 EPOCH = 1_700_000_000.0
 """The wall clock when a test begins, in seconds."""
@@ -82,7 +83,6 @@ class AsyncActor:
         self._server = HttpServer()
         self._states = States()
         self._scripted: dict[ProcessId, Scripted] = {}
-        self._channels = 0
         self._crashes_seen = 0
         self._process: Process | None = None
         self._program = Watched(setup.program)
@@ -194,14 +194,14 @@ class AsyncActor:
         return [line for line in self._screen.lines if line.source == self.our]
 
     @property
-    def bound(self) -> list[Bind | WebSocketBind]:
-        """What it had bound at http_server, in order."""
-        return list(self._server.bound)
+    def bound(self) -> list[Binding]:
+        """What is bound at http_server, in order."""
+        return self._server.bound
 
     @property
     def content(self) -> dict[str, Payload]:
         """What http_server would serve for it, by path."""
-        return dict(self._server.content)
+        return self._server.content
 
     @property
     def state(self) -> bytes | None:
@@ -309,16 +309,25 @@ class AsyncActor:
         query: Mapping[str, str] | None = None,
         url_params: Mapping[str, str] | None = None,
     ) -> HttpAnswer:
-        """An HTTP call to `path` below its process id, as http_server passes it on. Raises `SendError`, `Malformed`."""
-        below = f"/{self.our.process}/{path.strip('/')}".rstrip("/")
+        """An HTTP call to `path` below its process id, by a browser that is logged in. Raises `SendError`, `Malformed`.
+
+        It goes where the actor's bindings send it: what is not bound is a 404, static content comes from http_server.
+        """
+        method, (path, _, text) = method.upper(), path.partition("?")
+        route = self._server.route(self.our.process, method, path)
+        if route is None:
+            return HttpAnswer(404, {}, b"", None)
+        if route.content is not None:
+            return served(method, route.content)
+        below = stored(self.our.process, path)
         call = IncomingHttpRequest(
             "127.0.0.1:50000",
-            method.upper(),
+            method,
             f"http://localhost:8080{below}",
             {"host": "localhost:8080"} | {name.lower(): value for name, value in (headers or {}).items()},
-            dict(query or {}),
-            dict(url_params or {}),
-            below,
+            dict(parse_qsl(text, keep_blank_values=True)) | dict(query or {}),
+            route.url_params if url_params is None else dict(url_params),
+            route.bound_path,
         )
         request = RawRequest(ipc=Http(call).to_bytes(), expects_response=HTTP_SECONDS, metadata=METADATA_HTTP)
         server = Address(self.our.node, HTTP_SERVER)
@@ -329,11 +338,11 @@ class AsyncActor:
         return HttpAnswer(response.status, response.headers, payload.bytes, payload.mime)
 
     async def open_channel(self, path: str = "/") -> int:
-        """A client opens a WebSocket to it; the channel's id."""
-        self._channels += 1
-        self._server.channels[self._channels] = None
-        await self._push_ws(WebSocketOpen(path, self._channels), None)
-        return self._channels
+        """A client opens a WebSocket to it; the channel's id. Raises LookupError for a path that it did not bind."""
+        told = self._server.opened_path(self.our.process, path)
+        channel_id = self._server.open()
+        await self._push_ws(WebSocketOpen(told, channel_id), None)
+        return channel_id
 
     async def push_frame(self, channel_id: int, data: Bytes) -> None:
         """The client of a channel sends a text frame, or a binary one."""
@@ -343,7 +352,7 @@ class AsyncActor:
 
     async def close_channel(self, channel_id: int) -> None:
         """The client of a channel leaves."""
-        self._server.channels.pop(channel_id, None)
+        self._server.left(channel_id)
         await self._push_ws(WebSocketClose(channel_id), None)
 
     async def _push_ws(self, event: HttpServerRequest, payload: Payload | None) -> None:

@@ -1,28 +1,13 @@
-"""The modules of the runtime that a tested process meets, as scripts of scripted processes."""
+"""The modules of the runtime that a tested process meets, http_server apart, as scripts of scripted processes."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import attrs
-
-from kernel.address import Address, PackageId, ProcessId
-from kernel.codec import OK, Err
+from kernel.address import PackageId, ProcessId
+from kernel.codec import Err
 from kernel.message import Message, Payload
-from kernel.message import Request as RawRequest
 from kernel.syscalls import current
-from sys_processes.http_server.protocol import (
-    ACTION,
-    ANSWER,
-    CHANNEL_NOT_FOUND,
-    METADATA_WS,
-    Bind,
-    NoPayload,
-    WebSocketBind,
-    WebSocketClose,
-    WebSocketPush,
-    WsMessageType,
-)
 from sys_processes.state.protocol import (
     BACKED_UP,
     DELETED,
@@ -50,64 +35,6 @@ from sys_processes.vfs.protocol import (
     ReadDir,
 )
 from userland.process_lib._builders import Response
-
-
-@attrs.frozen
-class Frame:
-    """What the actor pushed to the client of a channel."""
-
-    channel_id: int
-    message_type: WsMessageType
-    bytes: bytes
-    mime: str | None = None
-
-    @property
-    def text(self) -> str:
-        return self.bytes.decode()
-
-
-class HttpServer:
-    """Takes every binding and every push, and notes them. Closes channels as the real one does."""
-
-    def __init__(self) -> None:
-        self.bound: list[Bind | WebSocketBind] = []
-        self.content: dict[str, Payload] = {}
-        self.frames: list[Frame] = []
-        self.channels: dict[int, None] = {}
-
-    def answer(self, message: Message) -> bytes | None:
-        found = self._obey(message)
-        return found if message.wants_response else None
-
-    def _obey(self, message: Message) -> bytes:
-        action = ACTION.decode(message.ipc)
-        payload = message.payload()
-        match action:
-            case Bind(path=path, cache=cache):
-                if cache and payload is None:
-                    return ANSWER.encode(Err(NoPayload()))
-                self.bound.append(action)
-                if cache and payload is not None:
-                    self.content[path] = payload
-            case WebSocketBind():
-                self.bound.append(action)
-            case WebSocketPush(channel_id, WsMessageType.Close) | WebSocketClose(channel_id):
-                return self._close(message.source, channel_id)
-            case WebSocketPush(channel_id, message_type):
-                if payload is None:
-                    return ANSWER.encode(Err(NoPayload()))
-                self.frames.append(Frame(channel_id, message_type, payload.bytes, payload.mime))
-            case _:
-                pass
-        return OK
-
-    def _close(self, owner: Address, channel_id: int) -> bytes:
-        if channel_id not in self.channels:
-            return ANSWER.encode(Err(CHANNEL_NOT_FOUND))
-        del self.channels[channel_id]
-        closed = RawRequest(ipc=WebSocketClose(channel_id).to_bytes(), metadata=METADATA_WS)
-        current().send_request(owner, closed)
-        return OK
 
 
 class States:

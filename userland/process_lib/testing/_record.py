@@ -33,7 +33,7 @@ class Sent:
 
 @attrs.frozen
 class HttpAnswer:
-    """What the actor answered to an HTTP call."""
+    """What the actor, or http_server for it, answered to an HTTP call."""
 
     status: int
     headers: dict[str, str]
@@ -43,6 +43,12 @@ class HttpAnswer:
     @property
     def text(self) -> str:
         return self.body.decode()
+
+
+def served(method: str, content: Payload) -> HttpAnswer:
+    """Static content, as http_server gives it to GET and HEAD."""
+    mime = content.mime or "text/plain"
+    return HttpAnswer(200, {"Content-Type": mime}, b"" if method == "HEAD" else content.bytes, mime)
 
 
 class Record:

@@ -8,14 +8,13 @@ from typing import overload
 
 from kernel.address import Address
 from kernel.message import Message, Payload
-from sys_processes.http_server.protocol import Bind, WebSocketBind
 from userland.process_lib._builders import Bytes, Target
 from userland.process_lib.testing._actor import AsyncActor
-from userland.process_lib.testing._modules import Frame
 from userland.process_lib.testing._ports import Printed
 from userland.process_lib.testing._record import HttpAnswer, Sent
 from userland.process_lib.testing._scripted import Answer, Reply
 from userland.process_lib.testing._thread import TrioThread
+from userland.process_lib.testing._web import Binding, Frame
 
 
 class Actor:
@@ -43,8 +42,8 @@ class Actor:
         return self._actor.printed
 
     @property
-    def bound(self) -> list[Bind | WebSocketBind]:
-        """What it had bound at http_server, in order."""
+    def bound(self) -> list[Binding]:
+        """What is bound at http_server, in order."""
         return self._actor.bound
 
     @property
@@ -142,7 +141,11 @@ class Actor:
         query: Mapping[str, str] | None = None,
         url_params: Mapping[str, str] | None = None,
     ) -> HttpAnswer:
-        """An HTTP call to `path` below its process id, as http_server passes it on. Raises `SendError`, `Malformed`."""
+        """An HTTP call to `path` below its process id, by a browser that is logged in. Raises `SendError`, `Malformed`.
+
+        It goes where the actor's bindings send it: what is not bound is a 404, static content comes from http_server.
+        An actor that never bound a path gets every call. `path` may have a query; `url_params` wins over a pattern's.
+        """
         call = partial(
             self._actor.push_http,
             method,
@@ -155,7 +158,7 @@ class Actor:
         return self._thread.call(call)
 
     def open_channel(self, path: str = "/") -> int:
-        """A client opens a WebSocket to it; the channel's id."""
+        """A client opens a WebSocket to it; the channel's id. Raises LookupError for a path that it did not bind."""
         return self._thread.call(partial(self._actor.open_channel, path))
 
     def push_frame(self, channel_id: int, data: Bytes) -> None:
