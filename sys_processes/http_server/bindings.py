@@ -22,6 +22,7 @@ from sys_processes.http_server.protocol import (
     WebSocketSecureBind,
     WebSocketUnbind,
 )
+from sys_processes.http_server.static import StaticContent
 
 HOMEPAGE = ProcessId("homepage", "homepage", "nectar")
 
@@ -50,14 +51,6 @@ _FIXED = {
     "/rpc:sys:nectar/message": Fixed.RPC,
     "/rpc:distro:sys/message": Fixed.RPC,
 }
-
-
-@attrs.frozen
-class StaticContent:
-    """What is served on GET and HEAD without asking the process."""
-
-    mime: str
-    body: bytes
 
 
 @attrs.frozen
@@ -168,7 +161,7 @@ class PathTable:
         if action.cache:
             if payload is None:
                 return NoPayload()
-            content = StaticContent(payload.mime or "text/plain", payload.bytes)
+            content = StaticContent.of(payload)
         binding = HttpBinding(source.process, path, action.authenticated, action.local_only, content)
         self._http[path] = binding
         self._note(source.process, path)

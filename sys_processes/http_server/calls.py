@@ -57,7 +57,7 @@ def static_reply(head: RequestHead, binding: HttpBinding) -> HttpReply | None:
     """The content bound with `cache`, for GET and HEAD; None when the process is to be asked."""
     if binding.content is None or head.method not in ("GET", "HEAD"):
         return None
-    return HttpReply(200, [("content-type", binding.content.mime)], binding.content.body)
+    return binding.content.reply(head)
 
 
 class Answers:

@@ -16,7 +16,6 @@ from sys_processes.http_server.bindings import (
     PathTable,
     RegisterRoute,
     SocketBinding,
-    StaticContent,
     normalise,
 )
 from sys_processes.http_server.protocol import (
@@ -118,7 +117,9 @@ def test_a_cached_path_keeps_its_payload() -> None:
         assert node.paths.bind(APP, Bind("/x", False, False, cache=True), payload) is None
         route = node.paths.route("/p:k:u/x")
         assert isinstance(route, HttpBinding)
-        assert route.content == StaticContent(mime, b"a{}")
+        assert route.content is not None
+        assert ("content-type", mime) in route.content.whole.headers
+        assert route.content.body == b"a{}"
 
 
 def test_a_cached_path_without_payload_is_refused_and_binds_nothing() -> None:

@@ -13,10 +13,11 @@ from kernel.codec import OK
 from kernel.jsontext import parse
 from kernel.message import Payload
 from sys_processes.http_server.actions import answer, perform
-from sys_processes.http_server.bindings import HttpBinding, PathTable, StaticContent
+from sys_processes.http_server.bindings import HttpBinding, PathTable
 from sys_processes.http_server.calls import Answers, BadQuery, app_reply, incoming, query_params, static_reply
 from sys_processes.http_server.channels import Channel, Channels
 from sys_processes.http_server.settings import HttpSettings
+from sys_processes.http_server.static import StaticContent
 from tests.sys_processes.http_server.heads import head
 
 APP = Address("alice.uq", "p:k:u")
@@ -86,11 +87,10 @@ def test_every_query_is_read_or_told_apart(query: str) -> None:
 
 def test_cached_content_is_served_to_readers_only() -> None:
     """C-089."""
-    cached = HttpBinding(APP.process, "/p:k:u/x", False, False, StaticContent("text/css", b"a{}"))
+    content = StaticContent.of(Payload("text/css", b"a{}"))
+    cached = HttpBinding(APP.process, "/p:k:u/x", False, False, content)
     for method in ("GET", "HEAD"):
-        reply = static_reply(head(method), cached)
-        assert reply is not None
-        assert (reply.status, reply.headers, reply.body) == (200, [("content-type", "text/css")], b"a{}")
+        assert static_reply(head(method), cached) is content.whole
     assert static_reply(head("POST"), cached) is None
     assert static_reply(head("GET"), BINDING) is None
 
