@@ -47,7 +47,7 @@ def incoming(head: RequestHead, binding: HttpBinding) -> Http:
             # The parser lets no control character through, so ASCII is visible ASCII.
             {name: value if value.isascii() else "" for name, value in head.fields.items()},
             query_params(head.query),
-            {},
+            binding.url_params(head.path),
             binding.path,
         )
     )

@@ -43,10 +43,13 @@ class Swallow:
 
 @attrs.frozen(kw_only=True)
 class RegisterRules:
-    """`token_valid` judges a token now; `can_message` and `is_running` are as in `bindings.PathTable`."""
+    """`token_valid` judges a token now, for a process of that package.
+
+    `can_message` and `is_running` are as in `bindings.PathTable`.
+    """
 
     node: str
-    token_valid: Callable[[str], bool]
+    token_valid: Callable[[str, PackageId], bool]
     can_message: Callable[[Address], bool]
     is_running: Callable[[ProcessId], bool]
     encrypted_plain_ok: bool = False
@@ -65,7 +68,7 @@ class RegisterRules:
             return RefuseRegister(f"registers for {target} on a path of {only}")
         if register.encrypted and not self.encrypted_plain_ok:
             return RefuseRegister(_NOT_ENCRYPTED)
-        if not self.token_valid(register.auth_token):
+        if not self.token_valid(register.auth_token, target.package_id):
             return RefuseRegister(f"the token is expired, or not one of {self.node}")
         problem = self._unreachable(target)
         return Registered(target) if problem is None else RefuseRegister(problem)
@@ -83,7 +86,7 @@ class RegisterRules:
             return Deliver()
         if register.encrypted and not self.encrypted_plain_ok:
             return RefuseRegister(_NOT_ENCRYPTED)
-        if register.auth_token is not None and not self.token_valid(register.auth_token):
+        if register.auth_token is not None and not self.token_valid(register.auth_token, bound.package_id):
             return RefuseRegister(f"the token is expired, or not one of {self.node}")
         return Swallow()
 

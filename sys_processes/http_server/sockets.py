@@ -195,7 +195,10 @@ class Sockets:
 
     def decide(self, head: RequestHead, session: Session) -> HttpReply | Accept:
         """On a well-formed upgrade."""
-        verdict = check_upgrade(head, self._paths.socket_route(head.path), session, self._trusted)
+        paths = self._paths
+        verdict = check_upgrade(
+            head, paths.socket_route(head.path), session, self._trusted, paths.subdomain(head.host)
+        )
         if not isinstance(verdict, Refuse):
             return Accept()
         self._complain(
@@ -222,7 +225,7 @@ class Sockets:
         try:
             match route:
                 case SocketBinding():
-                    await self._serve(socket, seat, route.process, route.opened_path(), bound=True)
+                    await self._serve(socket, seat, route.process, route.opened_path(head.path), bound=True)
                 case RegisterRoute(only):
                     target = await self._registered(socket, only)
                     if target is not None:
