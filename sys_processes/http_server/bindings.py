@@ -13,7 +13,7 @@ from kernel.message import Payload
 from sys_processes.http_server.patterns import MOST_CAPTURES, B, Pattern, Routes
 from sys_processes.http_server.protocol import (
     Bind,
-    HttpServerError,
+    EarlyError,
     NoPayload,
     PathBindError,
     SecureBind,
@@ -157,9 +157,7 @@ class PathTable:
 
     # -- what processes ask
 
-    def bind(
-        self, source: Address, action: Bind | SecureBind, payload: Payload | None
-    ) -> HttpServerError | None:
+    def bind(self, source: Address, action: Bind | SecureBind, payload: Payload | None) -> EarlyError | None:
         """None when bound; the same path bound before is replaced. Nothing changes otherwise."""
         process = source.process
         pattern = self._http_pattern(process, action.path)
@@ -187,13 +185,11 @@ class PathTable:
         self._note(process, secure=secure)
         return None
 
-    def unbind(self, source: Address, action: Unbind) -> HttpServerError | None:
+    def unbind(self, source: Address, action: Unbind) -> EarlyError | None:
         """A path that is not bound is no error."""
         return self._remove(source, self._http, self._http_pattern(source.process, action.path))
 
-    def bind_socket(
-        self, source: Address, action: WebSocketBind | WebSocketSecureBind
-    ) -> HttpServerError | None:
+    def bind_socket(self, source: Address, action: WebSocketBind | WebSocketSecureBind) -> EarlyError | None:
         """As `bind`. `encrypted: true` is refused unless the node's owner allows serving it plainly."""
         process = source.process
         pattern = _below(process, action.path)
@@ -212,7 +208,7 @@ class PathTable:
         self._note(process, secure=secure)
         return None
 
-    def unbind_socket(self, source: Address, action: WebSocketUnbind) -> HttpServerError | None:
+    def unbind_socket(self, source: Address, action: WebSocketUnbind) -> EarlyError | None:
         """Open channels stay."""
         return self._remove(source, self._sockets, _below(source.process, action.path))
 
@@ -247,7 +243,7 @@ class PathTable:
         if secure:
             self._subdomains.claim(process)
 
-    def _remove(self, source: Address, routes: Routes[B], pattern: Pattern) -> HttpServerError | None:
+    def _remove(self, source: Address, routes: Routes[B], pattern: Pattern) -> EarlyError | None:
         if source.node != self._node:
             return PathBindError(self._foreign(source))
         self.edition += 1
