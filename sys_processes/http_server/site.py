@@ -47,6 +47,15 @@ class _Call:
     request: Request
 
 
+@attrs.frozen
+class _Content:
+    """The same of a head that is answered without its process."""
+
+    edition: int
+    binding: HttpBinding
+    reply: HttpReply
+
+
 class Pages:
     """The HTTP half of the server, one for all connections. `complain` takes what clients and processes do wrong."""
 
@@ -104,15 +113,14 @@ class Pages:
                 return self._door.settings.max_body if refused is None else refused
 
     async def answer(self, head: RequestHead, body: bytes) -> HttpReply:
-        call = self._known(head)
-        if call is not None and not call.binding.authenticated:
-            return await self._ask(head, body, call)
-        route = self._paths.route(head.path) if call is None else call.binding
-        refused = self._refusal(head, self._verdict(head, route))
-        if refused is not None:
-            return refused
-        if call is not None:
-            return await self._ask(head, body, call)
+        known = self._known(head)
+        if known is None or known.binding.authenticated:
+            route = self._paths.route(head.path) if known is None else known.binding
+            refused = self._refusal(head, self._verdict(head, route))
+            if refused is not None:
+                return refused
+        if known is not None:
+            return known.reply if isinstance(known, _Content) else await self._ask(head, body, known)
         assert route is not None
         assert not isinstance(route, Gone)
         return await self._answer(head, body, route)
@@ -120,7 +128,13 @@ class Pages:
     async def _answer(self, head: RequestHead, body: bytes, route: Fixed | HttpBinding) -> HttpReply:
         match route:
             case HttpBinding():
-                return static_reply(head, route) or await self._ask_first(head, body, route)
+                reply = static_reply(head, route)
+                if reply is None:
+                    return await self._ask_first(head, body, route)
+                if reply.lines is not None:
+                    # A part is not kept: each idle connection would hold one.
+                    head.memo = _Content(self._paths.edition, route, reply)
+                return reply
             case Fixed.RPC:
                 return self._refuse_rpc(head) or await self._inject(head, body)
             case Fixed.LOGIN:
@@ -160,10 +174,10 @@ class Pages:
 
     # -- a process
 
-    def _known(self, head: RequestHead) -> _Call | None:
+    def _known(self, head: RequestHead) -> _Call | _Content | None:
         """What the same head was made into before, while it still holds."""
-        call = head.memo
-        return call if isinstance(call, _Call) and call.edition == self._paths.edition else None
+        memo = head.memo
+        return memo if isinstance(memo, _Call | _Content) and memo.edition == self._paths.edition else None
 
     async def _ask_first(self, head: RequestHead, body: bytes, binding: HttpBinding) -> HttpReply:
         try:
