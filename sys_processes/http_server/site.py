@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import assert_never
+from typing import Literal, assert_never
 
 import attrs
 import trio
@@ -128,21 +128,16 @@ class Pages:
     async def _answer(self, head: RequestHead, body: bytes, route: Fixed | HttpBinding) -> HttpReply:
         match route:
             case HttpBinding():
-                reply = static_reply(head, route)
-                if reply is None:
-                    return await self._ask_first(head, body, route)
-                if reply.lines is not None:
-                    # A part is not kept: each idle connection would hold one.
-                    head.memo = _Content(self._paths.edition, route, reply)
-                return reply
+                return self._content(head, route) or await self._ask_first(head, body, route)
             case Fixed.RPC:
                 return self._refuse_rpc(head) or await self._inject(head, body)
             case Fixed.LOGIN:
                 return login.refuse_head(head) or await self._log_in(head, body)
             case Fixed.LOGOUT:
                 return login.refuse_logout(head) or self._log_out(head)
-        if head.method not in ("GET", "HEAD"):
-            return pages.only_get()
+        return self._page(route) if head.method in ("GET", "HEAD") else pages.only_get()
+
+    def _page(self, route: Literal[Fixed.OUR, Fixed.OUR_JS, Fixed.CLIENT, Fixed.START]) -> HttpReply:
         match route:
             case Fixed.OUR:
                 return pages.our(self._node)
@@ -171,6 +166,14 @@ class Pages:
                     Kind.LOGIN, f"{head.method} {head.path} of {head.peer} needs the cookie of a login"
                 )
                 return pages.login_page(self._node, 401)
+
+    def _content(self, head: RequestHead, binding: HttpBinding) -> HttpReply | None:
+        """None when the process is to be asked."""
+        reply = static_reply(head, binding)
+        if reply is not None and reply.lines is not None:
+            # A part is not kept: each idle connection would hold one.
+            head.memo = _Content(self._paths.edition, binding, reply)
+        return reply
 
     # -- a process
 
