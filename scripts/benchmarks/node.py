@@ -27,15 +27,19 @@ def pin(cpu: int) -> None:
         os.sched_setaffinity(0, {cpu})
 
 
+def resident(pid: int) -> int:
+    """Bytes of memory a process occupies."""
+    pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
 class Node:
     def __init__(self, process: subprocess.Popen[str], url: str) -> None:
         self._process = process
         self.url = url
 
     def resident(self) -> int:
-        """Bytes of memory the node occupies."""
-        pages = Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]
-        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+        return resident(self._process.pid)
 
     def ask(self, process: str, ipc: str) -> bytes:
         """The ipc of the answer to one injected message."""

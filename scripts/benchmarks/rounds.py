@@ -48,13 +48,16 @@ class Outcome:
         return statistics.median(self.ratios)
 
     def notes(self) -> dict[str, float]:
-        """Medians of what each side noted, as `side.note`, and as `beyond.note` the difference where both did."""
+        """Medians of what each side noted, as `side.note`; where both did, also the difference as
+        `beyond.note` and the quotient as `times.note`.
+        """
         found: dict[str, float] = {}
         for side, runs in (("ours", self.ours), ("reference", self.reference)):
             for key in runs[0].notes:
                 found[f"{side}.{key}"] = statistics.median(run.notes[key] for run in runs)
         for key in set(self.ours[0].notes) & set(self.reference[0].notes):
             found[f"beyond.{key}"] = found[f"ours.{key}"] - found[f"reference.{key}"]
+            found[f"times.{key}"] = found[f"ours.{key}"] / found[f"reference.{key}"]
         return dict(sorted(found.items()))
 
     def passed(self) -> bool:

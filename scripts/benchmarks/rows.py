@@ -11,10 +11,11 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
-from scripts.benchmarks.bare_servers import HELLO, HOST
-from scripts.benchmarks.node import CLIENT_CPU, SERVER_CPU, pin, register, running
+from scripts.benchmarks.bare_servers import HELLO, HOST, STATIC
+from scripts.benchmarks.node import CLIENT_CPU, SERVER_CPU, pin, register, resident, running
 from scripts.benchmarks.rounds import Measured, Row
 
 PAIR_MESSAGES = 40_000
@@ -22,6 +23,7 @@ PAIRS_MESSAGES = 64_000
 FAN_IN_MESSAGES = 200_000
 PROCESSES = 100_000
 CLIENTS = 50
+CHANNELS = 10_000
 SECONDS = 2
 
 
@@ -65,9 +67,19 @@ def idle_processes() -> Measured:
         return Measured(started.count, started.seconds, {"bytes": each, "rate": started.rate})
 
 
+@dataclass(frozen=True)
+class Reference:
+    """A running server of `bare_servers`."""
+
+    port: int
+    pid: int
+
+    def resident(self) -> int:
+        return resident(self.pid)
+
+
 @contextlib.contextmanager
-def bare_server(kind: str) -> Iterator[int]:
-    """One of the reference servers; its port."""
+def bare_server(kind: str) -> Iterator[Reference]:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
@@ -85,7 +97,7 @@ def bare_server(kind: str) -> Iterator[int]:
                 if time.monotonic() > give_up or process.poll() is not None:
                     raise SystemExit(f"the {kind} reference did not start") from None
                 time.sleep(0.05)
-        yield port
+        yield Reference(port, process.pid)
     finally:
         process.kill()
         process.wait()
@@ -107,15 +119,44 @@ def our_sealed_echo(size: int) -> Measured:
 
 
 def bare_echo(kind: str, size: int) -> Measured:
-    with bare_server("websocket") as port:
-        return echo(f"ws://{HOST}:{port}/", kind, size)
+    with bare_server("websocket") as server:
+        return echo(f"ws://{HOST}:{server.port}/", kind, size)
 
 
-def wrk(url: str) -> Measured:
+def idle(url: str, memory: Callable[[], int]) -> Measured:
+    """`memory` is what the server occupies; noted is how much more for each channel."""
+    before = memory()
+    with subprocess.Popen(
+        [sys.executable, "-m", "scripts.benchmarks.idle_load", url, str(CHANNELS)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=lambda: pin(CLIENT_CPU),
+    ) as load:  # fmt: skip
+        assert load.stdout is not None
+        if load.stdout.readline() != "open\n":
+            raise SystemExit(f"not all of {CHANNELS} sockets could be opened")
+        each = (memory() - before) / CHANNELS
+        said, _ = load.communicate("push\n")
+    if load.returncode:
+        raise SystemExit("the pushes did not arrive as sent")
+    done = Measured(**json.loads(said))
+    return Measured(done.count, done.seconds, {"bytes": each})
+
+
+def our_idle() -> Measured:
+    with running() as node:
+        url = node.url.replace("http", "ws", 1)
+        return idle(f"{url}/bench:bench:nectar/idle", node.resident)
+
+
+def bare_idle() -> Measured:
+    with bare_server("idle") as server:
+        return idle(f"ws://{HOST}:{server.port}/", server.resident)
+
+
+def wrk(url: str, content: bytes = HELLO) -> Measured:
     """wrk checks statuses only; the body is checked once before."""
     with urllib.request.urlopen(url) as answer:
-        if answer.read() != HELLO:
-            raise SystemExit(f"{url} does not say {HELLO!r}")
+        if answer.read() != content:
+            raise SystemExit(f"{url} does not say {content[:20]!r}")
     command = ["wrk", "-t2", f"-c{CLIENTS}"]
     subprocess.run([*command, "-d1s", url], capture_output=True, check=True)
     said = subprocess.run([*command, f"-d{SECONDS}s", url], capture_output=True, check=True, text=True).stdout
@@ -133,8 +174,18 @@ def our_get() -> Measured:
 
 
 def bare_get() -> Measured:
-    with bare_server("http") as port:
-        return wrk(f"http://{HOST}:{port}/")
+    with bare_server("http") as server:
+        return wrk(f"http://{HOST}:{server.port}/")
+
+
+def our_static() -> Measured:
+    with running() as node:
+        return wrk(f"{node.url}/bench:bench:nectar/static", STATIC)
+
+
+def bare_static() -> Measured:
+    with bare_server("static") as server:
+        return wrk(f"http://{HOST}:{server.port}/static", STATIC)
 
 
 def message_rows() -> list[Row]:
@@ -177,9 +228,14 @@ def network_rows() -> list[Row]:
             "encrypted echo, 50 x 64 B, beside plain", "echoes/s", 0.7,
             lambda: our_sealed_echo(64), lambda: our_echo("binary", 64),
         ),
+        Row(
+            "10,000 idle WebSocket channels, a push each", "pushes/s", 0.0,
+            our_idle, bare_idle, {"times.bytes": 1.25},
+        ),
     ]  # fmt: skip
     if shutil.which("wrk"):
         rows.append(Row("small GET, 50 connections", "requests/s", 0.8, our_get, bare_get))
+        rows.append(Row("static path, 4 KiB", "requests/s", 0.8, our_static, bare_static))
     else:
-        print("no row for the small GET: apt-get install wrk", file=sys.stderr)
+        print("no rows for the small GET and the static path: apt-get install wrk", file=sys.stderr)
     return rows

@@ -18,6 +18,7 @@ from sys_processes.http_server.bindings import (
 )
 from sys_processes.http_server.http1 import RequestHead
 from sys_processes.http_server.origins import Authority, Origin, is_loopback
+from sys_processes.http_server.subdomains import Subdomain, digest_label
 from sys_processes.http_server.tokens import Session
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
@@ -106,25 +107,59 @@ def check_local(head: RequestHead) -> Refuse | None:
     return None if host is not None and host.is_local() else _FOREIGN_HOST
 
 
-def check_http(
-    head: RequestHead, route: HttpRoute | None, session: Session, trusted: frozenset[Origin]
-) -> Verdict:
-    """The verdict on a call of `route`. `Fixed.RPC` has rules of its own, in `rpc`, `Fixed.ENCRYPTOR` in `era0`."""
+def check_subdomain(
+    head: RequestHead, route: HttpRoute | SocketRoute, subdomain: Subdomain | None
+) -> Refuse | None:
+    """Keep packages apart: a secure path is served on a subdomain of its own, and nothing of others is served there.
+
+    What somebody without a login may have anywhere (the login, the scripts of the node) is served everywhere.
+    """
     match route:
-        case None:
-            return _NOT_FOUND
+        case HttpBinding() | SocketBinding():
+            process = route.process
+            if route.secure and (subdomain is None or not subdomain.serves(process)):
+                host = host_of(head) or _LOCALHOST
+                where = host if subdomain is None else Authority(host.name.partition(".")[2], host.port)
+                return Refuse(
+                    401, f"{process} serves this path on the host {digest_label(process)}.{where} only"
+                )
+            foreign = subdomain is not None and subdomain.package != process.package_id
+        case Fixed.START | Fixed.RPC | Fixed.ENCRYPTOR:
+            foreign = subdomain is not None
+        case _:
+            foreign = False
+    return Refuse(403, f"this host is for {subdomain.package} only") if foreign and subdomain else None
+
+
+def check_http(
+    head: RequestHead,
+    route: HttpRoute | None,
+    session: Session,
+    trusted: frozenset[Origin],
+    subdomain: Subdomain | None = None,
+) -> Verdict:
+    """The verdict on a call of `route`; `subdomain` is what its Host means. `Fixed.RPC` and `Fixed.ENCRYPTOR`
+    have more rules, in `rpc` and `era0`.
+    """
+    if route is None:
+        return _NOT_FOUND
+    if isinstance(route, HttpBinding) and route.local_only:
+        refused = check_local(head)
+        if refused is not None:
+            return refused
+    refused = check_subdomain(head, route, subdomain)
+    if refused is not None:
+        return refused
+    match route:
         case Gone(process):
             return Refuse(503, f"{process} does not run")
-        case Fixed.LOGIN:
+        case Fixed.LOGIN | Fixed.LOGOUT:
             return _check_state_change(head, trusted) or _ALLOW
         case Fixed.OUR | Fixed.OUR_JS | Fixed.CLIENT | Fixed.RPC | Fixed.ENCRYPTOR | Fixed.IDENTITY:
             return _ALLOW
         case Fixed.START:
             return _check_login(head, session, trusted)
         case HttpBinding():
-            refused = check_local(head) if route.local_only else None
-            if refused is not None:
-                return refused
             return _check_login(head, session, trusted) if route.authenticated else _ALLOW
 
 
@@ -153,12 +188,16 @@ def login_location(head: RequestHead) -> str:
 
 
 def check_upgrade(
-    head: RequestHead, route: SocketRoute | None, session: Session, trusted: frozenset[Origin]
+    head: RequestHead,
+    route: SocketRoute | None,
+    session: Session,
+    trusted: frozenset[Origin],
+    subdomain: Subdomain | None = None,
 ) -> Allow | Refuse:
     """The verdict on a WebSocket upgrade: no redirects and no login page, for no browser would show them."""
     if route is None:
         return Refuse(404, "no process takes WebSockets here; connect to / and register")
-    refused = check_origin(head, trusted)
+    refused = check_origin(head, trusted) or check_subdomain(head, route, subdomain)
     if refused is not None:
         return refused
     if isinstance(route, SocketBinding) and route.authenticated and session is not Session.VALID:

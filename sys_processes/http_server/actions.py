@@ -9,12 +9,14 @@ from kernel.codec import OK, Err, Malformed
 from kernel.message import Payload
 from sys_processes.http_server.bindings import PathTable
 from sys_processes.http_server.channels import Channels
+from sys_processes.http_server.era3 import is_later, later_error, wants_extension
 from sys_processes.http_server.protocol import (
     ACTION,
     ANSWER,
     OPEN_NOT_VALID,
     BadRequest,
     Bind,
+    EarlyError,
     HttpServerError,
     SecureBind,
     Unbind,
@@ -32,7 +34,16 @@ _SHOWN: Final = 4096
 def perform(
     ipc: bytes, source: Address, payload: Payload | None, paths: PathTable, channels: Channels
 ) -> HttpServerError | None:
-    """Do what the Request of `source` asks. None when it is done."""
+    """Do what the Request of `source` asks. None when it is done; the error is in the words of who asks."""
+    error = _done(ipc, source, payload, paths, channels)
+    if error is None or not is_later(ipc) or wants_extension(ipc):
+        return error
+    return later_error(error, bad_source=paths.source_problem(source) is not None)
+
+
+def _done(
+    ipc: bytes, source: Address, payload: Payload | None, paths: PathTable, channels: Channels
+) -> EarlyError | None:
     try:
         action = ACTION.decode(ipc)
     except Malformed:

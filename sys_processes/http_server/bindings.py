@@ -1,19 +1,19 @@
-"""Which process serves which path (PROTOCOL 6.3-6.5, 6.9, 6.13, 6.14). Literal paths only."""
+"""Which process serves which path (PROTOCOL 6.3-6.5, 6.9, 6.13, 6.14)."""
 
 from __future__ import annotations
 
 import enum
 import re
 from collections.abc import Callable
-from typing import TypeVar
 
 import attrs
 
 from kernel.address import Address, ProcessId, ProcessIdParseError
 from kernel.message import Payload
+from sys_processes.http_server.patterns import MOST_CAPTURES, B, Pattern, Routes
 from sys_processes.http_server.protocol import (
     Bind,
-    HttpServerError,
+    EarlyError,
     NoPayload,
     PathBindError,
     SecureBind,
@@ -22,6 +22,8 @@ from sys_processes.http_server.protocol import (
     WebSocketSecureBind,
     WebSocketUnbind,
 )
+from sys_processes.http_server.static import StaticContent
+from sys_processes.http_server.subdomains import Subdomain, Subdomains
 
 HOMEPAGE = ProcessId("homepage", "homepage", "nectar")
 
@@ -34,6 +36,7 @@ class Fixed(enum.Enum):
     """Routes that no process binds."""
 
     LOGIN = "/login"
+    LOGOUT = "/logout"
     OUR = "/our"
     OUR_JS = "/our.js"
     CLIENT = "/client.js"
@@ -46,6 +49,7 @@ class Fixed(enum.Enum):
 
 _FIXED = {
     "/login": Fixed.LOGIN,
+    "/logout": Fixed.LOGOUT,
     "/our": Fixed.OUR,
     "/our.js": Fixed.OUR_JS,
     "/client.js": Fixed.CLIENT,
@@ -53,14 +57,6 @@ _FIXED = {
     "/rpc:distro:sys/message": Fixed.RPC,
     "/encryptor:sys:nectar": Fixed.ENCRYPTOR,
 }
-
-
-@attrs.frozen
-class StaticContent:
-    """What is served on GET and HEAD without asking the process."""
-
-    mime: str
-    body: bytes
 
 
 @attrs.frozen
@@ -72,6 +68,17 @@ class HttpBinding:
     authenticated: bool
     local_only: bool
     content: StaticContent | None = None
+    pattern: Pattern | None = None
+    """None for a literal path."""
+    secure: bool = False
+    """Served on a subdomain of its own only."""
+
+    def url_params(self, path: str) -> dict[str, str]:
+        """What a requested path captures, or its first segment where that was what matched."""
+        if self.pattern is None:
+            return {}
+        path = normalise(path)
+        return self.pattern.url_params(path) or self.pattern.url_params(f"/{_segments(path)[0]}")
 
 
 @attrs.frozen
@@ -82,10 +89,11 @@ class SocketBinding:
     path: str
     authenticated: bool
     encrypted: bool = False
+    secure: bool = False
 
-    def opened_path(self) -> str:
-        """As WebSocketOpen tells it: without the process id, `/` for the root."""
-        return self.path[len(f"/{self.process}") :] or "/"
+    def opened_path(self, path: str) -> str:
+        """The requested path as WebSocketOpen tells it: without the process id, `/` for the root."""
+        return normalise(path)[len(f"/{self.process}") :] or "/"
 
 
 @attrs.frozen
@@ -104,7 +112,6 @@ class Gone:
 
 HttpRoute = Fixed | HttpBinding | Gone
 SocketRoute = SocketBinding | RegisterRoute
-B = TypeVar("B", HttpBinding, SocketBinding)
 
 
 def normalise(path: str) -> str:
@@ -146,97 +153,86 @@ class PathTable:
         self._encrypted_plain_ok = encrypted_plain_ok
         self._can_message = can_message
         self._is_running = is_running
-        # The paths of each process, so that its end costs nothing to the paths of others.
-        self._bound: dict[ProcessId, dict[str, None]] = {}
-        self._http: dict[str, HttpBinding] = {}
-        self._sockets: dict[str, SocketBinding] = {}
+        self._http: Routes[HttpBinding] = Routes()
+        self._sockets: Routes[SocketBinding] = Routes()
+        self._subdomains = Subdomains()
         self._ended: dict[ProcessId, None] = {}
         self.edition = 0
         """Another number whenever a bound path was changed."""
 
     # -- what processes ask
 
-    def bind(
-        self, source: Address, action: Bind | SecureBind, payload: Payload | None
-    ) -> HttpServerError | None:
+    def bind(self, source: Address, action: Bind | SecureBind, payload: Payload | None) -> EarlyError | None:
         """None when bound; the same path bound before is replaced. Nothing changes otherwise."""
-        problem = self._why_not(source, action.path)
-        if problem is None and isinstance(action, SecureBind):
-            problem = "secure subdomains are not offered; use Bind with authenticated: true"
-        path = self._stored(source.process, action.path)
-        if problem is None and _shadows(source.process, path):
-            problem = f"{path!r} lies below another process's id"
+        process = source.process
+        pattern = self._http_pattern(process, action.path)
+        problem = self.source_problem(source) or _path_problem(action.path, pattern)
+        if problem is None and _shadows(process, pattern.text):
+            problem = f"{pattern.text!r} lies below another process's id"
         if problem is not None:
             return PathBindError(problem)
-        assert isinstance(action, Bind)
         content = None
         if action.cache:
             if payload is None:
                 return NoPayload()
-            content = StaticContent(payload.mime or "text/plain", payload.bytes)
-        binding = HttpBinding(source.process, path, action.authenticated, action.local_only, content)
-        self._http[path] = binding
-        self._note(source.process, path)
+            content = StaticContent.of(payload)
+        secure = isinstance(action, SecureBind)
+        binding = HttpBinding(
+            process,
+            pattern.text,
+            authenticated=isinstance(action, SecureBind) or action.authenticated,
+            local_only=isinstance(action, Bind) and action.local_only,
+            content=content,
+            pattern=pattern if pattern.stars else None,
+            secure=secure,
+        )
+        self._http.put(process, pattern, binding)
+        self._note(process, secure=secure)
         return None
 
-    def unbind(self, source: Address, action: Unbind) -> HttpServerError | None:
+    def unbind(self, source: Address, action: Unbind) -> EarlyError | None:
         """A path that is not bound is no error."""
-        return self._remove(source, self._http, self._stored(source.process, action.path))
+        return self._remove(source, self._http, self._http_pattern(source.process, action.path))
 
-    def bind_socket(
-        self, source: Address, action: WebSocketBind | WebSocketSecureBind
-    ) -> HttpServerError | None:
+    def bind_socket(self, source: Address, action: WebSocketBind | WebSocketSecureBind) -> EarlyError | None:
         """As `bind`. `encrypted: true` is left aside where the node's owner allows serving it plainly."""
-        problem = self._why_not(source, action.path)
-        if problem is None and isinstance(action, WebSocketSecureBind):
-            problem = "secure subdomains are not offered; use WebSocketBind with authenticated: true"
+        process = source.process
+        pattern = _below(process, action.path)
+        problem = self.source_problem(source) or _path_problem(action.path, pattern)
         if problem is None and action.extension:
             problem = "runtime extensions are not offered; bind with extension: false"
         if problem is not None:
             return PathBindError(problem)
-        assert isinstance(action, WebSocketBind)
-        path = _below(source.process, action.path)
-        encrypted = action.encrypted and not self._encrypted_plain_ok
-        self._sockets[path] = SocketBinding(source.process, path, action.authenticated, encrypted=encrypted)
-        self._note(source.process, path)
+        secure = isinstance(action, WebSocketSecureBind)
+        binding = SocketBinding(
+            process,
+            pattern.text,
+            isinstance(action, WebSocketSecureBind) or action.authenticated,
+            encrypted=action.encrypted and not self._encrypted_plain_ok,
+            secure=secure,
+        )
+        self._sockets.put(process, pattern, binding)
+        self._note(process, secure=secure)
         return None
 
-    def unbind_socket(self, source: Address, action: WebSocketUnbind) -> HttpServerError | None:
+    def unbind_socket(self, source: Address, action: WebSocketUnbind) -> EarlyError | None:
         """Open channels stay."""
         return self._remove(source, self._sockets, _below(source.process, action.path))
 
     def drop_all(self, process: ProcessId, *, killed: bool) -> None:
         """The process is gone: so are its bindings. Unless it was killed, callers are told that it does not run."""
-        paths = self._bound.pop(process, {})
         self.edition += 1
-        for path in paths:
-            self._http.pop(path, None)
-            self._sockets.pop(path, None)
+        self._subdomains.rest(process)
+        dropped = [routes.drop(process) for routes in (self._http, self._sockets)]
         if killed:
             self._ended.pop(process, None)
-        elif paths:
+        elif any(dropped):
             self._ended[process] = None
             if len(self._ended) > _ENDED_KEPT:
                 del self._ended[next(iter(self._ended))]
 
-    def _note(self, process: ProcessId, path: str) -> None:
-        self.edition += 1
-        self._bound.setdefault(process, {})[path] = None
-        self._ended.pop(process, None)
-
-    def _remove(self, source: Address, table: dict[str, B], path: str) -> HttpServerError | None:
-        if source.node != self._node:
-            return PathBindError(self._foreign(source))
-        self.edition += 1
-        table.pop(path, None)
-        if path not in self._http and path not in self._sockets:
-            self._bound.get(source.process, {}).pop(path, None)
-        return None
-
-    def _foreign(self, source: Address) -> str:
-        return f"{source} is not of this node; only processes of {self._node} bind paths here"
-
-    def _why_not(self, source: Address, path: str) -> str | None:
+    def source_problem(self, source: Address) -> str | None:
+        """Why nobody of this address can be served, whatever the path."""
         if source.node != self._node:
             return self._foreign(source)
         if not source.process.is_safe():
@@ -246,61 +242,95 @@ class PathTable:
                 f"http_server may not message {source.process}: add "
                 '"grant_capabilities": ["http_server:sys:nectar"] to its entry in manifest.json, or make it public'
             )
-        if _BINDABLE.fullmatch(path) is None or "?" in path or "#" in path:
-            return f"path {path[:200]!r} can never be requested; write it percent-encoded and without query"
-        for segment in re.split(r"[/.]", path):
-            if segment.startswith((":", "*")):
-                return f"segment {segment!r} of {path!r} is a pattern; only literal paths are served"
         return None
 
-    def _stored(self, process: ProcessId, path: str) -> str:
+    def _note(self, process: ProcessId, *, secure: bool) -> None:
+        self.edition += 1
+        self._ended.pop(process, None)
+        if secure:
+            self._subdomains.claim(process)
+
+    def _remove(self, source: Address, routes: Routes[B], pattern: Pattern) -> EarlyError | None:
+        if source.node != self._node:
+            return PathBindError(self._foreign(source))
+        self.edition += 1
+        routes.remove(source.process, pattern)
+        return None
+
+    def _foreign(self, source: Address) -> str:
+        return f"{source} is not of this node; only processes of {self._node} bind paths here"
+
+    def _http_pattern(self, process: ProcessId, path: str) -> Pattern:
+        """As stored."""
         if process == HOMEPAGE:
-            return normalise(path if path.startswith("/") else f"/{path}")
+            return Pattern.parse(normalise(path if path.startswith("/") else f"/{path}"))
         return _below(process, path)
 
     # -- what clients ask
 
+    def subdomain(self, host: str | None) -> Subdomain | None:
+        """The secure subdomain that a Host means; None for the main site."""
+        return self._subdomains.of(host)
+
     def route(self, path: str) -> HttpRoute | None:
         """Who answers an HTTP call; None is a 404.
 
-        An exact match first; then the binding of the path's first segment alone, so that `/` of a process catches what
-        it did not bind.
+        An exact match first, which outranks every pattern; then the best pattern of the process whose id is the first
+        segment, or else of the homepage; then what is bound on the first segment alone, so that `/` of a process
+        catches what it did not bind.
         """
         path = normalise(path)
-        exact = self._fixed.get(path) or self._http.get(path)
+        exact = self._fixed.get(path) or self._http.literals.get(path)
         if exact is not None:
             return exact
         if path == "":
             return Fixed.START
         segments = _segments(path)
-        if len(segments) == 2 and segments[1] == "our.js" and _first_process(path) is not None:
+        process = _first_process(path)
+        if process is not None and segments[1:] == ["our.js"]:
             return Fixed.OUR_JS
-        return self._http.get(f"/{segments[0]}") or self._gone(path)
+        first, owner = f"/{segments[0]}", process or HOMEPAGE
+        found = self._http.best(owner, path) or self._http.literals.get(first)
+        return found or self._http.best(owner, first) or self._gone(process)
 
-    def _gone(self, path: str) -> Gone | None:
-        process = _first_process(path) if self._ended else None
-        return None if process not in self._ended or self._is_running(process) else Gone(process)
+    def _gone(self, process: ProcessId | None) -> Gone | None:
+        if process is None or process not in self._ended or self._is_running(process):
+            return None
+        return Gone(process)
 
     def socket_route(self, path: str) -> SocketRoute | None:
         """What happens to a WebSocket upgrade; None is a 404. A bound path before the bridge of 6.14."""
         path = normalise(path)
         if path == "":
             return RegisterRoute(None)
-        bound = self._sockets.get(path)
+        bound = self._sockets.literals.get(path)
         if bound is not None:
             return bound
-        target = _first_process(path) if len(_segments(path)) == 1 else None
-        if target is None or not self._is_running(target):
+        target = _first_process(path)
+        if target is None:
             return None
-        return RegisterRoute(target)
+        bound = self._sockets.best(target, path)
+        if bound is not None:
+            return bound
+        return RegisterRoute(target) if len(_segments(path)) == 1 and self._is_running(target) else None
 
     def roots(self) -> list[ProcessId]:
         """Processes whose root is bound, sorted: what a start page can link to."""
-        return sorted(one.process for path, one in self._http.items() if path == f"/{one.process}")
+        return sorted(one.process for path, one in self._http.literals.items() if path == f"/{one.process}")
 
 
-def _below(process: ProcessId, path: str) -> str:
-    return normalise(f"/{process}{path}" if path.startswith("/") else f"/{process}/{path}")
+def _below(process: ProcessId, path: str) -> Pattern:
+    prefix = f"/{process}"
+    stored = normalise(f"{prefix}{path}" if path.startswith("/") else f"{prefix}/{path}")
+    return Pattern.parse(stored, prefix)
+
+
+def _path_problem(path: str, pattern: Pattern) -> str | None:
+    if _BINDABLE.fullmatch(path) is None or "?" in path or "#" in path:
+        return f"path {path[:200]!r} can never be requested; write it percent-encoded and without query"
+    if len(pattern.stars) > MOST_CAPTURES:
+        return f"{path[:200]!r} has {len(pattern.stars)} captures, at most {MOST_CAPTURES} are matched"
+    return None
 
 
 def _shadows(process: ProcessId, path: str) -> bool:

@@ -47,7 +47,7 @@ def incoming(head: RequestHead, binding: HttpBinding) -> Http:
             # The parser lets no control character through, so ASCII is visible ASCII.
             {name: value if value.isascii() else "" for name, value in head.fields.items()},
             query_params(head.query),
-            {},
+            binding.url_params(head.path),
             binding.path,
         )
     )
@@ -57,7 +57,7 @@ def static_reply(head: RequestHead, binding: HttpBinding) -> HttpReply | None:
     """The content bound with `cache`, for GET and HEAD; None when the process is to be asked."""
     if binding.content is None or head.method not in ("GET", "HEAD"):
         return None
-    return HttpReply(200, [("content-type", binding.content.mime)], binding.content.body)
+    return binding.content.reply(head)
 
 
 class Answers:

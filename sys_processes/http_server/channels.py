@@ -21,7 +21,7 @@ from sys_processes.http_server.protocol import (
     CHANNEL_NOT_OWNED,
     CONTROL_TOO_LONG,
     REGISTERED,
-    HttpServerError,
+    EarlyError,
     NoPayload,
     WebSocketPush,
     WsMessageType,
@@ -217,7 +217,7 @@ class Channels:
 
     # -- the processes' side
 
-    def push(self, source: Address, action: WebSocketPush, payload: Payload | None) -> HttpServerError | None:
+    def push(self, source: Address, action: WebSocketPush, payload: Payload | None) -> EarlyError | None:
         """None when the frame waits for the client. The sender may be the owner's namesake on another node."""
         if payload is None:
             return NoPayload()
@@ -243,7 +243,7 @@ class Channels:
         self.end(channel, TOO_SLOW)
         return CHANNEL_CLOSED
 
-    def close(self, source: Address, channel_id: int) -> HttpServerError | None:
+    def close(self, source: Address, channel_id: int) -> EarlyError | None:
         """Only by the owner itself: for other nodes no channel exists here."""
         channel = self._channels.get(channel_id)
         if channel is None or source.node != self._node:

@@ -222,7 +222,7 @@ class NamedChannel:
             raise Unreadable(f"neither a WsMessage nor an EncryptedWsMessage: {malformed}") from None
         if said.channel_id != self._name:
             raise Unreadable("a message of another channel_id than the one that registered")
-        if not self._door.rules.token_valid(said.auth_token):
+        if not self._door.rules.token_valid(said.auth_token, said.target.process.package_id):
             raise Unreadable(self._door.rules.bad_token())
         return said
 
@@ -261,6 +261,6 @@ def first_frame(message: bytes | str, door: NamedDoor) -> NamedChannel | RefuseR
         return RefuseRegister(f"the first frame is no WsRegister: {malformed}")
     if len(register.channel_id) > _NAME_CHARACTERS:
         return RefuseRegister(f"a channel_id of {len(register.channel_id)} characters")
-    if not door.rules.token_valid(register.auth_token):
+    if not door.rules.token_valid(register.auth_token, None):
         return RefuseRegister(door.rules.bad_token())
     return NamedChannel(door, register.channel_id)

@@ -1,4 +1,4 @@
-"""POST /login: what it takes, how often it may fail, and what it answers (PROTOCOL 6.8)."""
+"""POST /login and /logout: what they take, how often a login may fail, and what is answered (PROTOCOL 6.8)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from urllib.parse import quote
 
 import attrs
 
+from kernel.address import ProcessId, ProcessIdParseError
 from kernel.codec import Malformed, Shape
 from kernel.jsontext import dump
 from sys_processes.http_server.calls import BadQuery, query_params
 from sys_processes.http_server.http1 import RequestHead
 from sys_processes.http_server.replies import HttpReply
+from sys_processes.http_server.subdomains import Subdomain, first_label, is_digest
 
 BODY_BYTES = 16 * 1024
 
@@ -29,7 +31,20 @@ _HEADER_TEXT = "".join(map(chr, range(0x21, 0x7F)))
 
 @attrs.frozen
 class LoginRequest:
+    """`subdomain` is a process id, which later eras name; the Host of the call says the same."""
+
     password: str
+    subdomain: str | None = None
+
+    def is_for(self, subdomain: Subdomain | None) -> bool:
+        """Whether it names no subdomain, or a process of this one."""
+        if self.subdomain is None:
+            return True
+        try:
+            package = ProcessId.from_str(self.subdomain).package_id
+        except ProcessIdParseError:
+            return False
+        return subdomain is not None and subdomain.package == package
 
 
 _LOGIN = Shape[LoginRequest](LoginRequest)
@@ -53,12 +68,21 @@ def refuse_head(head: RequestHead) -> HttpReply | None:
     return None
 
 
-def read_password(body: bytes) -> str | None:
+def read_login(body: bytes) -> LoginRequest | None:
     """None for a body that is no login request; answer that with 400 and `BAD_BODY`."""
     try:
-        return _LOGIN.decode(body).password
+        return _LOGIN.decode(body)
     except Malformed:
         return None
+
+
+def wrong_host(host: str | None, request: LoginRequest, subdomain: Subdomain | None) -> HttpReply | None:
+    """A login that would not be good for what is meant; the main token has no business on an app's own host."""
+    if subdomain is None and is_digest(first_label(host)):
+        return login_error(404, f"No app has bound a path on the secure subdomain {host}; is it running?")
+    if not request.is_for(subdomain):
+        return login_error(400, f"Host {host} is not the secure subdomain of {request.subdomain}")
+    return None
 
 
 def redirect_target(query: str | None) -> str | None:
@@ -82,6 +106,18 @@ def logged_in(keyfile: bytes, cookie: str, query: str | None) -> HttpReply:
     if target is not None:
         headers.append(("location", target))
     return HttpReply(200 if target is None else 303, headers, dump(base64.b64encode(keyfile).decode()))
+
+
+def logged_out(cookie: str) -> HttpReply:
+    """To the login; `cookie` is the Set-Cookie value that ends the session's."""
+    return HttpReply(303, [("location", "/login"), _NO_STORE, ("set-cookie", cookie)])
+
+
+def refuse_logout(head: RequestHead) -> HttpReply | None:
+    """405 for what is no POST: a link on a page, or a prefetch, must log nobody out."""
+    if head.method == "POST":
+        return None
+    return login_error(405, f"{head.method} is not possible here", [("allow", "POST")])
 
 
 class AttemptLimiter:

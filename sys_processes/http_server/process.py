@@ -56,7 +56,7 @@ class _Server:
         )
         rules = RegisterRules(
             node=our.node,
-            token_valid=lambda token: door.tokens.is_valid(token, node.now()),
+            token_valid=lambda token, package: door.tokens.admits_to(token, node.now(), package),
             can_message=node.can_message,
             is_running=node.is_running,
             encrypted_plain_ok=door.settings.encrypted_plain_ok,

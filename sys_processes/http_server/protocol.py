@@ -10,6 +10,16 @@ from kernel.address import ProcessId
 from kernel.codec import U16, U32, U64, Err, Ok, Result, Shape, carry, struct, unit
 from kernel.message import Payload
 from sys_processes.http_server import hotpath
+from sys_processes.http_server.later_errors import (
+    InvalidSourceProcess,
+    LaterError,
+    MalformedRequest,
+    NoBlob,
+    Timeout,
+    UnexpectedResponse,
+    WsChannelNotFound,
+    WsPingPongTooLong,
+)
 from sys_processes.http_server.requests import (
     REQUEST,
     Http,
@@ -45,19 +55,26 @@ __all__ = [
     "RPC_REQUEST",
     "BadRequest",
     "Bind",
+    "EarlyError",
     "Http",
     "HttpResponse",
     "HttpServerAction",
     "HttpServerError",
     "HttpServerRequest",
     "IncomingHttpRequest",
+    "InvalidSourceProcess",
+    "LaterError",
+    "MalformedRequest",
+    "NoBlob",
     "NoPayload",
     "PathBindError",
     "RpcAnswer",
     "RpcAnswerLater",
     "RpcRequest",
     "SecureBind",
+    "Timeout",
     "Unbind",
+    "UnexpectedResponse",
     "WebSocketBind",
     "WebSocketClose",
     "WebSocketOpen",
@@ -65,8 +82,10 @@ __all__ = [
     "WebSocketPushError",
     "WebSocketSecureBind",
     "WebSocketUnbind",
+    "WsChannelNotFound",
     "WsEncryptedRegisterResponse",
     "WsMessageType",
+    "WsPingPongTooLong",
     "WsRegister",
     "WsRegisterOnBound",
     "WsRegisterResponse",
@@ -237,7 +256,8 @@ class WebSocketPushError:
     error: str
 
 
-HttpServerError: TypeAlias = BadRequest | NoPayload | PathBindError | WebSocketPushError
+EarlyError: TypeAlias = BadRequest | NoPayload | PathBindError | WebSocketPushError
+HttpServerError: TypeAlias = EarlyError | LaterError
 ERROR: Shape[HttpServerError] = Shape(HttpServerError)
 ANSWER: Shape[Result[None, HttpServerError]] = Shape(Ok[None] | Err[HttpServerError])
 

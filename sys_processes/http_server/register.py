@@ -49,10 +49,13 @@ class Swallow:
 
 @attrs.frozen(kw_only=True)
 class RegisterRules:
-    """`token_valid` judges a token now; `can_message` and `is_running` are as in `bindings.PathTable`."""
+    """`token_valid` judges a token now, for a process of that package; with None, whether it is one of the main login.
+
+    `can_message` and `is_running` are as in `bindings.PathTable`.
+    """
 
     node: str
-    token_valid: Callable[[str], bool]
+    token_valid: Callable[[str, PackageId | None], bool]
     can_message: Callable[[Address], bool]
     is_running: Callable[[ProcessId], bool]
     encrypted_plain_ok: bool = False
@@ -69,7 +72,7 @@ class RegisterRules:
         target = register.target_process
         if only is not None and target != only:
             return RefuseRegister(f"registers for {target} on a path of {only}")
-        if not self.token_valid(register.auth_token):
+        if not self.token_valid(register.auth_token, target.package_id):
             return RefuseRegister(self.bad_token())
         problem = self.unreachable(target)
         if problem is not None:
@@ -88,7 +91,7 @@ class RegisterRules:
             return Deliver()
         if register.target_process != bound:
             return Deliver()
-        if register.auth_token is not None and not self.token_valid(register.auth_token):
+        if register.auth_token is not None and not self.token_valid(register.auth_token, bound.package_id):
             return RefuseRegister(self.bad_token())
         key = self._key(register)
         return key if isinstance(key, RefuseRegister) else Swallow(key)

@@ -20,9 +20,10 @@ from sys_processes.http_server.access import (
     ShowLogin,
     Verdict,
     check_http,
+    check_subdomain,
     outer_scheme,
 )
-from sys_processes.http_server.bindings import Fixed, Gone, HttpBinding, PathTable
+from sys_processes.http_server.bindings import Fixed, Gone, HttpBinding, HttpRoute, PathTable
 from sys_processes.http_server.calls import Answers, BadQuery, incoming, static_reply
 from sys_processes.http_server.complaints import Kind
 from sys_processes.http_server.door import Door
@@ -45,6 +46,15 @@ class _Call:
     binding: HttpBinding
     target: Address
     request: Request
+
+
+@attrs.frozen
+class _Content:
+    """The same of a head that is answered without its process."""
+
+    edition: int
+    binding: HttpBinding
+    reply: HttpReply
 
 
 class Pages:
@@ -88,33 +98,38 @@ class Pages:
         return pages.refusal(head, 503, _SHUTS_DOWN)
 
     def session(self, head: RequestHead) -> Session:
+        """What its cookie proves on the host that it names."""
         cookies = head.header("cookie")
-        return Session.ABSENT if cookies is None else self._door.tokens.session(cookies, current().now())
+        if cookies is None:
+            return Session.ABSENT
+        subdomain = self._paths.subdomain(head.host)
+        package = None if subdomain is None else subdomain.package
+        return self._door.tokens.session(cookies, current().now(), package)
 
     def max_body(self, head: RequestHead) -> int | HttpReply:
         """How much body a call may have, or the reply that refuses it before the body is read."""
         match self._paths.route(head.path):
             case Fixed.LOGIN:
                 return login.refuse_head(head) or login.BODY_BYTES
+            case Fixed.LOGOUT:
+                return login.refuse_logout(head) or login.BODY_BYTES
             case Fixed.RPC:
                 return self._refuse_rpc(head) or rpc.BODY_BYTES
             case Fixed.ENCRYPTOR:
                 return self._refuse_exchange(head) or era0.BODY_BYTES
             case route:
-                verdict = check_http(head, route, self.session(head), self._trusted)
-                refused = self._refusal(head, verdict)
+                refused = self._refusal(head, self._verdict(head, route))
                 return self._door.settings.max_body if refused is None else refused
 
     async def answer(self, head: RequestHead, body: bytes) -> HttpReply:
-        call = self._known(head)
-        if call is not None and not call.binding.authenticated:
-            return await self._ask(head, body, call)
-        route = self._paths.route(head.path) if call is None else call.binding
-        refused = self._refusal(head, check_http(head, route, self.session(head), self._trusted))
-        if refused is not None:
-            return refused
-        if call is not None:
-            return await self._ask(head, body, call)
+        known = self._known(head)
+        if known is None or known.binding.authenticated:
+            route = self._paths.route(head.path) if known is None else known.binding
+            refused = self._refusal(head, self._verdict(head, route))
+            if refused is not None:
+                return refused
+        if known is not None:
+            return known.reply if isinstance(known, _Content) else await self._ask(head, body, known)
         assert route is not None
         assert not isinstance(route, Gone)
         return await self._answer(head, body, route)
@@ -122,15 +137,15 @@ class Pages:
     async def _answer(self, head: RequestHead, body: bytes, route: Fixed | HttpBinding) -> HttpReply:
         match route:
             case HttpBinding():
-                return static_reply(head, route) or await self._ask_first(head, body, route)
+                return self._content(head, route) or await self._ask_first(head, body, route)
             case Fixed.RPC:
                 return self._refuse_rpc(head) or await self._inject(head, body)
             case Fixed.ENCRYPTOR:
                 return self._refuse_exchange(head) or era0.exchange(body, self._secrets, self._door.keys.sign)
-            case Fixed.LOGIN if head.method == "POST":
-                return login.refuse_head(head) or await self._log_in(head, body)
             case Fixed.LOGIN:
-                return login.refuse_head(head) or pages.login_page(self._node)
+                return login.refuse_head(head) or await self._log_in(head, body)
+            case Fixed.LOGOUT:
+                return login.refuse_logout(head) or self._log_out(head)
         return self._fixed_page(route) if head.method in ("GET", "HEAD") else pages.only_get()
 
     def _fixed_page(self, route: _ReadOnly) -> HttpReply:
@@ -148,6 +163,9 @@ class Pages:
             case _:
                 assert_never(route)
 
+    def _verdict(self, head: RequestHead, route: HttpRoute | None) -> Verdict:
+        return check_http(head, route, self.session(head), self._trusted, self._paths.subdomain(head.host))
+
     def _refusal(self, head: RequestHead, verdict: Verdict) -> HttpReply | None:
         match verdict:
             case Allow():
@@ -162,12 +180,20 @@ class Pages:
                 )
                 return pages.login_page(self._node, 401)
 
+    def _content(self, head: RequestHead, binding: HttpBinding) -> HttpReply | None:
+        """None when the process is to be asked."""
+        reply = static_reply(head, binding)
+        if reply is not None and reply.lines is not None:
+            # A part is not kept: each idle connection would hold one.
+            head.memo = _Content(self._paths.edition, binding, reply)
+        return reply
+
     # -- a process
 
-    def _known(self, head: RequestHead) -> _Call | None:
+    def _known(self, head: RequestHead) -> _Call | _Content | None:
         """What the same head was made into before, while it still holds."""
-        call = head.memo
-        return call if isinstance(call, _Call) and call.edition == self._paths.edition else None
+        memo = head.memo
+        return memo if isinstance(memo, _Call | _Content) and memo.edition == self._paths.edition else None
 
     async def _ask_first(self, head: RequestHead, body: bytes, binding: HttpBinding) -> HttpReply:
         try:
@@ -228,25 +254,35 @@ class Pages:
     # -- the fixed routes that do something
 
     async def _log_in(self, head: RequestHead, body: bytes) -> HttpReply:
-        password = login.read_password(body)
-        if password is None:
+        if head.method != "POST":
+            return pages.login_page(self._node)
+        request = login.read_login(body)
+        if request is None:
             return login.login_error(400, login.BAD_BODY)
+        subdomain = self._paths.subdomain(head.host)
+        refused = login.wrong_host(head.host, request, subdomain)
+        if refused is not None:
+            return refused
         node = current()
         async with self._one_login:
             wait = self._limiter.wait(node.now())
             if wait:
                 return login.too_many_attempts(wait)
-            if not await self._door.check_password(password):
+            if not await self._door.check_password(request.password):
                 self._limiter.failed(node.now())
                 self._complain(Kind.LOGIN, f"{head.peer} tried to log in with a wrong password")
                 return login.login_error(401, login.WRONG_PASSWORD)
         tokens = self._door.tokens
-        cookie = tokens.set_cookie(tokens.issue(node.now()), secure=outer_scheme(head) == "https")
+        token = tokens.issue(node.now(), None if subdomain is None else subdomain.package)
+        cookie = tokens.set_cookie(token, secure=outer_scheme(head) == "https")
         return login.logged_in(self._door.keyfile, cookie, head.query)
+
+    def _log_out(self, head: RequestHead) -> HttpReply:
+        return login.logged_out(self._door.tokens.clear_cookie(secure=outer_scheme(head) == "https"))
 
     def _refuse_rpc(self, head: RequestHead) -> HttpReply | None:
         door = self._door
-        refused = rpc.check_call(
+        refused = check_subdomain(head, Fixed.RPC, self._paths.subdomain(head.host)) or rpc.check_call(
             head, self.session(head), door.rpc_token, self._trusted, open_to_all=door.settings.rpc_open
         )
         if refused is None:

@@ -221,7 +221,10 @@ class Sockets:
 
     def decide(self, head: RequestHead, session: Session) -> HttpReply | Accept:
         """On a well-formed upgrade."""
-        verdict = check_upgrade(head, self._paths.socket_route(head.path), session, self._trusted)
+        paths = self._paths
+        verdict = check_upgrade(
+            head, paths.socket_route(head.path), session, self._trusted, paths.subdomain(head.host)
+        )
         if not isinstance(verdict, Refuse):
             return Accept()
         self._complain(
@@ -247,9 +250,10 @@ class Sockets:
             return
         try:
             if isinstance(route, SocketBinding) and not route.encrypted:
-                start: _Start | None = _Start(route.process, route.opened_path(), announce=False, bound=True)
+                path = route.opened_path(head.path)
+                start: _Start | None = _Start(route.process, path, announce=False, bound=True)
             elif route is not None:
-                start = await self._registered(socket, seat, route)
+                start = await self._registered(socket, seat, route, head.path)
             else:
                 start = None  # the process behind the bridge has ended since the upgrade
             if start is not None:
@@ -262,7 +266,7 @@ class Sockets:
                 )
 
     async def _registered(
-        self, socket: Socket, seat: Seat, route: SocketBinding | RegisterRoute
+        self, socket: Socket, seat: Seat, route: SocketBinding | RegisterRoute, requested: str
     ) -> _Start | None:
         """What the client registers for; None when it does not in time, or may not: the socket is closed."""
         message = await self._message(socket, self._door.settings.register_timeout)
@@ -270,7 +274,7 @@ class Sockets:
         if message is not None:
             match self._first_frame(message, route):
                 case Registered(target, key):
-                    path = route.opened_path() if isinstance(route, SocketBinding) else "/"
+                    path = route.opened_path(requested) if isinstance(route, SocketBinding) else "/"
                     return _Start(target, path, announce=key is None, key=key)
                 case era0.NamedChannel() as channel:
                     start = await self._met(socket, seat, channel)

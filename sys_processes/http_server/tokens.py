@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import enum
 import hmac
+from collections.abc import Callable
 
+import attrs
 import jwt
+
+from kernel.address import PackageId, ProcessId, ProcessIdParseError
 
 LIFETIME = 26 * 7 * 24 * 3600
 """Seconds a login lasts: 26 weeks."""
@@ -25,6 +29,14 @@ class Session(enum.Enum):
     VALID = "valid"
 
 
+@attrs.frozen
+class _Genuine:
+    """What a token of ours says. `subdomain` is the package it is for, None for the main site."""
+
+    expiration: int
+    subdomain: str | None
+
+
 class LoginTokens:
     """Issues and checks the tokens of one node. Times are seconds since the epoch.
 
@@ -39,30 +51,41 @@ class LoginTokens:
             )
         self._node = node
         self._secret = secret
-        self._expirations: dict[str, int] = {}
+        self._genuine: dict[str, _Genuine] = {}
 
     @property
     def cookie_name(self) -> str:
         return f"nectar-auth_{self._node}"
 
-    def issue(self, now: float) -> str:
-        """A token that is good until 26 weeks from now."""
+    def issue(self, now: float, subdomain: PackageId | None = None) -> str:
+        """A token that is good until 26 weeks from now: on the main site, or on the subdomains of that package only."""
         claims: dict[str, object] = {"username": self._node, "expiration": int(now) + LIFETIME}
+        if subdomain is not None:
+            claims["subdomain"] = str(subdomain)
         # An empty `typ` makes PyJWT leave it out: the header is exactly {"alg":"HS256"}.
         return jwt.encode(claims, self._secret, algorithm="HS256", headers={"typ": ""})
 
-    def is_valid(self, token: str, now: float) -> bool:
-        """Whether we signed it, for this node, and it has not expired."""
-        expiration = self._expirations.get(token)
-        if expiration is None:
-            expiration = self._verified(token)
-            if expiration is None:
-                return False
-            self._remember(token, expiration)
-        return now < expiration
+    def is_valid(self, token: str, now: float, subdomain: PackageId | None = None) -> bool:
+        """Whether we signed it, for this node and the main site or that subdomain, and it has not expired."""
+        genuine = self._known(token)
+        if genuine is None or genuine.subdomain != (None if subdomain is None else str(subdomain)):
+            return False
+        return now < genuine.expiration
 
-    def _verified(self, token: str) -> int | None:
-        """The expiration of a genuine token. A signature never stops being right, so this may be remembered."""
+    def admits_to(self, token: str, now: float, package: PackageId | None) -> bool:
+        """Whether a socket may register with it for a process of that package, or (None) before it names one."""
+        return self.is_valid(token, now) or (package is not None and self.is_valid(token, now, package))
+
+    def _known(self, token: str) -> _Genuine | None:
+        genuine = self._genuine.get(token)
+        if genuine is None:
+            genuine = self._verified(token)
+            if genuine is not None:
+                self._remember(token, genuine)
+        return genuine
+
+    def _verified(self, token: str) -> _Genuine | None:
+        """What a genuine token says. A signature never stops being right, so this may be remembered."""
         try:
             claims = jwt.decode(
                 token,
@@ -72,36 +95,54 @@ class LoginTokens:
             )
         except (jwt.PyJWTError, ValueError):
             return None
-        expiration = claims.get("expiration")
-        if claims.get("username") != self._node or claims.get("subdomain") is not None:
+        expiration, subdomain = claims.get("expiration"), claims.get("subdomain")
+        if claims.get("username") != self._node or type(expiration) is not int:
             return None
-        return expiration if type(expiration) is int else None
+        return _Genuine(expiration, subdomain) if subdomain is None or isinstance(subdomain, str) else None
 
-    def _remember(self, token: str, expiration: int) -> None:
-        if len(self._expirations) >= _REMEMBERED:
-            del self._expirations[next(iter(self._expirations))]
-        self._expirations[token] = expiration
+    def _remember(self, token: str, genuine: _Genuine) -> None:
+        if len(self._genuine) >= _REMEMBERED:
+            del self._genuine[next(iter(self._genuine))]
+        self._genuine[token] = genuine
 
     def set_cookie(self, token: str, *, secure: bool) -> str:
         """A Set-Cookie value. Never HttpOnly: pages put the token into the register frame of 6.12."""
         ending = "; Secure" if secure else ""
         return f"{self.cookie_name}={token}; Path=/; SameSite=Strict{ending}"
 
-    def session(self, cookies: str | None, now: float) -> Session:
-        """Judges a request's Cookie header; of several cookies with our name the first counts."""
+    def clear_cookie(self, *, secure: bool) -> str:
+        """A Set-Cookie value that ends the one of `set_cookie`."""
+        return f"{self.set_cookie('', secure=secure)}; Max-Age=0"
+
+    def session(self, cookies: str | None, now: float, subdomain: PackageId | None = None) -> Session:
+        """Judges a request's Cookie header; of several cookies with our name the first counts.
+
+        On a subdomain the name may end in `@` and a process id of its package, as later eras write it.
+        """
         if cookies is None:
             return Session.ABSENT
-        token = find_cookie(cookies, self.cookie_name)
-        if token is None or not self.is_valid(token, now):
+        token = find_cookie(cookies, lambda name: self._is_ours(name, subdomain))
+        if token is None or not self.is_valid(token, now, subdomain):
             return Session.INVALID
         return Session.VALID
 
+    def _is_ours(self, name: str, subdomain: PackageId | None) -> bool:
+        if name == self.cookie_name:
+            return True
+        ours, at, process = name.partition(f"{self.cookie_name}@")
+        if subdomain is None or ours or not at:
+            return False
+        try:
+            return ProcessId.from_str(process).package_id == subdomain
+        except ProcessIdParseError:
+            return False
 
-def find_cookie(cookies: str, name: str) -> str | None:
-    """The first cookie of that name. Parts are split at `; `; one without exactly one `=` is no cookie."""
+
+def find_cookie(cookies: str, is_wanted: Callable[[str], bool]) -> str | None:
+    """The first cookie of such a name. Parts are split at `; `; one without exactly one `=` is no cookie."""
     for part in cookies.split("; "):
         pieces = part.split("=")
-        if len(pieces) == 2 and pieces[0] == name:
+        if len(pieces) == 2 and is_wanted(pieces[0]):
             return pieces[1]
     return None
 

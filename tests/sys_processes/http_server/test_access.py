@@ -20,6 +20,7 @@ from sys_processes.http_server.bindings import Fixed, HttpBinding, RegisterRoute
 from sys_processes.http_server.http1 import RequestHead
 from sys_processes.http_server.origins import Authority, Origin, is_loopback
 from sys_processes.http_server.settings import BadSetting, HttpSettings
+from sys_processes.http_server.subdomains import Subdomain, digest_label
 from sys_processes.http_server.tokens import Session
 from tests.sys_processes.http_server.heads import head
 
@@ -254,6 +255,69 @@ def test_an_authenticated_socket_wants_the_cookie(session: Session) -> None:
     assert status(check_upgrade(head(), SOCKET, session, NOBODY)) == 401
     assert check_upgrade(head(), OPEN_SOCKET, session, NOBODY) == Allow()
     assert check_upgrade(head(), RegisterRoute(None), session, NOBODY) == Allow()
+
+
+# -- secure subdomains
+
+MINE = Subdomain(APP.package_id, APP)
+PACKAGE = Subdomain(APP.package_id, None)
+SIBLING = Subdomain(APP.package_id, ProcessId("q", "k", "u"))
+FOREIGN = Subdomain(ProcessId("p", "other", "u").package_id, None)
+SECURE = HttpBinding(APP, "/p:k:u/x", authenticated=True, local_only=False, secure=True)
+SECURE_SOCKET = SocketBinding(APP, "/p:k:u", authenticated=True, secure=True)
+
+
+@pytest.mark.parametrize(
+    ("subdomain", "status_of_secure", "status_of_plain", "status_of_start"),
+    [(None, 401, 200, 200), (MINE, 200, 200, 403), (PACKAGE, 200, 200, 403), (SIBLING, 401, 200, 403),
+     (FOREIGN, 401, 403, 403)],
+)  # fmt: skip
+def test_a_subdomain_serves_its_package_and_nothing_else(
+    subdomain: Subdomain | None, status_of_secure: int, status_of_plain: int, status_of_start: int
+) -> None:
+    """C-094."""
+    for route, code in (
+        (SECURE, status_of_secure),
+        (GUARDED, status_of_plain),
+        (OPEN, status_of_plain),
+        (Fixed.START, status_of_start),
+    ):
+        assert status(check_http(head(), route, Session.VALID, NOBODY, subdomain)) == code
+    for socket, code in ((SECURE_SOCKET, status_of_secure), (SOCKET, status_of_plain)):
+        assert status(check_upgrade(head(), socket, Session.VALID, NOBODY, subdomain)) == code
+
+
+@pytest.mark.parametrize("route", [Fixed.LOGIN, Fixed.LOGOUT, Fixed.OUR, Fixed.OUR_JS, Fixed.CLIENT])
+def test_what_is_open_to_all_is_so_on_every_host(route: Fixed) -> None:
+    """C-114."""
+    assert check_http(head(), route, Session.ABSENT, NOBODY, MINE) == Allow()
+
+
+def test_the_host_is_judged_before_the_cookie_and_told() -> None:
+    """C-094: a login on the wrong host would not help."""
+    label = digest_label(APP)
+    for host, subdomain, told in (
+        ("localhost:8080", None, f"{label}.localhost:8080"),
+        ("other-u.localhost:8080", FOREIGN, f"{label}.localhost:8080"),
+        ("", None, f"{label}.localhost"),
+    ):
+        for session in Session:
+            found = check_http(head(host=host), SECURE, session, NOBODY, subdomain)
+            assert isinstance(found, Refuse)
+            assert found.status == 401
+            assert f" {told} only" in found.reason
+
+
+def test_a_secure_path_sends_to_the_login_of_its_own_host() -> None:
+    found = check_http(head(host="k-u.localhost"), SECURE, Session.ABSENT, NOBODY, PACKAGE)
+    assert found == SendToLogin("http://k-u.localhost/login?redirect=/")
+    assert check_http(head(), SECURE, Session.INVALID, NOBODY, PACKAGE) == ShowLogin()
+    assert status(check_upgrade(head(), SECURE_SOCKET, Session.INVALID, NOBODY, PACKAGE)) == 401
+
+
+def test_nobody_logs_a_browser_out_from_another_site() -> None:
+    assert status(verdict(head("POST", "/logout", origin="http://evil.example"), Fixed.LOGOUT)) == 403
+    assert verdict(head("POST", "/logout", origin="http://localhost:8080"), Fixed.LOGOUT) == Allow()
 
 
 # -- addresses

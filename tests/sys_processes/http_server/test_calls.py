@@ -13,10 +13,12 @@ from kernel.codec import OK
 from kernel.jsontext import parse
 from kernel.message import Payload
 from sys_processes.http_server.actions import answer, perform
-from sys_processes.http_server.bindings import HttpBinding, PathTable, StaticContent
+from sys_processes.http_server.bindings import HttpBinding, PathTable
 from sys_processes.http_server.calls import Answers, BadQuery, app_reply, incoming, query_params, static_reply
 from sys_processes.http_server.channels import Channel, Channels
+from sys_processes.http_server.patterns import Pattern
 from sys_processes.http_server.settings import HttpSettings
+from sys_processes.http_server.static import StaticContent
 from tests.sys_processes.http_server.heads import head
 
 APP = Address("alice.uq", "p:k:u")
@@ -33,6 +35,15 @@ def test_a_process_is_told_the_call_in_the_words_of_all_eras() -> None:
     assert (told.path(), told.bound_path(), told.bound_path("p:k:u")) == ("/x", "/p:k:u/x", "/x")
     assert told.headers == {"host": "H:1", "x-thing": "Y"}
     assert (told.query_params, told.url_params) == ({"id": "bob.uq", "q": "a b&c"}, {})
+
+
+def test_a_pattern_is_told_as_bound_with_what_it_captures() -> None:
+    """C-100."""
+    pattern = Pattern.parse("/p:k:u/:id", "/p:k:u")
+    binding = HttpBinding(APP.process, pattern.text, authenticated=False, local_only=False, pattern=pattern)
+    call = incoming(head(target="/p:k:u/a%20b/?id=7"), binding).request()
+    assert (call.bound_path(), call.url_params) == ("/p:k:u/:id", {"id": "a%20b"})
+    assert call.query_params == {"id": "7"}
 
 
 def test_the_path_is_told_as_it_was_asked() -> None:
@@ -86,11 +97,10 @@ def test_every_query_is_read_or_told_apart(query: str) -> None:
 
 def test_cached_content_is_served_to_readers_only() -> None:
     """C-089."""
-    cached = HttpBinding(APP.process, "/p:k:u/x", False, False, StaticContent("text/css", b"a{}"))
+    content = StaticContent.of(Payload("text/css", b"a{}"))
+    cached = HttpBinding(APP.process, "/p:k:u/x", False, False, content)
     for method in ("GET", "HEAD"):
-        reply = static_reply(head(method), cached)
-        assert reply is not None
-        assert (reply.status, reply.headers, reply.body) == (200, [("content-type", "text/css")], b"a{}")
+        assert static_reply(head(method), cached) is content.whole
     assert static_reply(head("POST"), cached) is None
     assert static_reply(head("GET"), BINDING) is None
 
@@ -192,9 +202,9 @@ def test_refusals_keep_their_exact_texts() -> None:
         assert asked(b'{"WebSocketOpen":%b}' % form) == {
             "Err": {"WebSocketPushError": {"error": "WebSocketOpen is not a valid request"}}
         }
-    secure = asked(b'{"SecureBind":{"path":"/x","cache":false}}')
-    assert isinstance(secure, dict)
-    assert "PathBindError" in secure["Err"]
+    bad = asked(b'{"SecureBind":{"path":"/x y","cache":false}}')
+    assert isinstance(bad, dict)
+    assert "PathBindError" in bad["Err"]
 
 
 def test_what_is_remembered_of_answers_is_small_whatever_their_payloads_are_called() -> None:

@@ -53,7 +53,7 @@ def door() -> NamedDoor:
     """Every process but `stopped:..` runs, the token is `t`, and the secrets are 1, 2, 3 .."""
     rules = RegisterRules(
         node="alice.uq",
-        token_valid=lambda token: token == "t",
+        token_valid=lambda token, package: token == "t",
         can_message=lambda address: True,
         is_running=lambda process: str(process) != "stopped:chess:nectar",
     )

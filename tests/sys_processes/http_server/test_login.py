@@ -8,21 +8,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.address import ProcessId
+from kernel.address import PackageId, ProcessId
 from kernel.jsontext import dump, parse
 from sys_processes.http_server.login import (
     BAD_BODY,
     WRONG_PASSWORD,
     AttemptLimiter,
+    LoginRequest,
     logged_in,
     login_error,
-    read_password,
+    read_login,
     redirect_target,
     refuse_head,
     too_many_attempts,
+    wrong_host,
 )
 from sys_processes.http_server.pages import login_page, only_get, our, our_js, refusal, start_page
 from sys_processes.http_server.replies import HttpReply
+from sys_processes.http_server.subdomains import Subdomain
 from tests.sys_processes.http_server.heads import head
 
 KEY = bytes(range(32))
@@ -32,17 +35,57 @@ def header(reply: HttpReply, name: str) -> str | None:
     return dict(reply.headers).get(name)
 
 
+def password(body: bytes) -> str | None:
+    request = read_login(body)
+    return None if request is None else request.password
+
+
 def test_a_login_body_holds_a_password() -> None:
-    assert read_password(b'{"password":"hunter2hunter2"}') == "hunter2hunter2"
-    assert read_password(b'{"password":"x","subdomain":null}') == "x"
+    assert password(b'{"password":"hunter2hunter2"}') == "hunter2hunter2"
+    assert password(b'{"password":"x","subdomain":null}') == "x"
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"hunter2", b"{}", b'{"password":1}', b'"x"', b'{"password_hash":"0x8f"}', b"\xff"]
+    "body",
+    [
+        b"",
+        b"hunter2",
+        b"{}",
+        b'{"password":1}',
+        b'"x"',
+        b'{"password_hash":"0x8f"}',
+        b"\xff",
+        b'{"password":"x","subdomain":7}',
+    ],
 )
 def test_another_body_is_no_login(body: bytes) -> None:
     """C-111."""
-    assert read_password(body) is None
+    assert read_login(body) is None
+
+
+CHESS = Subdomain(PackageId("chess", "nectar"), None)
+
+
+@pytest.mark.parametrize(
+    ("host", "named", "subdomain", "status"),
+    [
+        ("localhost", None, None, None),
+        ("my-host.example", None, None, None),
+        ("chess-nectar.localhost", None, CHESS, None),
+        ("chess-nectar.localhost", "chess:chess:nectar", CHESS, None),
+        ("chess-nectar.localhost", "other:chess:nectar", CHESS, None),
+        ("chess-nectar.localhost", "chess:go:nectar", CHESS, 400),
+        ("chess-nectar.localhost", "chess", CHESS, 400),
+        ("localhost", "chess:chess:nectar", None, 400),
+        (f"{'0a' * 16}.localhost", None, None, 404),
+        ("0a" * 16, None, None, None),
+    ],
+)
+def test_a_login_is_for_the_host_it_is_sent_to(
+    host: str, named: str | None, subdomain: Subdomain | None, status: int | None
+) -> None:
+    reply = wrong_host(host, LoginRequest("x", named), subdomain)
+    assert (None if reply is None else reply.status) == status
 
 
 def test_error_bodies_are_json_strings() -> None:
@@ -237,4 +280,4 @@ def test_the_start_page_links_to_the_apps_or_tells_how_to_start_one() -> None:
 
 
 def test_the_password_is_sent_as_json_text() -> None:
-    assert read_password(dump({"password": 'é"\\'})) == 'é"\\'
+    assert password(dump({"password": 'é"\\'})) == 'é"\\'

@@ -118,6 +118,42 @@ async def test_the_root_of_a_process_catches_what_it_did_not_bind() -> None:
         assert (call.path(), call.bound_path()) == ("/anything/at.all", f"/{APP}")
 
 
+async def test_patterns_compete_and_tell_the_process_what_they_captured() -> None:
+    """C-100, C-101, C-102, C-103."""
+    async with web_node() as web:
+        app = await web.started(App())
+        for path in ("/files/:id", "/files/new", "/all/*rest", "/"):
+            assert await app.ask(bind(path)) is None
+        for asked, bound, params in (
+            ("/files/a.b", "/files/:id", {"id": "a.b"}),
+            ("/files/new/", "/files/new", {}),
+            ("/all/a/b%2Fc", "/all/*rest", {"rest": "a/b%2Fc"}),
+            ("/all", "", {}),
+            ("/files/a/b", "", {}),
+        ):
+            for _ in range(2):
+                assert (await web.http("GET", f"/{APP}{asked}")).status == 200
+                call = app.calls()[-1][0]
+                assert (call.bound_path(), call.url_params) == (f"/{APP}{bound}", params)
+
+
+async def test_the_same_call_means_another_pattern_once_that_is_bound_or_unbound() -> None:
+    """C-102, C-105."""
+    async with web_node() as web:
+        app = await web.started(App(), APP, bind("/:a"))
+        client = web.client()
+        for change, bound in (
+            (bind("/:b"), "/:b"), (bind("/x"), "/x"), (Unbind("/x"), "/:b"), (Unbind("/:other"), None)
+        ):  # fmt: skip
+            assert await app.ask(change) is None
+            reply = await client.ask("GET", f"/{APP}/x")
+            if bound is None:
+                assert reply.status == 404
+            else:
+                assert app.calls()[-1][0].bound_path(APP) == bound
+        await client.close()
+
+
 async def test_binding_again_replaces_process_flags_and_content() -> None:
     """C-105."""
     async with web_node() as web:
@@ -133,10 +169,12 @@ async def test_a_bind_from_another_node_is_refused_and_changes_nothing() -> None
     """C-106."""
     async with web_node() as web:
         app = await web.started(App(), APP, bind("/x"))
-        for action in (bind("/x", authenticated=True), Unbind("/x")):
+        for action, error in (
+            (bind("/x", authenticated=True), b"PathBindError"), (Unbind("/x"), b"InvalidSourceProcess")
+        ):  # fmt: skip
             answer = await web.from_node(f"bob.uq@{APP}", ACTION.encode(action), None)
             assert answer is not None
-            assert b"PathBindError" in answer
+            assert error in answer
         assert (await web.http("GET", PATH)).status == 200
         assert len(app.calls()) == 1
 

@@ -36,7 +36,7 @@ FORM: dict[str, JsonValue] = {"auth_token": GOOD, "target_process": "p:k:u", "en
 def rules(*, encrypted_plain_ok: bool = False) -> RegisterRules:
     return RegisterRules(
         node="alice.uq",
-        token_valid=lambda token: TOKENS.is_valid(token, NOW),
+        token_valid=lambda token, package: TOKENS.admits_to(token, NOW, package),
         can_message=lambda address: address.process != SILENT,
         is_running=lambda process: process != STOPPED,
         encrypted_plain_ok=encrypted_plain_ok,

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kernel.address import PackageId
 from kernel.jsontext import parse
 from sys_processes.http_server.tokens import (
     LIFETIME,
@@ -18,6 +19,7 @@ from sys_processes.http_server.tokens import (
 )
 
 SECRET = bytes(range(32))
+CHESS = PackageId("chess", "nectar")
 NOW = 1_750_000_000.0
 
 
@@ -56,9 +58,52 @@ def test_a_token_of_the_third_era_is_good() -> None:
     assert tokens().is_valid(signed(claims), NOW)
 
 
+def test_a_token_of_a_subdomain_is_good_there_and_nowhere_else() -> None:
+    """C-094."""
+    ours = tokens()
+    main, chess = ours.issue(NOW), ours.issue(NOW, CHESS)
+    assert part(chess, 1) == {
+        "username": "alice.uq", "subdomain": "chess:nectar", "expiration": int(NOW) + LIFETIME
+    }  # fmt: skip
+    for token, subdomain in ((main, None), (chess, CHESS)):
+        for other in (None, CHESS, PackageId("go", "nectar")):
+            assert ours.is_valid(token, NOW, other) is (other == subdomain)
+    assert not ours.is_valid(chess, NOW + LIFETIME, CHESS)
+    assert ours.admits_to(main, NOW, CHESS)
+    assert ours.admits_to(chess, NOW, CHESS)
+    assert not ours.admits_to(chess, NOW, PackageId("go", "nectar"))
+
+
+@pytest.mark.parametrize(
+    ("name", "session"),
+    [
+        ("nectar-auth_alice.uq", Session.VALID),
+        ("nectar-auth_alice.uq@chess:chess:nectar", Session.VALID),
+        ("nectar-auth_alice.uq@other:chess:nectar", Session.VALID),
+        ("nectar-auth_alice.uq@chess:go:nectar", Session.INVALID),
+        ("nectar-auth_alice.uq@", Session.INVALID),
+        ("nectar-auth_alice.uq@chess", Session.INVALID),
+        ("xnectar-auth_alice.uq@chess:chess:nectar", Session.INVALID),
+        ("nectar-auth_bob.uq@chess:chess:nectar", Session.INVALID),
+    ],
+)
+def test_the_cookie_of_a_subdomain_may_name_a_process_of_its_package(name: str, session: Session) -> None:
+    ours = tokens()
+    cookies = f"a=b; {name}={ours.issue(NOW, CHESS)}"
+    assert ours.session(cookies, NOW, CHESS) is session
+    assert ours.session(cookies, NOW) is Session.INVALID
+
+
+def test_a_session_is_ended_by_a_cookie_of_the_same_attributes() -> None:
+    ours = tokens()
+    for secure in (False, True):
+        assert ours.clear_cookie(secure=secure) == f"{ours.set_cookie('', secure=secure)}; Max-Age=0"
+
+
 @pytest.mark.parametrize(
     "claims",
     [
+        {"username": "alice.uq", "subdomain": 7, "expiration": 2_000_000_000},
         {"username": "alice.uq", "expiration": 0},
         {"username": "alice.uq"},
         {"username": "alice.uq", "expiration": True},
@@ -111,7 +156,7 @@ def test_remembering_tokens_is_bounded_and_changes_no_verdict() -> None:
     for second in range(1, 1100):
         assert ours.is_valid(ours.issue(NOW + second), NOW)
     assert ours.is_valid(first, NOW)
-    assert len(ours._expirations) <= 1024
+    assert len(ours._genuine) <= 1024
 
 
 @pytest.mark.parametrize("size", [0, 2, 31])
@@ -152,8 +197,8 @@ def test_a_cookie_header_proves_a_login_or_not() -> None:
 
 
 def test_a_part_without_exactly_one_equals_sign_is_no_cookie() -> None:
-    assert find_cookie("a; a=; a=1", "a") == ""
-    assert find_cookie("a=1=2", "a") is None
+    assert find_cookie("a; a=; a=1", "a".__eq__) == ""
+    assert find_cookie("a=1=2", "a".__eq__) is None
 
 
 def test_the_bearer_token_is_admitted_as_a_whole() -> None:

@@ -1,7 +1,8 @@
-"""Runs one piece of work when asked to and answers with its count and its seconds; answers a GET of `/hello`.
+"""Runs one piece of work when asked to and answers with its count and its seconds.
 
-A Request's ipc is `{"work": NAME, "count": N}`. Every worker is a process of its own
-and every message passes every check.
+Answers a GET of `/hello`, serves `/static`; whoever says something on a WebSocket of `/idle` has a greeting sent to all
+of them. A Request's ipc is `{"work": NAME, "count": N}`. Every worker is a process of its own and every message passes
+every check.
 """
 
 import json
@@ -11,6 +12,7 @@ from userland.process_lib import (
     Address,
     Message,
     OnExit,
+    Payload,
     Request,
     Response,
     SendError,
@@ -23,6 +25,8 @@ from userland.process_lib import (
 SENDERS = 100
 PATIENCE = 600
 HELLO = b"Hello, world!"
+HI = Payload(bytes=b"hello")
+STATIC = bytes(range(32, 96)) * 64
 
 
 async def start(our: Address, path: str, *, heard_by: Sequence[Address] = ()) -> Address:
@@ -42,6 +46,7 @@ class Bench:
     def __init__(self, our: Address) -> None:
         self.our = our
         self.sleepers: list[Address] = []
+        self.channels: dict[int, None] = {}
 
     async def pairs(self, count: int, clients: int) -> dict[str, float]:
         couples: list[tuple[Address, Address]] = []
@@ -83,6 +88,18 @@ class Bench:
         self.sleepers.clear()
         return {"count": woken, "seconds": now() - begin}
 
+    def hear(self, request: http.HttpServerRequest) -> None:
+        match request:
+            case http.Http():
+                http.send_response(200, {"Content-Type": "text/plain"}, HELLO)
+            case http.WebSocketOpen(_, channel_id):
+                self.channels[channel_id] = None
+            case http.WebSocketPush():
+                for channel_id in self.channels:
+                    http.send_ws_push(channel_id, http.WsMessageType.Text, HI)
+            case http.WebSocketClose(channel_id):
+                del self.channels[channel_id]
+
     async def run(self, work: str, count: int) -> dict[str, float]:
         match work:
             case "pair":
@@ -101,8 +118,8 @@ class Bench:
 async def serve(bench: Bench, message: Message) -> None:
     if not message.is_request():
         return
-    if message.source.process_name == "http_server" and message.metadata == "http":
-        http.send_response(200, {"Content-Type": "text/plain"}, HELLO)
+    if message.source.process_name == "http_server" and message.metadata in {"http", "ws"}:
+        bench.hear(http.HttpServerRequest.from_bytes(message.ipc))
         return
     order = json.loads(message.ipc)
     Response().try_ipc(await bench.run(order["work"], order["count"])).send()
@@ -110,6 +127,8 @@ async def serve(bench: Bench, message: Message) -> None:
 
 async def init(our: Address) -> None:
     await http.bind_http_path("/hello", False, False)
+    await http.bind_http_static_path("/static", False, False, "text/plain", STATIC)
+    await http.bind_ws_path("/idle", False)
     bench = Bench(our)
     while True:
         try:
