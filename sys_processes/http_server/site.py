@@ -33,6 +33,7 @@ from sys_processes.http_server.replies import HttpReply
 from sys_processes.http_server.tokens import Session
 
 GRACE = 0.5
+_ReadOnly = Literal[Fixed.OUR, Fixed.OUR_JS, Fixed.CLIENT, Fixed.START]
 _SHUTS_DOWN = "the node shuts down"
 _NO_BODY = Payload(None, b"")
 
@@ -135,9 +136,9 @@ class Pages:
                 return login.refuse_head(head) or await self._log_in(head, body)
             case Fixed.LOGOUT:
                 return login.refuse_logout(head) or self._log_out(head)
-        return self._page(route) if head.method in ("GET", "HEAD") else pages.only_get()
+        return self._fixed_page(route) if head.method in ("GET", "HEAD") else pages.only_get()
 
-    def _page(self, route: Literal[Fixed.OUR, Fixed.OUR_JS, Fixed.CLIENT, Fixed.START]) -> HttpReply:
+    def _fixed_page(self, route: _ReadOnly) -> HttpReply:
         match route:
             case Fixed.OUR:
                 return pages.our(self._node)
