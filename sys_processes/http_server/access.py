@@ -107,6 +107,14 @@ def check_local(head: RequestHead) -> Refuse | None:
     return None if host is not None and host.is_local() else _FOREIGN_HOST
 
 
+def _main_host(head: RequestHead, subdomain: Subdomain | None) -> Authority:
+    """Where a subdomain could stand: numbers have none."""
+    host = host_of(head) or _LOCALHOST
+    if subdomain is not None:
+        return Authority(host.name.partition(".")[2], host.port)
+    return Authority("localhost", host.port) if is_loopback(host.name) else host
+
+
 def check_subdomain(
     head: RequestHead, route: HttpRoute | SocketRoute, subdomain: Subdomain | None
 ) -> Refuse | None:
@@ -118,11 +126,8 @@ def check_subdomain(
         case HttpBinding() | SocketBinding():
             process = route.process
             if route.secure and (subdomain is None or not subdomain.serves(process)):
-                host = host_of(head) or _LOCALHOST
-                where = host if subdomain is None else Authority(host.name.partition(".")[2], host.port)
-                return Refuse(
-                    401, f"{process} serves this path on the host {digest_label(process)}.{where} only"
-                )
+                host = f"{digest_label(process)}.{_main_host(head, subdomain)}"
+                return Refuse(401, f"{process} serves this path on the host {host} only")
             foreign = subdomain is not None and subdomain.package != process.package_id
         case Fixed.START | Fixed.RPC | Fixed.ENCRYPTOR:
             foreign = subdomain is not None

@@ -80,6 +80,7 @@ class _Refused(Exception):
         self.reply = reply
 
 
+_OF_SOCKETS = ("host", "origin", "sec-websocket-key")
 _INTERNAL_ERROR = text_reply(500, "internal error")
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -262,7 +263,7 @@ class Conversation:
             decision = _INTERNAL_ERROR
         if isinstance(decision, HttpReply):
             raise _Refused(decision)
-        return _Upgrade(head, self._parser.leftover(), decision)
+        return _Upgrade(_for_a_socket(head), self._parser.leftover(), decision)
 
     async def _reply(self, reply: HttpReply, head: RequestHead) -> None:
         data = encode_reply(reply, method=head.method, keep_alive=head.keep_alive, version=head.version)
@@ -290,6 +291,12 @@ class Conversation:
 
     def _move_deadline(self, seconds: float) -> None:
         self._scope.deadline = self._deadline = trio.current_time() + seconds
+
+
+def _for_a_socket(head: RequestHead) -> RequestHead:
+    """Without what only the decision needed: thousands of sockets may stay open, and a browser sends many headers."""
+    kept = {name: head.fields[name] for name in _OF_SOCKETS if name in head.fields}
+    return attrs.evolve(head, headers=[], fields=kept, query=None, memo=None)
 
 
 def _check_expectation(head: RequestHead) -> None:

@@ -300,6 +300,9 @@ def test_the_host_is_judged_before_the_cookie_and_told() -> None:
         ("localhost:8080", None, f"{label}.localhost:8080"),
         ("other-u.localhost:8080", FOREIGN, f"{label}.localhost:8080"),
         ("", None, f"{label}.localhost"),
+        ("127.0.0.1:8080", None, f"{label}.localhost:8080"),
+        ("[::1]", None, f"{label}.localhost"),
+        ("node.example", None, f"{label}.node.example"),
     ):
         for session in Session:
             found = check_http(head(host=host), SECURE, session, NOBODY, subdomain)
