@@ -39,7 +39,7 @@ class Fixed(enum.Enum):
     CLIENT = "/client.js"
     RPC = "/rpc:sys:nectar/message"
     START = "/"
-    """The built-in start page, until the homepage process binds the root. Wants a login."""
+    """Where the homepage process is missing. Wants a login."""
 
 
 _FIXED = {

@@ -7,7 +7,7 @@ from typing import TypeAlias
 import attrs
 
 from kernel.address import ProcessId
-from kernel.codec import U16, U32, U64, Err, Ok, Result, Shape, carry, struct, unit
+from kernel.codec import U16, U32, U64, Err, Ok, Result, Shape, carry, newtype, struct, unit
 from kernel.message import Payload
 from sys_processes.http_server import hotpath
 from sys_processes.http_server.requests import (
@@ -25,6 +25,7 @@ from sys_processes.http_server.requests import (
 __all__ = [
     "ACTION",
     "ANSWER",
+    "BOUND_ROOTS",
     "CHANNEL_CLOSED",
     "CHANNEL_NOT_FOUND",
     "CHANNEL_NOT_OWNED",
@@ -39,11 +40,13 @@ __all__ = [
     "REGISTER_ON_BOUND",
     "REQUEST",
     "RESPONSE",
+    "ROOTS",
     "RPC_ANSWER",
     "RPC_ANSWER_LATER",
     "RPC_REQUEST",
     "BadRequest",
     "Bind",
+    "BoundRoots",
     "Http",
     "HttpResponse",
     "HttpServerAction",
@@ -304,3 +307,19 @@ class RpcAnswerLater:
 RPC_REQUEST: Shape[RpcRequest] = Shape(RpcRequest)
 RPC_ANSWER: Shape[RpcAnswer] = Shape(RpcAnswer)
 RPC_ANSWER_LATER: Shape[RpcAnswerLater] = Shape(RpcAnswerLater)
+
+
+# -- what homepage asks
+
+BOUND_ROOTS = b'"BoundRoots"'
+
+
+@newtype
+@attrs.frozen
+class BoundRoots:
+    """The processes that serve something at their root, sorted: what a start page can link to."""
+
+    processes: tuple[ProcessId, ...]
+
+
+ROOTS: Shape[BoundRoots] = Shape(BoundRoots)

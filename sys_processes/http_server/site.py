@@ -130,7 +130,7 @@ class Pages:
             case Fixed.CLIENT:
                 return pages.client_js(self._door.client)
             case Fixed.START:
-                return pages.start_page(self._node, self._paths.roots())
+                return pages.refusal(head, 503, "the homepage does not run")
             case _:
                 assert_never(route)
 
