@@ -11,6 +11,7 @@ from kernel.codec import OK, Err
 from kernel.message import Message, Payload
 from kernel.message import Request as RawRequest
 from kernel.syscalls import current
+from sys_processes.homepage.protocol import DONE, HOMEPAGE_REQUEST, Add, Remove
 from sys_processes.http_server.protocol import (
     ACTION,
     ANSWER,
@@ -108,6 +109,24 @@ class HttpServer:
         closed = RawRequest(ipc=WebSocketClose(channel_id).to_bytes(), metadata=METADATA_WS)
         current().send_request(owner, closed)
         return OK
+
+
+class Homepage:
+    """Notes who is on the start page."""
+
+    def __init__(self) -> None:
+        self.entries: dict[ProcessId, Add] = {}
+
+    def answer(self, message: Message) -> bytes | None:
+        source = message.source.process
+        match HOMEPAGE_REQUEST.decode(message.ipc):
+            case Add() as add:
+                self.entries[source] = add
+            case Remove():
+                self.entries.pop(source, None)
+            case _:
+                return None
+        return DONE
 
 
 class States:
