@@ -184,24 +184,24 @@ Change = SetFavorite | SetOrder | Move
 
 _FAVORITE: Shape[tuple[str, bool]] = Shape(tuple[str, bool])
 _ORDER: Shape[list[tuple[str, U32]]] = Shape(list[tuple[str, U32]])
-_FORM: Final = "application/x-www-form-urlencoded"
 
 
-def is_form(content_type: str) -> bool:
-    return content_type.partition(";")[0].strip().lower() == _FORM
+def is_form(body: bytes) -> bool:
+    """Of the page; programs post a JSON array, under any content type."""
+    return not body.lstrip().startswith(b"[")
 
 
-def read_favorite(content_type: str, body: bytes) -> SetFavorite:
+def read_favorite(body: bytes) -> SetFavorite:
     """`["chess:chess:nectar",true]`, or the page's form. Raises `Malformed`."""
-    if not is_form(content_type):
+    if not is_form(body):
         return SetFavorite(*_FAVORITE.decode(body))
     fields = _read_form(body)
     return SetFavorite(_app(fields), fields.get("favorite") == "true")
 
 
-def read_order(content_type: str, body: bytes) -> SetOrder | Move:
+def read_order(body: bytes) -> SetOrder | Move:
     """`[["chess:chess:nectar",0]]`, or the page's form, which moves one app. Raises `Malformed`."""
-    if not is_form(content_type):
+    if not is_form(body):
         return SetOrder(dict(_ORDER.decode(body)))
     fields = _read_form(body)
     if fields.get("move") not in {"up", "down"}:

@@ -276,7 +276,7 @@ class _Homepage:
             return _line(405, f"{call.method} is not possible here", allow=allowed)
         if allowed != "POST":
             return Later(self._list if path == "/apps" else partial(self._show, call))
-        return await self._change(path, call, body)
+        return await self._change(path, body)
 
     async def _list(self) -> Answer:
         headers = {"content-type": "application/json", "cache-control": "no-store"}
@@ -288,18 +288,17 @@ class _Homepage:
         stylesheet = self._apps.kept.stylesheet
         return _reply(200, *start_page(self._our.node, entries, stylesheet=stylesheet, arranging=arranging))
 
-    async def _change(self, path: str, call: IncomingHttpRequest, body: bytes) -> Answer:
-        content_type = call.headers.get("content-type", "")
-        read: Callable[[str, bytes], Change] = read_favorite if path == "/favorite" else read_order
+    async def _change(self, path: str, body: bytes) -> Answer:
+        read: Callable[[bytes], Change] = read_favorite if path == "/favorite" else read_order
         try:
-            change = read(content_type, body)
+            change = read(body)
         except Malformed as error:
             return _line(400, str(error))
         kept = changed(self._apps.kept, await self._listed(), change)
         not_kept = None if kept == self._apps.kept else await self._keep(kept)
         if not_kept is not None:
             return _line(500, f"not kept: {not_kept.error}")
-        if not is_form(content_type) or isinstance(change, SetOrder):
+        if not is_form(body) or isinstance(change, SetOrder):
             return _reply(200)
         back = "/?arrange" if isinstance(change, Move) else "/"
         return _reply(303, {"location": f"{back}#{quote(change.app, safe=':')}"})

@@ -46,11 +46,8 @@ async def listed(web: WebNode) -> list[str]:
     return [entry["label"] for entry in json.loads(reply.body)]
 
 
-async def post(web: WebNode, path: str, body: bytes, kind: str = "application/json") -> Reply:
-    return await web.http("POST", path, body, cookie=web.cookie(), content_type=kind)
-
-
-FORM = "application/x-www-form-urlencoded"
+async def post(web: WebNode, path: str, body: bytes) -> Reply:
+    return await web.http("POST", path, body, cookie=web.cookie())
 
 
 async def test_an_app_that_adds_itself_is_on_the_page_until_it_removes_itself() -> None:
@@ -275,10 +272,10 @@ async def test_a_form_leads_back_to_the_page() -> None:
     async with web_node() as web:
         for name in ("a:a:me", "b:b:me"):
             await ask(await web.started(App(), name), add(name))
-        reply = await post(web, "/favorite", b"id=b%3Ab%3Ame&favorite=true", FORM)
+        reply = await post(web, "/favorite", b"id=b%3Ab%3Ame&favorite=true")
         assert (reply.status, reply.header("location")) == (303, "/#b:b:me")
-        await post(web, "/favorite", b"id=b%3Ab%3Ame&favorite=false", FORM)
-        reply = await post(web, "/order", b"id=b%3Ab%3Ame&move=up", FORM)
+        await post(web, "/favorite", b"id=b%3Ab%3Ame&favorite=false")
+        reply = await post(web, "/order", b"id=b%3Ab%3Ame&move=up")
         assert (reply.status, reply.header("location")) == (303, "/?arrange#b:b:me")
         assert await listed(web) == ["b:b:me", "a:a:me"]
         assert b">Done</a>" in (await web.http("GET", "/?arrange", cookie=web.cookie())).body
