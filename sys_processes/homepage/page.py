@@ -15,7 +15,7 @@ const shown = () => document.querySelector("main");
 document.addEventListener("visibilitychange", async () => {
   if (document.hidden) return;
   try {
-    const answer = await fetch(location.href, { cache: "no-store", redirect: "error" });
+    const answer = await fetch(location.href, { cache: "no-store", redirect: "manual" });
     if (!answer.ok) return location.reload();
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
     if (fresh && fresh.innerHTML !== shown().innerHTML) shown().replaceWith(document.adoptNode(fresh));

@@ -10,6 +10,7 @@ import trio
 
 from kernel.address import Address, ProcessId
 from kernel.capability import Capability
+from kernel.exits import ExitCause
 from kernel.message import KernelMessage, OnExit
 from kernel.message import Request as RawRequest
 from kernel.message import Response as RawResponse
@@ -325,3 +326,14 @@ async def test_a_message_that_comes_back_or_is_no_call_ends_nothing() -> None:
         await socket.send("hello?")
         await settle()
         assert await listed(web) == []
+
+
+async def test_while_the_homepage_does_not_run_its_place_says_so() -> None:
+    async with web_node() as web:
+        await settle()
+        # The first restart comes at once, the second after a while.
+        for _ in range(2):
+            web.node.kernel.lifecycle.ask_end(web.node.kernel.router.processes[HOMEPAGE], ExitCause.CRASH)
+            await settle()
+        reply = await web.http("GET", "/", cookie=web.cookie(), accept="text/html")
+        assert (reply.status, b"The homepage does not run" in reply.body) == (503, True)
