@@ -14,6 +14,8 @@ from sys_processes.homepage.protocol import Add, AppEntry
 
 MAX_APPS: Final = 500
 MAX_WIDGETS: Final = 16
+MAX_SIZE: Final = 4 * 1024 * 1024
+"""Characters of all icons and widgets: whoever adds many, the page still reaches a phone."""
 MAX_REMEMBERED: Final = 1000
 _HIGHEST: Final = 2**32 - 1
 
@@ -62,6 +64,8 @@ class Apps:
             return f"the start page has {MAX_APPS} apps, which is the most"
         if add.widget is not None and sum(entry.widget is not None for entry in others) >= MAX_WIDGETS:
             return f"the start page has {MAX_WIDGETS} widgets, which is the most"
+        if sum(map(_size, others)) + _size(add) > MAX_SIZE:
+            return f"the icons and widgets of the start page may have {MAX_SIZE} characters in all"
         self._added[process] = add
         self._removed.pop(process, None)
         return None
@@ -90,6 +94,10 @@ class Apps:
             for process, add in (plain | self._added).items()
         ]
         return tuple(sorted(entries, key=_rank))
+
+
+def _size(add: Add) -> int:
+    return len(add.icon or "") + len(add.widget or "")
 
 
 def _plain_label(process: ProcessId) -> str:

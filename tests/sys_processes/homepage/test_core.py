@@ -9,6 +9,7 @@ from kernel.codec import Malformed
 from sys_processes.homepage.core import (
     MAX_APPS,
     MAX_REMEMBERED,
+    MAX_SIZE,
     MAX_WIDGETS,
     Apps,
     Kept,
@@ -122,6 +123,16 @@ def test_the_page_has_room_for_so_many() -> None:
     assert "16 widgets" in (apps.add(A, Add("x", widget="<p>")) or "")
     assert apps.add(A, Add("x")) is None
     assert apps.add(pid("n3"), Add("x", widget="<b>")) is None
+
+
+def test_icons_and_widgets_share_a_size() -> None:
+    apps = Apps()
+    for n in range(32):
+        assert apps.add(pid(f"n{n}"), Add("x", icon="a" * (MAX_SIZE // 32))) is None
+    assert "characters in all" in (apps.add(A, Add("x", icon="a")) or "")
+    assert apps.add(A, Add("x")) is None
+    apps.remove(pid("n0"))
+    assert apps.add(A, Add("x", icon="a")) is None
 
 
 # -- what the owner chooses
