@@ -27,6 +27,8 @@ from runtime.packages import plan_checked, put_files, recover_all
 from sys_processes.app_store.core import METADATA, InstallPlan, Surroundings
 from sys_processes.app_store.fields import PackageError
 from sys_processes.devices import Disk, Listener
+from sys_processes.homepage import process as homepage
+from sys_processes.homepage.protocol import HOMEPAGE
 from sys_processes.http_server import process as http_server
 from sys_processes.http_server.door import Door
 from sys_processes.http_server.protocol import HTTP_SERVER
@@ -126,6 +128,7 @@ class Node:
         kernel.add_module(VFS, vfs.make(devices.disk), public=True)
         kernel.add_module(TIMER, timer.make(), public=True)
         kernel.add_module(HTTP_SERVER, http_server.make(self._door), public=True)
+        kernel.add_module(HOMEPAGE, homepage.make(), public=True)
         await recover_all(devices.disk)
         plans = await self._install_all(packages)
         await self._restore(plans)

@@ -44,7 +44,7 @@ class Fixed(enum.Enum):
     ENCRYPTOR = "/encryptor:sys:nectar"
     IDENTITY = "/qns_indexer:qns_indexer:nectar/node/{node}"
     START = "/"
-    """The built-in start page, until the homepage process binds the root. Wants a login."""
+    """Where the homepage process is missing. Wants a login."""
 
 
 _FIXED = {

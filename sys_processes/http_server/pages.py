@@ -2,41 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
-from collections.abc import Sequence
 from http import HTTPStatus
 
-from kernel.address import ProcessId
 from kernel.jsontext import dump
+from sys_processes._look import MARK, document, page_headers
 from sys_processes.http_server.http1 import RequestHead
 from sys_processes.http_server.replies import HttpReply, text_reply
-
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1c1b19; --paper: #faf8f4; --line: #8b857a; --accent: #8a4b00; --bad: #a3190f }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #eeeae2; --paper: #1d1b18; --line: #857e72; --accent: #f0ad4e; --bad: #ff8d80 }
-}
-* { box-sizing: border-box }
-body { margin: 0; min-height: 100vh; display: grid; place-items: center; padding: 1.5rem;
-  background: var(--paper); color: var(--ink); font: 1.0625rem/1.5 system-ui, sans-serif }
-main { width: 100%; max-width: 26rem }
-h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 1rem; overflow-wrap: anywhere }
-label { display: block; margin-bottom: .25rem }
-input, button { width: 100%; font: inherit; padding: .625rem .75rem; border-radius: .375rem }
-input { background: transparent; color: inherit; border: 1px solid var(--line) }
-button { margin-top: 1rem; border: 0; background: var(--accent); color: var(--paper);
-  font-weight: 600; cursor: pointer }
-button:disabled { opacity: .6; cursor: default }
-:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px }
-[role=alert] { color: var(--bad); min-height: 1.5em; margin: .75rem 0 0 }
-ul { list-style: none; padding: 0; margin: 0 }
-li { border-top: 1px solid var(--line) }
-a { color: var(--accent) }
-li a { display: block; padding: .75rem 0; overflow-wrap: anywhere }
-code { overflow-wrap: anywhere }
-"""
 
 _LOGIN_SCRIPT = """
 const form = document.querySelector("form"), button = form.querySelector("button");
@@ -74,64 +46,34 @@ form.addEventListener("submit", async (event) => {
 });
 """
 
-_LOGIN = """<h1>Log in to {node}</h1>
+_LOGIN = """<main class="alone">
+<div>
+{mark}
+<h1>Log in to {node}</h1>
 <form method="post">
 <input type="text" name="username" value="{node}" autocomplete="username" hidden>
 <label for="password">Password</label>
 <input id="password" type="password" autocomplete="current-password" required autofocus aria-describedby="problem">
-<button>Log in</button>
+<button class="main">Log in</button>
 <p id="problem" role="alert"></p>
 </form>
-<noscript><p>Logging in needs JavaScript.</p></noscript>"""
+<noscript><p>Logging in needs JavaScript.</p></noscript>
+</div>
+</main>"""
 
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-_POLICY = (
-    f"default-src 'none'; style-src {_hash(_STYLE)}; script-src {_hash(_LOGIN_SCRIPT)}; connect-src 'self'; "
-    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
-)
-_HEADERS = [
-    ("content-type", "text/html; charset=utf-8"),
-    ("cache-control", "no-store"),
-    ("content-security-policy", _POLICY),
-    ("x-content-type-options", "nosniff"),
-    ("referrer-policy", "same-origin"),
-]
 _SCRIPT_HEADERS = [("content-type", "application/javascript"), ("cache-control", "no-cache")]
 
 
 def _page(status: int, title: str, content: str, script: str = "") -> HttpReply:
     """`title` is text, `content` HTML."""
-    tail = f"<script>{script}</script>\n" if script else ""
-    text = (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{html.escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n"
-        f"<body>\n<main>\n{content}\n</main>\n{tail}</body>\n</html>\n"
-    )
-    return HttpReply(status, list(_HEADERS), text.encode())
+    headers = page_headers(script=script)
+    return HttpReply(status, list(headers.items()), document(title, content, script=script))
 
 
 def login_page(node: str, status: int = 200) -> HttpReply:
     """The form posts JSON to /login, then follows `?redirect=`, or reloads the page that it stood in for."""
-    content = _LOGIN.format(node=html.escape(node))
+    content = _LOGIN.format(node=html.escape(node), mark=MARK)
     return _page(status, f"Log in to {node}", content, _LOGIN_SCRIPT)
-
-
-def start_page(node: str, apps: Sequence[ProcessId]) -> HttpReply:
-    """What stands at `/` until a homepage is installed: links to the apps whose root is bound."""
-    links = "\n".join(
-        f'<li><a href="/{html.escape(str(app))}/">{html.escape(str(app))}</a></li>' for app in apps
-    )
-    listed = (
-        f"<ul>\n{links}\n</ul>"
-        if links
-        else ("<p>No app serves a page yet. Start one with <code>nectar start-package DIR</code>.</p>")
-    )
-    return _page(200, node, f"<h1>{html.escape(node)}</h1>\n{listed}")
 
 
 def our(node: str) -> HttpReply:
@@ -162,8 +104,8 @@ def refusal(head: RequestHead, status: int, reason: str) -> HttpReply:
         return text_reply(status, reason)
     title = HTTPStatus(status).phrase
     sentence = html.escape(reason[:1].upper() + reason[1:])
-    return _page(
-        status,
-        title,
-        f'<h1>{status} {title}</h1>\n<p>{sentence}.</p>\n<p><a href="/">To the start page</a></p>',
+    content = (
+        f'<main class="alone">\n<div>\n{MARK}\n<h1>{title}</h1>\n<p>{sentence}.</p>\n'
+        f'<p class="quiet">Status {status}</p>\n<p><a href="/">To the start page</a></p>\n</div>\n</main>'
     )
+    return _page(status, f"{status} {title}", content)

@@ -28,6 +28,7 @@ from sys_processes.http_server.http1 import RequestHead
 from sys_processes.http_server.protocol import METADATA_WS, REQUEST, WebSocketPush
 from sys_processes.http_server.register import RegisterRules
 from sys_processes.http_server.replies import HttpReply
+from sys_processes.http_server.roots import asked_roots
 from sys_processes.http_server.site import GRACE, Pages
 from sys_processes.http_server.sockets import Owed, Sockets
 from sys_processes.http_server.upgrade import Accept
@@ -79,7 +80,11 @@ class _Server:
             self._hear_kernel(message)
             return
         error = perform(message.ipc, message.source, payload, self._paths, self._channels)
-        if message.wants_response:
+        roots = None if error is None else asked_roots(message, self._paths)
+        if roots is not None:
+            if message.wants_response:
+                current().send_response(Response(ipc=roots))
+        elif message.wants_response:
             current().send_response(Response(ipc=answer(error)))
         elif error is not None:
             current().print_to_terminal(2, f"refused {message.source.process}: {error}")

@@ -7,7 +7,7 @@ from typing import TypeAlias
 import attrs
 
 from kernel.address import ProcessId
-from kernel.codec import U16, U32, U64, Err, Ok, Result, Shape, carry, struct, unit
+from kernel.codec import U16, U32, U64, Err, Ok, Result, Shape, carry, newtype, struct, unit
 from kernel.message import Payload
 from sys_processes.http_server import hotpath
 from sys_processes.http_server.later_errors import (
@@ -35,6 +35,7 @@ from sys_processes.http_server.requests import (
 __all__ = [
     "ACTION",
     "ANSWER",
+    "BOUND_ROOTS",
     "CHANNEL_CLOSED",
     "CHANNEL_NOT_FOUND",
     "CHANNEL_NOT_OWNED",
@@ -50,11 +51,13 @@ __all__ = [
     "REGISTER_ON_BOUND",
     "REQUEST",
     "RESPONSE",
+    "ROOTS",
     "RPC_ANSWER",
     "RPC_ANSWER_LATER",
     "RPC_REQUEST",
     "BadRequest",
     "Bind",
+    "BoundRoots",
     "EarlyError",
     "Http",
     "HttpResponse",
@@ -347,3 +350,19 @@ class RpcAnswerLater:
 RPC_REQUEST: Shape[RpcRequest] = Shape(RpcRequest)
 RPC_ANSWER: Shape[RpcAnswer] = Shape(RpcAnswer)
 RPC_ANSWER_LATER: Shape[RpcAnswerLater] = Shape(RpcAnswerLater)
+
+
+# -- what homepage asks
+
+BOUND_ROOTS = b'"BoundRoots"'
+
+
+@newtype
+@attrs.frozen
+class BoundRoots:
+    """The processes that serve something at their root, sorted: what a start page can link to."""
+
+    processes: tuple[ProcessId, ...]
+
+
+ROOTS: Shape[BoundRoots] = Shape(BoundRoots)

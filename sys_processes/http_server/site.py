@@ -33,7 +33,7 @@ from sys_processes.http_server.replies import HttpReply
 from sys_processes.http_server.tokens import Session
 
 GRACE = 0.5
-_ReadOnly = Literal[Fixed.OUR, Fixed.OUR_JS, Fixed.CLIENT, Fixed.IDENTITY, Fixed.START]
+_ReadOnly = Literal[Fixed.OUR, Fixed.OUR_JS, Fixed.CLIENT, Fixed.IDENTITY]
 _SHUTS_DOWN = "the node shuts down"
 _NO_BODY = Payload(None, b"")
 
@@ -146,6 +146,8 @@ class Pages:
                 return login.refuse_head(head) or await self._log_in(head, body)
             case Fixed.LOGOUT:
                 return login.refuse_logout(head) or self._log_out(head)
+            case Fixed.START:
+                return pages.refusal(head, 503, "the homepage does not run")
         return self._fixed_page(route) if head.method in ("GET", "HEAD") else pages.only_get()
 
     def _fixed_page(self, route: _ReadOnly) -> HttpReply:
@@ -158,8 +160,6 @@ class Pages:
                 return pages.client_js(self._door.client)
             case Fixed.IDENTITY:
                 return era0.identity(self._node, self._door.keys.public_key)
-            case Fixed.START:
-                return pages.start_page(self._node, self._paths.roots())
             case _:
                 assert_never(route)
 

@@ -23,6 +23,9 @@ from tests.support.web_app import NODE
 from tests.support.web_client import HttpClient
 from tests.support.web_node import EPOCH, RPC_TOKEN, secrets
 
+MODULES = (":sys:nectar", ":app_store:nectar", ":homepage:nectar")
+"""How the ids of the runtime's own processes end."""
+
 
 class NotAnswered(Exception):
     """The RPC route's error."""
@@ -60,7 +63,7 @@ class SimNode:
         listed = json.loads(await self.ask("kernel:sys:nectar", '{"Debug":"Processes"}'))["Debug"][
             "Processes"
         ]
-        return {line["id"]: line for line in listed if not line["id"].endswith(":sys:nectar")}
+        return {line["id"]: line for line in listed if not line["id"].endswith(MODULES)}
 
 
 @attrs.define

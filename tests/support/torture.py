@@ -19,6 +19,7 @@ import attrs
 
 from runtime.command_error import CommandError
 from tests.support.live_node import LiveNode, Person, wait_until, write_package
+from tests.support.sim_home import MODULES
 
 WRITERS = [f"w{number}:app:me" for number in range(4)]
 CODE = """
@@ -135,7 +136,7 @@ class Torture:
         for writer in self.writers:
             writer.check(node, self.home)
         there = set(node.processes(self.home)) - set(WRITERS) - {"app:app:me"}
-        there = {name for name in there if not name.endswith(":sys:nectar")}
+        there = {name for name in there if not name.endswith(MODULES)}
         if there != self.children:
             raise Lost(f"the children {sorted(self.children)} were acknowledged, {sorted(there)} are there")
 

@@ -1,8 +1,8 @@
 """What an actor imports: `from userland.process_lib import Address, Request, Response, await_message`.
 
 Every name of the reference's process library in snake_case (PROTOCOL section 5), the seed's names first; the names of
-later eras are aliases (`_aliases`). `http` and `timer` are sub-modules, `wit` holds the raw values, `testing` runs one
-process in a plain test.
+later eras are aliases (`_aliases`). `homepage`, `http` and `timer` are sub-modules, `wit` holds the raw values,
+`testing` runs one process in a plain test.
 """
 
 from kernel.address import (
@@ -30,7 +30,7 @@ from kernel.errors import (
 )
 from kernel.message import Message, Payload, Reason, SendError, SendErrorKind
 from userland.process_lib import _address as _address
-from userland.process_lib import http, timer, wit
+from userland.process_lib import homepage, http, timer, wit
 from userland.process_lib._builders import BuildError, BuildErrorKind, Request, Response
 from userland.process_lib._capabilities import (
     attach_capability,
@@ -45,7 +45,7 @@ from userland.process_lib._capabilities import (
     save_capabilities,
     share_capability,
 )
-from userland.process_lib._entry import call_init, script
+from userland.process_lib._entry import call_init, script, widget
 from userland.process_lib._on_exit import OnExit, get_on_exit, get_on_panic, set_on_exit, set_on_panic
 from userland.process_lib._process import (
     await_message,
@@ -190,6 +190,7 @@ __all__ = [
     "has_blob",
     "has_capability",
     "has_payload",
+    "homepage",
     "http",
     "kiprintln",
     "last_blob",
@@ -223,6 +224,7 @@ __all__ = [
     "timer",
     "unbind_http_path",
     "unbind_ws_path",
+    "widget",
     "wit",
     "ws_push_all_channels",
 ]

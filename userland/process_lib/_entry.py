@@ -1,4 +1,4 @@
-"""Entry points in the wording of the reference's macros: `@call_init`, `@script` (PROTOCOL 5.1)."""
+"""Entry points in the wording of the reference's macros: `@call_init`, `@script`, `widget` (PROTOCOL 5.1)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from functools import wraps
 from typing import TypeAlias
 
 from kernel.address import Address
+from kernel.message import SendError
 from kernel.syscalls import current
+from userland.process_lib import homepage
 from userland.process_lib._builders import Response
 
 Init: TypeAlias = Callable[[Address], Awaitable[object]]
@@ -57,3 +59,26 @@ def script(function: Script) -> Init:
 
     _enter_at(function, init)
     return init
+
+
+def widget(html: str, label: str | None = None) -> Init:
+    """A process that does nothing but show `html` on the start page: `init = widget("<p>Hello</p>")`.
+
+    Its title is the process's name, unless `label` is given.
+    """
+    if not isinstance(html, str):
+        raise TypeError(f"widget takes HTML text, got {html!r}; write init = widget('<p>Hello</p>')")
+
+    async def init(our: Address) -> None:
+        homepage.add_to_homepage(our.process_name if label is None else label, widget=html)
+        while True:
+            await _ignore_one()
+
+    return init
+
+
+async def _ignore_one() -> None:
+    try:
+        await current().receive()
+    except SendError as error:
+        current().print_to_terminal(0, f"came back: {error}")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.address import PackageId, ProcessId
+from kernel.address import PackageId
 from kernel.jsontext import dump, parse
 from sys_processes.http_server.login import (
     BAD_BODY,
@@ -23,7 +23,7 @@ from sys_processes.http_server.login import (
     too_many_attempts,
     wrong_host,
 )
-from sys_processes.http_server.pages import login_page, only_get, our, our_js, refusal, start_page
+from sys_processes.http_server.pages import login_page, only_get, our, our_js, refusal
 from sys_processes.http_server.replies import HttpReply
 from sys_processes.http_server.subdomains import Subdomain
 from tests.sys_processes.http_server.heads import head
@@ -211,16 +211,12 @@ def text(reply: HttpReply) -> str:
     return reply.body.decode()
 
 
-APP = ProcessId("p", "k", "u")
-
-
 def test_pages_load_nothing_from_elsewhere_and_say_so() -> None:
     for page in (
         login_page("alice.uq"),
-        start_page("alice.uq", [APP]),
         refusal(head(accept="text/html"), 404, "no"),
     ):
-        assert re.search(r"(src|href)\s*=\s*[\"'](?!/p:k:u/|/\")|url\(|@import|https?://", text(page)) is None
+        assert re.search(r"(src|href)\s*=\s*[\"'](?!/\"|data:)|url\(|@import|https?://", text(page)) is None
         policy = header(page, "content-security-policy") or ""
         assert "default-src 'none'" in policy
         assert "frame-ancestors 'none'" in policy
@@ -248,7 +244,7 @@ def test_the_login_page_names_the_node_and_comes_with_any_status() -> None:
 
 def test_whatever_a_node_is_called_is_escaped() -> None:
     name = "<script>'\"&</script>"
-    for page in (login_page(name), start_page(name, []), our(name)):
+    for page in (login_page(name), our(name)):
         assert "<script>'" not in text(page)
     script = text(our_js(name, KEY))
     assert "</script>" not in script
@@ -257,7 +253,7 @@ def test_whatever_a_node_is_called_is_escaped() -> None:
 
 def test_a_refusal_says_what_is_wrong_without_passing_markup_on() -> None:
     page = refusal(head(accept="text/html,*/*"), 403, "<b>no</b>")
-    assert (page.status, "&lt;b&gt;no" in text(page), "403 Forbidden" in text(page)) == (403, True, True)
+    assert (page.status, "&lt;b&gt;no" in text(page), "<h1>Forbidden</h1>" in text(page)) == (403, True, True)
     line = refusal(head(accept="*/*"), 403, "no")
     assert (line.status, line.body) == (403, b"no\n")
 
@@ -272,11 +268,6 @@ def test_our_and_our_js_name_the_node() -> None:
     )
     assert header(our_js("alice.uq", KEY), "content-type") == "application/javascript"
     assert only_get().status == 405
-
-
-def test_the_start_page_links_to_the_apps_or_tells_how_to_start_one() -> None:
-    assert '<a href="/p:k:u/">p:k:u</a>' in text(start_page("alice.uq", [APP]))
-    assert "nectar start-package" in text(start_page("alice.uq", []))
 
 
 def test_the_password_is_sent_as_json_text() -> None:

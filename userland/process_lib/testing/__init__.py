@@ -20,10 +20,10 @@ Usually the first argument is the path of the actor's file, relative to the file
 - `actor.on("our@chess:chess:nectar", answer)` scripts another process, also of another node; those that the actor
   asks as it starts are given as `ActorTest(..., on={"our@chess:chess:nectar": answer})`.
 - `actor.advance(60)` lets a minute pass, at once.
-- `actor.sent`, `.printed`, `.state`, `.bound`, `.last_error` tell what it did. A crash fails the test at its end,
-  unless the test looked at `last_error`.
+- `actor.sent`, `.printed`, `.state`, `.bound`, `.on_homepage`, `.last_error` tell what it did. A crash fails the test
+  at its end, unless the test looked at `last_error`.
 
-http_server, timer, state and vfs are there and behave; the drive `pkg` is the folder of the actor's file.
+http_server, homepage, timer, state and vfs are there and behave; the drive `pkg` is the folder of the actor's file.
 A test that runs on trio itself writes `async with ActorTest(...) as actor` and awaits the same calls.
 """
 

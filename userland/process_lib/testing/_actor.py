@@ -19,6 +19,7 @@ from kernel.message import Message, OnExit, Payload, SendError
 from kernel.message import Request as RawRequest
 from kernel.process import Process, ProcessState
 from kernel.syscalls import current
+from sys_processes.homepage.protocol import HOMEPAGE, Add
 from sys_processes.http_server.protocol import (
     HTTP_SERVER,
     METADATA_HTTP,
@@ -34,7 +35,7 @@ from sys_processes.http_server.protocol import (
 )
 from userland.process_lib._builders import Bytes, Target, serialize, to_address, to_bytes
 from userland.process_lib._on_exit import raw_on_exit
-from userland.process_lib.testing._modules import Files, States, timer
+from userland.process_lib.testing._modules import Files, Homepage, States, timer
 from userland.process_lib.testing._paths import stored
 from userland.process_lib.testing._ports import Draws, Memory, Printed, Screen, Seals
 from userland.process_lib.testing._programs import FileProgram, Folder, FunctionProgram, Watched
@@ -81,6 +82,7 @@ class AsyncActor:
         self._failures: list[Exception] = []
         self._record = Record(setup.our)
         self._server = HttpServer()
+        self._homepage = Homepage()
         self._states = States()
         self._scripted: dict[ProcessId, Scripted] = {}
         self._crashes_seen = 0
@@ -131,8 +133,9 @@ class AsyncActor:
             "vfs": Files(setup.our.package_id, setup.folder.root).answer,
         }
         for name, answer in modules.items():
-            self._add_module(name, Scripted(answer, self._failures))
-        self._add_module("net", Carrier(self._nodes, self._failures))
+            self._add_module(ProcessId(name, "sys", "nectar"), Scripted(answer, self._failures))
+        self._add_module(HOMEPAGE, Scripted(self._homepage.answer, self._failures))
+        self._add_module(ProcessId("net", "sys", "nectar"), Carrier(self._nodes, self._failures))
         for target, script in setup.on.items():
             self.on(target, script)
         self._process = self._kernel.lifecycle.create(
@@ -147,9 +150,9 @@ class AsyncActor:
         )
         self._kernel.lifecycle.start(self._process)
 
-    def _add_module(self, name: str, scripted: Scripted) -> None:
-        process = self._kernel.add_module(ProcessId(name, "sys", "nectar"), scripted.init, public=True)
-        self._scripted[process.pid] = scripted
+    def _add_module(self, pid: ProcessId, scripted: Scripted) -> None:
+        self._kernel.add_module(pid, scripted.init, public=True)
+        self._scripted[pid] = scripted
 
     def _raise_unseen_crash(self) -> None:
         if self._record.crashes > self._crashes_seen:
@@ -202,6 +205,11 @@ class AsyncActor:
     def content(self) -> dict[str, Payload]:
         """What http_server would serve for it, by path."""
         return self._server.content
+
+    @property
+    def on_homepage(self) -> Add | None:
+        """What it shows on the start page."""
+        return self._homepage.entries.get(self.our.process)
 
     @property
     def state(self) -> bytes | None:

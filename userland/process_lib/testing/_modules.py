@@ -8,6 +8,7 @@ from kernel.address import PackageId, ProcessId
 from kernel.codec import Err
 from kernel.message import Message, Payload
 from kernel.syscalls import current
+from sys_processes.homepage.protocol import DONE, HOMEPAGE_REQUEST, Add, Remove
 from sys_processes.state.protocol import (
     BACKED_UP,
     DELETED,
@@ -35,6 +36,24 @@ from sys_processes.vfs.protocol import (
     ReadDir,
 )
 from userland.process_lib._builders import Response
+
+
+class Homepage:
+    """Notes who is on the start page."""
+
+    def __init__(self) -> None:
+        self.entries: dict[ProcessId, Add] = {}
+
+    def answer(self, message: Message) -> bytes | None:
+        source = message.source.process
+        match HOMEPAGE_REQUEST.decode(message.ipc):
+            case Add() as add:
+                self.entries[source] = add
+            case Remove():
+                self.entries.pop(source, None)
+            case _:
+                return None
+        return DONE
 
 
 class States:

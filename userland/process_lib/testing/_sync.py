@@ -8,6 +8,7 @@ from typing import overload
 
 from kernel.address import Address
 from kernel.message import Message, Payload
+from sys_processes.homepage.protocol import Add
 from userland.process_lib._builders import Bytes, Target
 from userland.process_lib.testing._actor import AsyncActor
 from userland.process_lib.testing._ports import Printed
@@ -50,6 +51,11 @@ class Actor:
     def content(self) -> dict[str, Payload]:
         """What http_server would serve for it, by path."""
         return self._actor.content
+
+    @property
+    def on_homepage(self) -> Add | None:
+        """What it shows on the start page."""
+        return self._actor.on_homepage
 
     @property
     def state(self) -> bytes | None:

@@ -4,6 +4,8 @@ A Request gets its own ipc and payload for an answer, an HTTP call its own body,
 type it came in. GET shows a page to try the last two.
 """
 
+from urllib.parse import quote
+
 from userland.process_lib import (
     Address,
     Malformed,
@@ -12,12 +14,19 @@ from userland.process_lib import (
     Response,
     SendError,
     await_message,
+    homepage,
     http,
     println,
 )
 
 HTTP_SERVER = "http_server:sys:nectar"
 DIRECTORY = "ui"
+PICTURE = (
+    "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 48 48'><rect width='48' height='48' rx='11' fill='#0b6e6e'/>"
+    "<path d='M23 17a10 10 0 0 1 0 14M29 12a17 17 0 0 1 0 24' fill='none' stroke='#fff' stroke-width='3.5' "
+    "stroke-linecap='round'/><circle cx='16' cy='24' r='4' fill='#fff'/></svg>"
+)
+ICON = f"data:image/svg+xml,{quote(PICTURE)}"
 
 
 async def init(our: Address) -> None:
@@ -34,6 +43,7 @@ async def open_to_the_web(our: Address) -> None:
     try:
         await http.serve_index_html(our, DIRECTORY)
         await http.bind_ws_path("/")
+        homepage.add_to_homepage("Echo", icon=ICON, path="/")
     except (http.HttpServerError, http.VfsError, SendError) as error:
         println(f"not on the web: {error}")
 

@@ -32,6 +32,12 @@ def test_get_shows_the_page_to_those_who_are_logged_in() -> None:
         assert [(bound.path, bound.authenticated) for bound in actor.bound] == [("/", True), ("/", True)]
 
 
+def test_it_stands_on_the_start_page() -> None:
+    with ActorTest(ECHO, our=OUR) as actor:
+        assert actor.on_homepage is not None
+        assert (actor.on_homepage.label, actor.on_homepage.path) == ("Echo", "/")
+
+
 def test_a_post_gets_its_own_body_back_in_its_own_type() -> None:
     with ActorTest(ECHO, our=OUR) as actor:
         answer = actor.push_http("POST", "/", body=b"[1]", headers={"content-type": "application/json"})
