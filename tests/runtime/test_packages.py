@@ -49,7 +49,11 @@ async def content(disk: MemoryDisk, folder: str = "") -> dict[str, bytes]:
 
 
 def in_drive(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    return {f"chess:nectar/{path}": data for path, data in files.items() if path.startswith("pkg/")}
+    """The metadata on top of the package goes with the rest."""
+    drive = {path: data for path, data in files.items() if path.startswith("pkg/")}
+    return {f"chess:nectar/{path}": data for path, data in drive.items()} | {
+        "chess:nectar/pkg/metadata.json": files["metadata.json"]
+    }
 
 
 def test_a_folder_is_read_without_its_hidden_files_and_caches(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from kernel.jsontext import JsonValue, dump
 from kernel.mailbox import DEFAULT_LIMITS, Limits
 from kernel.message import OnExit, Request
 from sys_processes.app_store.fields import PackageError
-from sys_processes.app_store.protocol import ManifestEntry, parse_manifest, parse_metadata
+from sys_processes.app_store.manifest import ManifestEntry, parse_manifest, parse_metadata
 
 FILE = "pkg/manifest.json"
 
