@@ -23,9 +23,11 @@ from kernel.process import Process, ProcessState
 from runtime.installer import Installer, Made
 from runtime.loader import DiskPrograms
 from runtime.packages import recover_all
+from sys_processes.app_store import process as app_store
 from sys_processes.app_store.core import InstallPlan
 from sys_processes.app_store.fields import PackageError
-from sys_processes.devices import Disk, Listener
+from sys_processes.app_store.protocol import APP_STORE
+from sys_processes.devices import Disk, Listener, Workers
 from sys_processes.http_server import process as http_server
 from sys_processes.http_server.door import Door
 from sys_processes.http_server.protocol import HTTP_SERVER
@@ -47,6 +49,7 @@ class Devices:
     chance: Chance
     store: Store
     disk: Disk
+    workers: Workers
     listener: Listener
     console: Console
     wall_clock: Callable[[], float]
@@ -98,7 +101,7 @@ class Node:
                 wall_clock=devices.wall_clock,
             ),
         )
-        self.packages = Installer(self.kernel, devices.disk, programs)
+        self.packages = Installer(self.kernel, devices.disk, devices.store, devices.workers, programs)
         token = secrets.rpc_token
         self._door = Door(
             listener=devices.listener,
@@ -126,11 +129,16 @@ class Node:
         kernel.add_module(VFS, vfs.make(devices.disk), public=True)
         kernel.add_module(TIMER, timer.make(), public=True)
         kernel.add_module(HTTP_SERVER, http_server.make(self._door), public=True)
+        store = app_store.make(self.packages, devices.workers)
+        kernel.add_module(APP_STORE, store, public=False, limits=app_store.LIMITS)
         await recover_all(devices.disk)
         plans = await self._make_given(packages)
+        given = [plan.package for plan in plans]
+        plans += [made.plan for made in await self.packages.make_interrupted(given)]
         await self._restore(plans)
         for plan in plans:
             self.packages.grant_all(plan)
+        await self.packages.finish_interrupted(given)
 
     async def _make_given(self, packages: Sequence[PackageFiles]) -> list[InstallPlan]:
         """The plans of those that can be installed. Raises `PackageRefused` when none can."""
