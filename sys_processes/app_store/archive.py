@@ -210,17 +210,17 @@ def is_left_out(path: str) -> bool:
 
 def _inflated(archive: ZipFile, info: ZipInfo) -> bytes:
     """Never more than the entry says, whatever it holds: what it says was counted."""
-    chunks = []
+    content = BytesIO()
     left = info.file_size
     with archive.open(info) as file:
         while left and (chunk := file.read(min(left, _CHUNK))):
-            chunks.append(chunk)
+            content.write(chunk)
             left -= len(chunk)
         if left or file.read(1):
             raise _refused(
                 f"is broken: {info.filename!r} has another size than it says", "zip the package again"
             )
-    return b"".join(chunks)
+    return content.getvalue()
 
 
 def _as_folder(files: Mapping[str, bytes]) -> dict[str, bytes]:
