@@ -25,13 +25,14 @@ from runtime.packages import (
     installed_packages,
     plan_checked,
     put_files,
+    read_manifest,
     read_plan_files,
     remove_files,
 )
 from runtime.unfinished import Removing, Starting, Unfinished
-from sys_processes.app_store.core import METADATA, InstallPlan, Surroundings, plan_install
+from sys_processes.app_store.core import MANIFEST, METADATA, InstallPlan, Surroundings, plan_install
 from sys_processes.app_store.fields import PackageError
-from sys_processes.app_store.manifest import parse_metadata
+from sys_processes.app_store.manifest import parse_manifest, parse_metadata
 from sys_processes.devices import Disk, PackageStanding, Workers
 from sys_processes.state.process import TABLE as STATES
 
@@ -168,14 +169,38 @@ class Installer:
     async def _replace(self, plan: InstallPlan, *, approved: bool) -> None:
         """The processes of the plan for those that run: everything that can fail comes before the first one ends."""
         programs = await self._prepare(plan)
+        claims = await self._claims_on(plan.package)
         await self._unfinished.begin(plan.package, Starting(approved))
         await self._stop(plan.package)
         created = self._create_all(plan, programs)
         self.grant_all(plan)
+        for holder, capability in claims:
+            self._grant(capability.issuer.process, holder, capability.params)
         for process in created:
             self._kernel.lifecycle.start(process)
         self._unfinished.end(plan.package)
         await self._kernel.records.flush()
+
+    async def _claims_on(self, package: PackageId) -> list[tuple[ProcessId, Capability]]:
+        """What processes of other packages hold of it because their own manifests ask for it: the end of the old
+        version takes it back.
+        """
+        claims: list[tuple[ProcessId, Capability]] = []
+        for process in list(self._kernel.router.processes.values()):
+            held = [one for one in process.holdings.all() if one.issuer.process.package_id == package]
+            if held and process.pid.package_id != package:
+                asked = await self._requests_of(process.pid)
+                claims += [(process.pid, one) for one in held if (one.issuer.process, one.params) in asked]
+        return claims
+
+    async def _requests_of(self, process: ProcessId) -> list[tuple[ProcessId, str]]:
+        """What its manifest asks for; nothing when it has none that can be read."""
+        try:
+            entries, _ = parse_manifest(MANIFEST, await read_manifest(self._disk, process.package_id))
+        except (OSError, PackageError):
+            return []
+        own = [entry for entry in entries if entry.name == process.process]
+        return [(right.process, right.params) for entry in own for right in entry.requests]
 
     async def _stop(self, package: PackageId) -> None:
         while left := self._processes_of(package):
@@ -255,14 +280,12 @@ class Installer:
     def grant_all(self, plan: InstallPlan) -> None:
         """What its processes give to others that exist."""
         for planned in plan.processes:
-            issuer = self._kernel.router.find(planned.id)
-            if issuer is not None:
-                for to, params in planned.grants:
-                    self._grant(issuer, to, params)
+            for to, params in planned.grants:
+                self._grant(planned.id, to, params)
 
-    def _grant(self, issuer: Process, to: ProcessId, params: str) -> None:
-        receiver = self._kernel.router.find(to)
-        if receiver is not None:
+    def _grant(self, by: ProcessId, to: ProcessId, params: str) -> None:
+        issuer, receiver = self._kernel.router.find(by), self._kernel.router.find(to)
+        if issuer is not None and receiver is not None:
             self._kernel.grants.grant(receiver, Capability(issuer.address, params))
 
 

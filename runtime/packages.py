@@ -143,6 +143,11 @@ async def read_plan_files(disk: Disk, package: PackageId) -> dict[str, bytes]:
     return files
 
 
+async def read_manifest(disk: Disk, package: PackageId) -> bytes:
+    """Of an installed package. Raises OSError."""
+    return await disk.read(f"{package}/{MANIFEST}")
+
+
 async def installed_packages(disk: Disk) -> list[tuple[PackageId, bytes]]:
     """Those with a manifest, in the order of their names, with the text of their metadata. Raises OSError."""
     found = []

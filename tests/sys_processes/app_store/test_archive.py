@@ -86,6 +86,7 @@ def test_a_name_in_utf_8_that_does_not_say_so_is_read_as_what_it_is() -> None:
     ],
 )  # fmt: skip
 def test_a_name_that_leads_elsewhere_is_refused(name: str) -> None:
+    """C-152."""
     assert "the zip" in refusal(zipped(EMPTY_PACKAGE | {name: b"x"}))
 
 

@@ -195,6 +195,28 @@ async def test_new_package_replaces_files_and_install_what_runs():
         assert await node.ask(APP, "kept") == "me"
 
 
+async def test_a_new_version_does_not_take_from_others_what_their_manifests_ask_of_it():
+    friend = package(ACTOR, name="friend", request_capabilities=[APP, "second:app:me"])
+    stranger = package(ACTOR, name="stranger")
+    second = {
+        "process_name": "second",
+        "process_path": "/app.py",
+        "grant_capabilities": ["http_server:sys:nectar"],
+    }
+    given = package(
+        ACTOR, second, public=False, grant_capabilities=["stranger:stranger:me", "http_server:sys:nectar"]
+    )
+    poorer = package(TWO, public=False, grant_capabilities=["http_server:sys:nectar"])
+    async with SimHome().booted(friend, stranger, given) as node:
+        for asker in ("friend:friend:me", "stranger:stranger:me"):
+            assert await node.ask(asker, f"ask {APP} hello") == "one"
+        await put_in(node, poorer)
+        assert await node.ask("friend:friend:me", f"ask {APP} hello") == "two"
+        assert "capability_missing" in await node.ask("stranger:stranger:me", f"ask {APP} hello")
+        held = node.node.kernel.router.processes[ProcessId.from_str("friend:friend:me")].holdings.all()
+        assert [str(one.issuer.process) for one in held if one.issuer.process.package == "app"] == [APP]
+
+
 async def test_a_package_given_to_the_boot_can_be_installed_again_and_removed():
     async with SimHome().booted(package(ACTOR)) as node:
         assert (await install(node)).body == {"InstallResponse": SUCCESS}
@@ -344,7 +366,6 @@ async def test_what_is_removed_is_gone_with_all_that_belonged_to_it():
     async with home.booted(friend) as node:
         told = homepage_of(node.node.kernel)
         await put_in(node, private)
-        await node.node.packages.install_files(friend)
         await node.ask(APP, "keep me")
         assert (await http_get(node, f"/{APP}/")) == 200
         assert await node.ask("friend:friend:me", f"ask {APP} hello") == "one"
