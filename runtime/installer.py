@@ -137,6 +137,9 @@ class Installer:
             plan = await self._plan(files, approved=False, claimed=package)
             kept = {**plan.files, f"{package.package}.zip": archive}
             await self._put(attrs.evolve(plan, files=kept))
+            # A removal that failed half-way must not be finished at the expense of these files.
+            self._unfinished.end(package)
+            await self._kernel.records.flush()
         return [str(warning) for warning in plan.warnings]
 
     async def install(self, package: PackageId) -> None:
@@ -204,8 +207,9 @@ class Installer:
 
     async def _stop(self, package: PackageId) -> None:
         while left := self._processes_of(package):
-            for pid in left:
-                await self._kernel.kill(pid)
+            async with trio.open_nursery() as nursery:
+                for pid in left:
+                    nursery.start_soon(self._kernel.kill, pid)
 
     async def _remove(self, package: PackageId) -> None:
         await self._stop(package)

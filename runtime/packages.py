@@ -9,6 +9,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import trio
+
 from kernel.address import PackageId, ProcessIdParseError
 from kernel.errors import ProgramError
 from runtime.loader import DiskPrograms
@@ -88,13 +90,15 @@ async def put_files(disk: Disk, plan: InstallPlan) -> None:
     for path in sorted(plan.files):
         await disk.write(f"{staging}/new/{path}", plan.files[path])
     await disk.sync(f"{staging}/new")
-    await disk.make_folder(str(plan.package))
-    if await exists(disk, drive):
-        await disk.rename(drive, f"{staging}/old")
-        await disk.sync(staging)
-    await disk.rename(f"{staging}/new", drive)
-    await disk.sync(drive)
-    await disk.remove(staging)
+    # Cut off in here, a running node would be left without the drive.
+    with trio.CancelScope(shield=True):
+        await disk.make_folder(str(plan.package))
+        if await exists(disk, drive):
+            await disk.rename(drive, f"{staging}/old")
+            await disk.sync(staging)
+        await disk.rename(f"{staging}/new", drive)
+        await disk.sync(drive)
+        await disk.remove(staging)
 
 
 async def recover(disk: Disk, package: PackageId) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
+import trio
 
 from kernel.address import PackageId, ProcessId
 from kernel.jsontext import dump
@@ -214,3 +215,19 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(Path, "read_bytes", denied)
     with pytest.raises(PackageError, match=r"metadata.json: cannot be read: Permission denied"):
         read_package(write(tmp_path, package()))
+
+
+async def test_who_is_cancelled_between_the_two_renames_has_the_drive_all_the_same() -> None:
+    class Cancelling(MemoryDisk):
+        scope = trio.CancelScope()
+
+        async def rename(self, old: str, new: str) -> None:
+            await super().rename(old, new)
+            self.scope.cancel()
+
+    disk = Cancelling()
+    await put_files(disk, planned(package()))
+    disk.scope = trio.CancelScope()
+    with disk.scope:
+        await put_files(disk, planned(package(CODE.format(2))))
+    assert await content(disk) == in_drive(package(CODE.format(2)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Mapping
 
@@ -14,6 +15,7 @@ from kernel.jsontext import JsonValue
 from kernel.kernel import Kernel
 from kernel.message import KernelMessage, Request, Response
 from kernel.syscalls import current
+from runtime.sim.disk import MemoryDisk
 from sys_processes.app_store.archive import pack
 from tests.support.kit import LATER, SEED, KitAnswer, KitWords, kit_answer, kit_call
 from tests.support.sim_home import NotAnswered, SimHome, SimNode, package
@@ -523,6 +525,46 @@ async def test_a_removal_cut_off_counts_for_nothing_when_the_package_is_given_ag
         crashed = await crash_while(home, node, SEED.uninstall("app:me"))
     async with crashed.booted(package(TWO)) as node:
         assert list(await node.ps()) == [APP]
+        assert await node.ask(APP) == "two"
+
+
+class Stubborn(MemoryDisk):
+    """Removes nothing while `refuses`."""
+
+    refuses = False
+
+    async def remove(self, path: str) -> None:
+        if self.refuses:
+            raise OSError(errno.EIO, "the disk is in no mood")
+        await super().remove(path)
+
+
+async def test_a_removal_that_the_disk_refused_is_done_by_the_next_boot():
+    """C-161."""
+    disk = Stubborn()
+    home = SimHome(disk=disk)
+    async with home.booted(package(ACTOR)) as node:
+        disk.refuses = True
+        answer = await uninstall(node)
+        assert (answer.body, answer.said) == (
+            {"UninstallResponse": FAILURE},
+            "[Errno 5] the disk is in no mood",
+        )
+        disk.refuses = False
+    async with home.crash().booted() as node:
+        assert await apps(node) == {}
+
+
+async def test_files_that_came_after_a_removal_that_failed_stay():
+    disk = Stubborn()
+    home = SimHome(disk=disk)
+    async with home.booted(package(ACTOR)) as node:
+        disk.refuses = True
+        assert (await uninstall(node)).body == {"UninstallResponse": FAILURE}
+        disk.refuses = False
+        assert (await put(node, package(TWO))).body == {"NewPackageResponse": SUCCESS}
+    async with home.crash().booted() as node:
+        assert (await install(node)).body == {"InstallResponse": SUCCESS}
         assert await node.ask(APP) == "two"
 
 
