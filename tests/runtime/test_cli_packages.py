@@ -248,4 +248,4 @@ def test_what_was_installed_is_there_after_a_kill(person: Person, tmp_path: Path
         node.process.wait()
     with person.boot(home) as node:
         assert APP not in node.processes(home)
-        assert not (home / "drives" / "app:me").exists()
+        assert not (home / "vfs" / "app:me").exists()
