@@ -15,6 +15,7 @@ from kernel.exits import ExitCause
 from kernel.grants import Grants
 from kernel.host import Host
 from kernel.lifecycle import CannotCreate, Lifecycle, NewProcess, explain
+from kernel.mailbox import DEFAULT_LIMITS, Limits
 from kernel.message import OnExit
 from kernel.ports import Chance, Console, Init, Keys, Program, Programs, Store
 from kernel.process import Process, ProcessState
@@ -92,9 +93,12 @@ class Kernel:
 
     # -- processes
 
-    def add_module(self, pid: ProcessId, init: Init, *, public: bool) -> Process:
+    def add_module(
+        self, pid: ProcessId, init: Init, *, public: bool, limits: Limits = DEFAULT_LIMITS
+    ) -> Process:
         """Create and start a module of the runtime; the kernel restarts it whatever happens."""
-        new = NewProcess(pid, _Builtin(init), "", OnExit.restart(), public=public, system=True)
+        program = _Builtin(init)
+        new = NewProcess(pid, program, "", OnExit.restart(), public=public, limits=limits, system=True)
         process = self.lifecycle.create(new)
         self.lifecycle.start(process)
         return process

@@ -11,6 +11,7 @@ from trio import current_time
 
 from kernel.address import OUR, Address, ProcessId
 from kernel.admission import NET, lacks_messaging, lacks_network, may_message
+from kernel.aliases import seed_era
 from kernel.capability import KERNEL
 from kernel.dead_letters import DeadLetter, DeadLetters
 from kernel.deadlines import Deadlines
@@ -149,8 +150,8 @@ class Router:
     def find(self, target: ProcessId) -> Process | None:
         """The process of that id, by the alias rule if need be (PROTOCOL 0.3, C-012)."""
         found = self.processes.get(target)
-        if found is None and target.package == "distro" and target.publisher == "sys":
-            found = self.processes.get(ProcessId(target.process.replace("-", "_"), "sys", "nectar"))
+        if found is None and (meant := seed_era(target)) is not None:
+            found = self.processes.get(meant)
         return found
 
     def is_ours(self, node: str) -> bool:

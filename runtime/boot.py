@@ -222,7 +222,7 @@ async def _open_devices(
     disk = await FolderDisk.open(opened.home.drives, opened.workers)
     listener = await TcpListener.open(opened.options.bind, opened.options.port)
     stack.push_async_callback(listener.aclose)
-    return Devices(chance, store, disk, listener, opened.console, time.time)
+    return Devices(chance, store, disk, opened.workers, listener, opened.console, time.time)
 
 
 def _remove_node_file(home: Home) -> None:

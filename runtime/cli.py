@@ -74,7 +74,19 @@ def _dispatch(arguments: argparse.Namespace, run_node: RunNode) -> int:
             _ps(arguments)
         case "kill":
             _kill(arguments)
+        case "start-package" | "remove-package":
+            _change_package(arguments)
     return 0
+
+
+def _change_package(arguments: argparse.Namespace) -> None:
+    # The other commands need not know what a package is.
+    from runtime.cli_packages import remove_package, start_package  # noqa: PLC0415
+
+    if arguments.command == "start-package":
+        start_package(_door(arguments), arguments.folder, as_json=arguments.json)
+    else:
+        remove_package(_door(arguments), arguments.package, as_json=arguments.json)
 
 
 # -- what can be written
@@ -99,6 +111,14 @@ def _parser() -> _Parser:
     kill = command("kill", "End a process of a running node.")
     kill.add_argument("process", metavar="PROCESS", type=_process_id)
     _add_door(kill)
+    start = command("start-package", "Install a package in a running node, in place of an older version.")
+    start.add_argument("folder", metavar="DIR", type=Path, help="the folder that holds pkg/")
+    _add_door(start)
+    remove = command("remove-package", "Remove a package from a running node, with all that belongs to it.")
+    remove.add_argument(
+        "package", metavar="ID", type=_text, help="package:publisher, or the package's folder"
+    )
+    _add_door(remove)
     return parser
 
 

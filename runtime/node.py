@@ -1,4 +1,4 @@
-"""Boots one node on the devices it is given, real or simulated, and installs packages into it.
+"""Boots one node on the devices it is given, real or simulated, and stops it.
 
 The same code runs in production and in a simulated world: nothing here takes a clock, a file or a socket of its own.
 """
@@ -14,19 +14,20 @@ import trio
 from kernel import commands
 from kernel.address import PackageId, ProcessId
 from kernel.admission import STATE, VFS
-from kernel.capability import KERNEL, Capability
-from kernel.errors import ProgramError
+from kernel.capability import KERNEL
 from kernel.events import Observer
 from kernel.exits import ExitCause
 from kernel.kernel import Kernel, Ports
-from kernel.lifecycle import NewProcess
-from kernel.ports import Chance, Console, Keys, Program, Store
+from kernel.ports import Chance, Console, Keys, Store
 from kernel.process import Process, ProcessState
+from runtime.installer import Installer, Made
 from runtime.loader import DiskPrograms
-from runtime.packages import plan_checked, put_files, recover_all
-from sys_processes.app_store.core import METADATA, InstallPlan, Surroundings
+from runtime.packages import recover_all
+from sys_processes.app_store import process as app_store
+from sys_processes.app_store.core import InstallPlan
 from sys_processes.app_store.fields import PackageError
-from sys_processes.devices import Disk, Listener
+from sys_processes.app_store.protocol import APP_STORE
+from sys_processes.devices import Disk, Listener, Workers
 from sys_processes.homepage import process as homepage
 from sys_processes.homepage.protocol import HOMEPAGE
 from sys_processes.http_server import process as http_server
@@ -50,6 +51,7 @@ class Devices:
     chance: Chance
     store: Store
     disk: Disk
+    workers: Workers
     listener: Listener
     console: Console
     wall_clock: Callable[[], float]
@@ -89,18 +91,19 @@ class Node:
         """The packages of the boot, in the order in which they were given; what speaks against one instead of it."""
         self._awaited: list[Process] = []
         self._stopped = False
-        self._programs = DiskPrograms(devices.disk)
+        programs = DiskPrograms(devices.disk)
         self.kernel = Kernel(
             name,
             Ports(
                 chance=devices.chance,
                 store=devices.store,
                 keys=secrets.keys,
-                programs=self._programs,
+                programs=programs,
                 console=devices.console,
                 wall_clock=devices.wall_clock,
             ),
         )
+        self.packages = Installer(self.kernel, devices.disk, devices.store, devices.workers, programs)
         token = secrets.rpc_token
         self._door = Door(
             listener=devices.listener,
@@ -129,11 +132,27 @@ class Node:
         kernel.add_module(TIMER, timer.make(), public=True)
         kernel.add_module(HTTP_SERVER, http_server.make(self._door), public=True)
         kernel.add_module(HOMEPAGE, homepage.make(), public=True)
+        store = app_store.make(self.packages, devices.workers)
+        kernel.add_module(APP_STORE, store, public=False, limits=app_store.LIMITS)
         await recover_all(devices.disk)
-        plans = await self._install_all(packages)
+        plans = await self._make_given(packages)
+        given = [plan.package for plan in plans]
+        plans += [made.plan for made in await self.packages.make_interrupted(given)]
         await self._restore(plans)
         for plan in plans:
-            self._grant_all(plan)
+            self.packages.grant_all(plan)
+        await self.packages.finish_interrupted(given)
+
+    async def _make_given(self, packages: Sequence[PackageFiles]) -> list[InstallPlan]:
+        """The plans of those that can be installed. Raises `PackageRefused` when none can."""
+        made = await self.packages.make_given(packages)
+        self.given = [one if isinstance(one, PackageError) else one.plan.package for one in made]
+        refused = [one for one in made if isinstance(one, PackageError)]
+        if refused and len(refused) == len(made):
+            raise PackageRefused(refused)
+        good = [one for one in made if isinstance(one, Made)]
+        self._awaited = [process for one in good for process in one.processes]
+        return [one.plan for one in good]
 
     async def start(self) -> None:
         """Run every process; returns when those of the given packages wait for a message, at most `READY_SECONDS`
@@ -173,112 +192,6 @@ class Node:
                 if receiver is None or issuer is None or issuer.pid.package_id in installed:
                     continue
                 self.kernel.grants.grant(receiver, capability)
-
-    # -- packages
-
-    async def _install_all(self, packages: Sequence[PackageFiles]) -> list[InstallPlan]:
-        """Those of the boot, checked before the first is touched. Raises `PackageRefused`."""
-        plans = self._plan_all(packages)
-        installed: list[InstallPlan] = []
-        for number, plan in enumerate(plans):
-            try:
-                if isinstance(plan, InstallPlan):
-                    await self._put(plan)
-                    self._awaited += self._create_all(plan, await self._prepare(plan))
-                    installed.append(plan)
-            except PackageError as error:
-                plans[number] = error
-        self.given = [plan.package if isinstance(plan, InstallPlan) else plan for plan in plans]
-        refused = [plan for plan in plans if isinstance(plan, PackageError)]
-        if refused and not installed:
-            raise PackageRefused(refused)
-        return installed
-
-    def _plan_all(self, packages: Sequence[PackageFiles]) -> list[InstallPlan | PackageError]:
-        """The plan of each, or what speaks against it."""
-        plans: list[InstallPlan | PackageError] = []
-        known: dict[PackageId, None] = {}
-        for files in packages:
-            try:
-                plan = self._plan(files)
-            except PackageError as error:
-                plans.append(error)
-                continue
-            if plan.package in known:
-                problem = f"is that of {plan.package}, which is given twice"
-                plans.append(PackageError(METADATA[0], "$", problem, "give it once"))
-                continue
-            known[plan.package] = None
-            plans.append(plan)
-        return plans
-
-    def _plan(self, files: PackageFiles) -> InstallPlan:
-        """Check everything. Raises `PackageError`."""
-        around = Surroundings(self.name, list(self.kernel.router.processes), approved=True)
-        plan = plan_checked(files, around, self._programs)
-        for warning in plan.warnings:
-            self.kernel.router.print(0, self.kernel.router.kernel_address, str(warning))
-        return plan
-
-    async def _put(self, plan: InstallPlan) -> None:
-        await put_files(self._devices.disk, plan)
-        self._programs.forget(plan.package)
-
-    async def _prepare(self, plan: InstallPlan) -> list[Program]:
-        """The code of each process. Raises `PackageError`: a module that was imported once may fail the next time."""
-        try:
-            return [await self._programs.prepare(planned.id, planned.code) for planned in plan.processes]
-        except ProgramError as error:
-            raise PackageError(error.file, "$", error.problem, error.fix) from error
-
-    def _create_all(self, plan: InstallPlan, programs: Sequence[Program]) -> list[Process]:
-        """Its processes, ready to be started."""
-        created = []
-        for planned, program in zip(plan.processes, programs, strict=True):
-            new = NewProcess(
-                planned.id,
-                program,
-                planned.code,
-                planned.on_exit,
-                planned.public,
-                planned.capabilities,
-                planned.mailbox,
-            )
-            created.append(self.kernel.lifecycle.create(new))
-        return created
-
-    def _grant_all(self, plan: InstallPlan) -> None:
-        for planned in plan.processes:
-            issuer = self.kernel.router.find(planned.id)
-            if issuer is not None:
-                for to, params in planned.grants:
-                    self._grant(issuer, to, params)
-
-    def _grant(self, issuer: Process, to: ProcessId, params: str) -> None:
-        receiver = self.kernel.router.find(to)
-        if receiver is not None:
-            self.kernel.grants.grant(receiver, Capability(issuer.address, params))
-
-    async def install(self, files: PackageFiles) -> PackageId:
-        """Into the running node, in place of an older version; states are kept. Raises `PackageError`, and then the
-        old version goes on.
-        """
-        plan = self._plan(files)
-        await self._put(plan)
-        programs = await self._prepare(plan)
-        await self.stop_package(plan.package)
-        created = self._create_all(plan, programs)
-        self._grant_all(plan)
-        for process in created:
-            self.kernel.lifecycle.start(process)
-        await self.kernel.records.flush()
-        return plan.package
-
-    async def stop_package(self, package: PackageId) -> None:
-        """End all its processes, without their on-exit rules; also those that they start meanwhile."""
-        while left := [pid for pid in self.kernel.router.processes if pid.package_id == package]:
-            for pid in left:
-                await self.kernel.kill(pid)
 
     # -- the end
 

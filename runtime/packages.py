@@ -9,15 +9,17 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from kernel.address import PackageId
+import trio
+
+from kernel.address import PackageId, ProcessIdParseError
 from kernel.errors import ProgramError
 from runtime.loader import DiskPrograms
-from sys_processes.app_store.core import METADATA, InstallPlan, Surroundings, plan_install
+from sys_processes.app_store.archive import MAX_BYTES, is_left_out
+from sys_processes.app_store.archive import MAX_ENTRIES as MAX_FILES
+from sys_processes.app_store.core import MANIFEST, METADATA, InstallPlan, Surroundings, plan_install
 from sys_processes.app_store.fields import PackageError
-from sys_processes.devices import Disk
+from sys_processes.devices import Disk, FileType
 
-MAX_FILES = 10_000
-MAX_BYTES = 1024**3
 # No package is called so, because its name has no colon: no vfs path leads here.
 STAGING = ".staging"
 
@@ -52,19 +54,20 @@ def package_paths(folder: Path) -> list[Path]:
     """The files of a package in a fixed order. Links to files are read through, those to folders left out."""
     found = [path for path in (folder / METADATA[0], folder / "manifest.json") if path.is_file()]
     for here, folders, names in os.walk(folder / "pkg"):
-        folders[:] = sorted(name for name in folders if not _is_left_out(name))
-        paths = [Path(here, name) for name in sorted(names) if not _is_left_out(name)]
+        folders[:] = sorted(name for name in folders if not is_left_out(name))
+        paths = [Path(here, name) for name in sorted(names) if not is_left_out(name)]
         found += [path for path in paths if path.is_file()]
     return found
 
 
-def _is_left_out(name: str) -> bool:
-    return name.startswith(".") or name == "__pycache__"
-
-
-def plan_checked(files: Mapping[str, bytes], around: Surroundings, programs: DiskPrograms) -> InstallPlan:
+def plan_checked(
+    files: Mapping[str, bytes],
+    around: Surroundings,
+    programs: DiskPrograms,
+    claimed: PackageId | None = None,
+) -> InstallPlan:
     """`plan_install`, and the code of each process started once, as no process. Raises `PackageError`."""
-    plan = plan_install(files, around)
+    plan = plan_install(files, around, claimed)
     for process in plan.processes:
         try:
             programs.check(process.id, process.code, plan.files)
@@ -87,21 +90,23 @@ async def put_files(disk: Disk, plan: InstallPlan) -> None:
     for path in sorted(plan.files):
         await disk.write(f"{staging}/new/{path}", plan.files[path])
     await disk.sync(f"{staging}/new")
-    await disk.make_folder(str(plan.package))
-    if await _exists(disk, drive):
-        await disk.rename(drive, f"{staging}/old")
-        await disk.sync(staging)
-    await disk.rename(f"{staging}/new", drive)
-    await disk.sync(drive)
-    await disk.remove(staging)
+    # Cut off in here, a running node would be left without the drive.
+    with trio.CancelScope(shield=True):
+        await disk.make_folder(str(plan.package))
+        if await exists(disk, drive):
+            await disk.rename(drive, f"{staging}/old")
+            await disk.sync(staging)
+        await disk.rename(f"{staging}/new", drive)
+        await disk.sync(drive)
+        await disk.remove(staging)
 
 
 async def recover(disk: Disk, package: PackageId) -> None:
     """Put right what an interrupted `put_files` left: either version whole, none half. Raises OSError."""
     drive, staging = _drive(package), _staging(package)
-    if not await _exists(disk, staging):
+    if not await exists(disk, staging):
         return
-    if not await _exists(disk, drive) and await _exists(disk, f"{staging}/old"):
+    if not await exists(disk, drive) and await exists(disk, f"{staging}/old"):
         await disk.make_folder(str(package))
         await disk.rename(f"{staging}/old", drive)
         await disk.sync(drive)
@@ -110,7 +115,7 @@ async def recover(disk: Disk, package: PackageId) -> None:
 
 async def recover_all(disk: Disk) -> None:
     """`recover` for every package: part of every boot, before any code is read. Raises OSError."""
-    if not await _exists(disk, STAGING):
+    if not await exists(disk, STAGING):
         return
     for name, _ in await disk.list(STAGING):
         await recover(disk, PackageId.from_str(name))
@@ -123,6 +128,44 @@ async def remove_files(disk: Disk, package: PackageId) -> None:
     await disk.sync("")
 
 
+async def read_plan_files(disk: Disk, package: PackageId) -> dict[str, bytes]:
+    """What `plan_install` reads of an installed package; of other files the names only. Raises OSError."""
+    drive = _drive(package)
+    files: dict[str, bytes] = {}
+    folders = [drive]
+    while folders:
+        folder = folders.pop()
+        for name, kind in await disk.list(folder):
+            path = f"{folder}/{name}"
+            if kind is FileType.Directory:
+                folders.append(path)
+            elif kind is FileType.File:
+                files[f"pkg{path.removeprefix(drive)}"] = b""
+    for path in (MANIFEST, METADATA[1]):
+        if path in files:
+            files[path] = await disk.read(f"{package}/{path}")
+    return files
+
+
+async def read_manifest(disk: Disk, package: PackageId) -> bytes:
+    """Of an installed package. Raises OSError."""
+    return await disk.read(f"{package}/{MANIFEST}")
+
+
+async def installed_packages(disk: Disk) -> list[tuple[PackageId, bytes]]:
+    """Those with a manifest, in the order of their names, with the text of their metadata. Raises OSError."""
+    found = []
+    for name, _ in await disk.list(""):
+        try:
+            package = PackageId.from_str(name)
+        except ProcessIdParseError:
+            continue
+        if await exists(disk, f"{package}/{MANIFEST}"):
+            metadata = f"{package}/{METADATA[1]}"
+            found.append((package, await disk.read(metadata) if await exists(disk, metadata) else b""))
+    return found
+
+
 def _drive(package: PackageId) -> str:
     return f"{package}/pkg"
 
@@ -131,7 +174,7 @@ def _staging(package: PackageId) -> str:
     return f"{STAGING}/{package}"
 
 
-async def _exists(disk: Disk, path: str) -> bool:
+async def exists(disk: Disk, path: str) -> bool:
     try:
         await disk.info(path)
     except (FileNotFoundError, NotADirectoryError):

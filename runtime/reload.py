@@ -55,9 +55,10 @@ async def watch(
             await trio.sleep(LOOK_SECONDS)
             now = await workers.run(footprint, folder)
         try:
-            former, package = package, await node.install(await workers.run(read_package, folder))
+            files = await workers.run(read_package, folder)
+            former, package = package, await node.packages.install_files(files)
             if former is not None and package != former:
-                await node.stop_package(former)
+                await node.packages.stop_package(former)
                 report(f"{former} was ended: {folder} holds {package} now")
         except (PackageError, KernelError, StoreFailed, OSError) as error:
             old = "" if package is None else ", its old version goes on"

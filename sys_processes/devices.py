@@ -7,10 +7,12 @@ holds those that the kernel itself needs.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import ParamSpec, Protocol, TypeVar
 
 import attrs
+
+from kernel.address import PackageId, ProcessId
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -94,3 +96,34 @@ class Listener(Protocol):
         """Raises `trio.ClosedResourceError` once closed; other errors (too many open files) concern one accept only."""
 
     async def aclose(self) -> None: ...
+
+
+@attrs.frozen
+class PackageStanding:
+    """A package that is there: its version, as its metadata has it, and its processes, children included."""
+
+    package: PackageId
+    version: str | None
+    processes: tuple[ProcessId, ...]
+
+
+class Packages(Protocol):
+    """The packages of a node. What changes them happens one after the other, in the order asked, and whole or not at
+    all, through crashes too. It is done when the call returns, and durable.
+
+    Raises `PackageError` for what is wrong with a package, `KernelError`, `StoreFailed`, OSError.
+    """
+
+    async def put(self, package: PackageId, files: Mapping[str, bytes], archive: bytes) -> Sequence[str]:
+        """Replace its files by these, by their path in its folder, once they are known to load; `archive` is kept
+        beside them. What runs goes on. Returns warnings.
+        """
+
+    async def install(self, package: PackageId) -> None:
+        """Start what its files say, in place of what runs of it. States are kept."""
+
+    async def remove(self, package: PackageId) -> Sequence[ProcessId]:
+        """With its processes (which are returned), drives, states, and the rights to and of its processes."""
+
+    async def standing(self) -> Sequence[PackageStanding]:
+        """In the order of their names."""

@@ -7,18 +7,21 @@ from collections.abc import Collection, Mapping
 
 import attrs
 
-from kernel.address import Address, PackageId, ProcessId
+from kernel.address import Address, PackageId, ProcessId, is_safe
+from kernel.aliases import seed_era
 from kernel.capability import KERNEL, MESSAGING, Capability
+from kernel.jsontext import dump
 from kernel.mailbox import Limits
 from kernel.message import OnExit
 from sys_processes.app_store.fields import PackageError, PackageWarning
-from sys_processes.app_store.protocol import (
+from sys_processes.app_store.manifest import (
     ManifestEntry,
     Metadata,
     Right,
     parse_manifest,
     parse_metadata,
 )
+from sys_processes.app_store.protocol import APP_STORE
 
 MANIFEST = "pkg/manifest.json"
 METADATA = ("metadata.json", "pkg/metadata.json")
@@ -28,8 +31,18 @@ RESERVED = (
     PackageId("sys", "nectar"),
     PackageId("distro", "sys"),
     PackageId("app_store", "nectar"),
+    PackageId("app_store", "sys"),
+    PackageId("app-store", "sys"),
     PackageId("homepage", "nectar"),
+    PackageId("homepage", "sys"),
+    PackageId("terminal", "nectar"),
+    PackageId("terminal", "sys"),
 )
+# Who may message one of these may do anything with the node (PROTOCOL 4.6).
+_CONTROL = {
+    KERNEL: "is control over the node",
+    APP_STORE: "is control over the node: it installs and removes packages",
+}
 
 
 @attrs.frozen
@@ -54,7 +67,9 @@ class PlannedProcess:
 
 @attrs.frozen
 class InstallPlan:
-    """`files` are what belongs into the drive `/{package}:{publisher}/pkg`, by their path below it."""
+    """`files` are what belongs into the drive `/{package}:{publisher}/pkg`, by their path below it, the metadata
+    included wherever the package has it.
+    """
 
     package: PackageId
     version: str | None
@@ -80,15 +95,26 @@ class Surroundings:
 
     def resolve(self, process: ProcessId) -> ProcessId:
         """The alias rule of PROTOCOL 0.3."""
-        if process in self.running or process.package_id != PackageId("distro", "sys"):
-            return process
-        meant = ProcessId(process.process.replace("-", "_"), "sys", "nectar")
-        return meant if meant in self.running or meant == KERNEL else process
+        meant = None if process in self.running else seed_era(process)
+        return meant if meant is not None and (meant in self.running or meant == KERNEL) else process
 
 
-def plan_install(files: Mapping[str, bytes], around: Surroundings) -> InstallPlan:
-    """`files` by their path in the package folder (`metadata.json`, `pkg/..`). Raises `PackageError`."""
-    metadata, warnings = _metadata(files)
+def check_name(package: PackageId) -> None:
+    """Whether users may install and remove a package of that name. Raises `PackageError`."""
+    if package in RESERVED:
+        raise _reserved(METADATA[0], package)
+    if not (is_safe(package.package) and is_safe(package.publisher)):
+        problem = f"{str(package)!r} cannot be part of an id"
+        raise PackageError(METADATA[0], "$", problem, "use letters, digits, '_', '-' and '.' only")
+
+
+def plan_install(
+    files: Mapping[str, bytes], around: Surroundings, claimed: PackageId | None = None
+) -> InstallPlan:
+    """`files` by their path in the package folder (`metadata.json`, `pkg/..`). `claimed` is what somebody says they
+    are: they may then have no metadata, and none of another package. Raises `PackageError`.
+    """
+    metadata, text, warnings = _metadata(files, claimed)
     if MANIFEST not in files:
         raise _no_manifest(files)
     entries, more = parse_manifest(MANIFEST, files[MANIFEST])
@@ -99,29 +125,45 @@ def plan_install(files: Mapping[str, bytes], around: Surroundings) -> InstallPla
         processes.append(_plan_process(entry, process, files, around))
         warnings += _absent(entry, own, around)
     drive = {path.removeprefix("pkg/"): data for path, data in files.items() if path.startswith("pkg/")}
+    drive[METADATA[0]] = text
     return InstallPlan(metadata.package, metadata.version, tuple(processes), tuple(warnings), drive)
 
 
-def _metadata(files: Mapping[str, bytes]) -> tuple[Metadata, list[PackageWarning]]:
+def _metadata(
+    files: Mapping[str, bytes], claimed: PackageId | None
+) -> tuple[Metadata, bytes, list[PackageWarning]]:
+    """With its text."""
     found = [path for path in METADATA if path in files]
     if not found:
+        return _claimed_only(claimed)
+    metadata, warnings = parse_metadata(found[0], files[found[0]])
+    if len(found) > 1:
+        warnings.append(PackageWarning(found[1], "$", f"is not read, because there is a {found[0]} on top"))
+    if metadata.package in RESERVED:
+        raise _reserved(found[0], metadata.package)
+    if claimed is not None and metadata.package != claimed:
+        problem = f"is that of {metadata.package}, and the request is about {claimed}"
+        raise PackageError(found[0], "$", problem, "write the same package and publisher in both")
+    return metadata, files[found[0]], warnings
+
+
+def _claimed_only(claimed: PackageId | None) -> tuple[Metadata, bytes, list[PackageWarning]]:
+    """Of a package without metadata: later tools leave it out of what they send."""
+    if claimed is None:
         raise PackageError(
             METADATA[0],
             "$",
             "is missing on top of the package and in pkg/",
             'write {"package": "chess", "publisher": "nectar"} into it',
         )
-    metadata, warnings = parse_metadata(found[0], files[found[0]])
-    if len(found) > 1:
-        warnings.append(PackageWarning(found[1], "$", f"is not read, because there is a {found[0]} on top"))
-    if metadata.package in RESERVED:
-        raise PackageError(
-            found[0],
-            "$",
-            f"the package {metadata.package} belongs to the node",
-            "choose another name",
-        )
-    return metadata, warnings
+    check_name(claimed)
+    text = dump({"package": claimed.package, "publisher": claimed.publisher})
+    warning = PackageWarning(METADATA[0], "$", f"is missing; the package is {claimed}, of no version")
+    return Metadata(claimed), text, [warning]
+
+
+def _reserved(file: str, package: PackageId) -> PackageError:
+    return PackageError(file, "$", f"the package {package} belongs to the node", "choose another name")
 
 
 def _no_manifest(files: Mapping[str, bytes]) -> PackageError:
@@ -148,7 +190,7 @@ def _plan_process(
     code = _code(entry, files)
     requests = [attrs.evolve(right, process=around.resolve(right.process)) for right in entry.requests]
     for right in requests:
-        _check_kernel(right, process, around)
+        _check_control(right, process, around)
     capabilities = [Capability(Address(around.node, right.process), right.params) for right in requests]
     if entry.networking and (network := Capability.network(around.node)) not in capabilities:
         capabilities.append(network)
@@ -166,15 +208,15 @@ def _plan_process(
     )
 
 
-def _check_kernel(right: Right, process: ProcessId, around: Surroundings) -> None:
-    """Who may message the kernel may do anything (PROTOCOL 4.6)."""
-    if (right.process, right.params) != (KERNEL, MESSAGING):
+def _check_control(right: Right, process: ProcessId, around: Surroundings) -> None:
+    if right.process not in _CONTROL or right.params != MESSAGING:
         return
     if process.publisher != SYSTEM_PUBLISHER and not around.approved:
         raise PackageError(
             MANIFEST,
             right.path,
-            f"messaging to {KERNEL} is control over the node; {process.publisher!r} is no system publisher",
+            f"messaging to {right.process} {_CONTROL[right.process]}; "
+            f"{process.publisher!r} is no system publisher",
             f"remove it, or name the package on the command line (`nectar boot --package`), "
             f"which approves what {process} asks for",
         )

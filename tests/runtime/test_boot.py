@@ -174,6 +174,7 @@ def test_a_link_in_a_package_brings_its_file_and_no_folder(person: Person):
             "app.py",
             "linked.py",
             "manifest.json",
+            "metadata.json",
         ]
 
 

@@ -153,7 +153,7 @@ async def test_a_package_that_cannot_be_installed_leaves_the_old_version_running
         await node.ask(APP, "keep me")
         for bad in (package("raise OSError"), package("x = 1"), package(TWO, public="yes")):
             with pytest.raises(PackageError):
-                await node.node.install(bad)
+                await node.node.packages.install_files(bad)
         assert await node.ask(APP) == "one"
         assert await node.ask(APP, "kept") == "me"
         assert (await node.ps())[APP]["restarts"] == 0
@@ -164,7 +164,7 @@ async def test_code_that_is_imported_only_once_leaves_the_old_version_running():
     async with SimHome().booted(package(ACTOR)) as node:
         try:
             with pytest.raises(PackageError, match="AssertionError"):
-                await node.node.install(package(once))
+                await node.node.packages.install_files(package(once))
         finally:
             vars(sys).pop("nectar_once", None)
         assert await node.ask(APP) == "one"
@@ -181,7 +181,7 @@ async def test_an_unknown_key_of_a_manifest_is_a_warning():
 async def test_an_upgrade_runs_the_new_code_on_the_old_state():
     async with SimHome().booted(package(ACTOR)) as node:
         await node.ask(APP, "keep me")
-        assert await node.node.install(package(TWO)) == PackageId.from_str("app:me")
+        assert await node.node.packages.install_files(package(TWO)) == PackageId.from_str("app:me")
         assert await node.ask(APP) == "two"
         assert await node.ask(APP, "kept") == "me"
 
@@ -198,7 +198,7 @@ async def test_a_process_that_the_new_manifest_has_no_more_is_gone_for_good():
     home = SimHome()
     async with home.booted(package(ACTOR, KEEPER)) as node:
         assert set(await node.ps()) == {APP, "keeper:app:me"}
-        await node.node.install(package(ACTOR))
+        await node.node.packages.install_files(package(ACTOR))
         assert set(await node.ps()) == {APP}
     async with home.booted() as node:
         assert set(await node.ps()) == {APP}
@@ -233,7 +233,7 @@ async def init(our):
     )
     async with SimHome().booted(package(fork)) as node:
         assert await node.ask(APP, "spawn child") == "child:app:me"
-        await node.node.install(package(TWO))
+        await node.node.packages.install_files(package(TWO))
         assert set(await node.ps()) == {APP}
 
 
@@ -323,7 +323,7 @@ async def test_a_saved_process_whose_code_broke_stays_ended_and_says_why():
             with pytest.raises(NotAnswered, match=f"{APP} is ended, not running: .* has no `init`"):
                 await node.ask(APP)
     async with home.booted() as node:
-        await node.node.install(package(TWO))
+        await node.node.packages.install_files(package(TWO))
         assert await node.ask(APP) == "two"
 
 

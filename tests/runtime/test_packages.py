@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
+import trio
 
 from kernel.address import PackageId, ProcessId
 from kernel.jsontext import dump
@@ -49,7 +50,11 @@ async def content(disk: MemoryDisk, folder: str = "") -> dict[str, bytes]:
 
 
 def in_drive(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    return {f"chess:nectar/{path}": data for path, data in files.items() if path.startswith("pkg/")}
+    """The metadata on top of the package goes with the rest."""
+    drive = {path: data for path, data in files.items() if path.startswith("pkg/")}
+    return {f"chess:nectar/{path}": data for path, data in drive.items()} | {
+        "chess:nectar/pkg/metadata.json": files["metadata.json"]
+    }
 
 
 def test_a_folder_is_read_without_its_hidden_files_and_caches(tmp_path: Path) -> None:
@@ -210,3 +215,19 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(Path, "read_bytes", denied)
     with pytest.raises(PackageError, match=r"metadata.json: cannot be read: Permission denied"):
         read_package(write(tmp_path, package()))
+
+
+async def test_who_is_cancelled_between_the_two_renames_has_the_drive_all_the_same() -> None:
+    class Cancelling(MemoryDisk):
+        scope = trio.CancelScope()
+
+        async def rename(self, old: str, new: str) -> None:
+            await super().rename(old, new)
+            self.scope.cancel()
+
+    disk = Cancelling()
+    await put_files(disk, planned(package()))
+    disk.scope = trio.CancelScope()
+    with disk.scope:
+        await put_files(disk, planned(package(CODE.format(2))))
+    assert await content(disk) == in_drive(package(CODE.format(2)))

@@ -72,7 +72,8 @@ def test_a_good_version_replaces_the_old_one_and_keeps_its_state(node: LiveNode,
     node.wait_logged(INSTALLED, before + 1)
     # A sibling alone is a new version too.
     (folder / "pkg" / "word.py").write_text("WORD = b'three'\n")
-    wait_until(lambda: node.send(APP, "?").ipc == b"three")
+    node.wait_logged(INSTALLED, before + 2)
+    assert node.send(APP, "?").ipc == b"three"
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from runtime.sim.console import MemoryConsole
 from runtime.sim.disk import MemoryDisk
 from runtime.sim.listener import MemoryListener
 from runtime.sim.store import MemoryStore
+from runtime.sim.workers import InlineWorkers
 from tests.support.web_app import NODE
 from tests.support.web_client import HttpClient
 from tests.support.web_node import EPOCH, RPC_TOKEN, secrets
@@ -84,7 +85,13 @@ class SimHome:
     async def booted(self, *packages: PackageFiles, name: str = NODE) -> AsyncIterator[SimNode]:
         listener, console = MemoryListener(), MemoryConsole()
         given = Devices(
-            SeededChance(1), self.store, self.disk, listener, console, lambda: EPOCH + trio.current_time()
+            SeededChance(1),
+            self.store,
+            self.disk,
+            InlineWorkers(),
+            listener,
+            console,
+            lambda: EPOCH + trio.current_time(),
         )
         try:
             async with open_node(name, given, secrets(), packages=packages) as node:

@@ -1,4 +1,5 @@
-"""kill -9 under load, then boot: every acknowledged state, process and end of a process must be there.
+"""kill -9 under load, then boot: every acknowledged state, process, end of a process and version of a package must be
+there, and whole.
 
 python -m tests.support.torture --kills 200 --seed 1
 """
@@ -17,7 +18,9 @@ from pathlib import Path
 
 import attrs
 
+from kernel.message import Payload
 from runtime.command_error import CommandError
+from sys_processes.app_store.archive import pack
 from tests.support.live_node import LiveNode, Person, wait_until, write_package
 from tests.support.sim_home import MODULES
 
@@ -40,6 +43,18 @@ async def init(our):
             Response().ipc(b"done").send()
         except SendError as error:
             println(error)
+"""
+
+
+# One version of a package, which has to be the same in all its files.
+UPGRADED = """
+from userland.process_lib import *
+from .number import NUMBER
+
+async def init(our):
+    while True:
+        await await_message()
+        Response().ipc(f"{NUMBER} 0".encode()).send()
 """
 
 
@@ -74,13 +89,60 @@ class Writer:
         self.sent = self.acknowledged = found
 
 
+@attrs.define
+class Upgrader:
+    """One client that installs version after version of a package."""
+
+    process: str = "up:up:me"
+    sent: int = 0
+    acknowledged: int = 0
+    wrong: str | None = None
+
+    def write_until_killed(self, node: LiveNode, home: Path) -> None:
+        while True:
+            self.sent += 1
+            try:
+                for request, success in (
+                    ('{"NewPackage":{"package":"up:me"}}', b'{"NewPackageResponse":"Success"}'),
+                    ('{"Install":"up:me"}', b'{"InstallResponse":"Success"}'),
+                ):
+                    answer = node.send("main:app_store:nectar", request, self._zip(), home=home)
+                    if answer.ipc != success:
+                        self.wrong = f"version {self.sent} was refused: {answer}"
+                        return
+            except CommandError:
+                return
+            self.acknowledged = self.sent
+
+    def _zip(self) -> Payload:
+        entry = {"process_name": "up", "process_path": "/up.py", "on_exit": "Restart", "public": True}
+        files = {
+            "manifest.json": json.dumps([entry]).encode(),
+            "number.py": f"NUMBER = {self.sent}\n".encode(),
+            "up.py": UPGRADED.replace("0", str(self.sent)).encode(),
+        }
+        return Payload(None, pack(files))
+
+    def check(self, node: LiveNode, home: Path) -> None:
+        if self.wrong is not None:
+            raise Lost(self.wrong)
+        numbers = [0]
+        if self.process in node.processes(home):
+            numbers = [int(word) for word in node.send(self.process, "", home=home).ipc.split()]
+        if len(set(numbers)) != 1 or not self.acknowledged <= numbers[0] <= self.sent:
+            raise Lost(f"version {self.acknowledged} of {self.process} was acknowledged, {numbers} is there")
+        self.sent = self.acknowledged = numbers[0]
+
+
 @attrs.define(slots=False)
 class Torture:
     """A home, and rounds of boot, look, load and kill in it."""
 
     folder: Path
     seed: int
-    writers: list[Writer] = attrs.Factory(lambda: [Writer(process) for process in WRITERS])
+    writers: list[Writer | Upgrader] = attrs.Factory(
+        lambda: [*(Writer(process) for process in WRITERS), Upgrader()]
+    )
     children: set[str] = attrs.Factory(set)
     rounds: int = 0
 
@@ -107,7 +169,7 @@ class Torture:
         with Person(self.folder).boot(self.home, *given) as node:
             self._check(node)
             self._change_children(node)
-            before = sum(writer.acknowledged for writer in self.writers)
+            before = self._acknowledged()
             threads = [
                 threading.Thread(target=writer.write_until_killed, args=(node, self.home))
                 for writer in self.writers
@@ -115,13 +177,19 @@ class Torture:
             for thread in threads:
                 thread.start()
             wanted = before + self._chance.randint(1, 150)
-            wait_until(lambda: sum(writer.acknowledged for writer in self.writers) >= wanted, "the load")
+            wait_until(
+                lambda: self._acknowledged() >= wanted and all(w.acknowledged for w in self.writers),
+                "the load",
+            )
             node.process.send_signal(signal.SIGKILL)
             node.process.wait()
             for thread in threads:
                 thread.join(30)
         self.rounds += 1
-        return sum(writer.acknowledged for writer in self.writers) - before
+        return self._acknowledged() - before
+
+    def _acknowledged(self) -> int:
+        return sum(writer.acknowledged for writer in self.writers)
 
     def last_look(self) -> None:
         """Raises `Lost`."""
@@ -135,7 +203,7 @@ class Torture:
             return
         for writer in self.writers:
             writer.check(node, self.home)
-        there = set(node.processes(self.home)) - set(WRITERS) - {"app:app:me"}
+        there = set(node.processes(self.home)) - set(WRITERS) - {"app:app:me", "up:up:me"}
         there = {name for name in there if not name.endswith(MODULES)}
         if there != self.children:
             raise Lost(f"the children {sorted(self.children)} were acknowledged, {sorted(there)} are there")

@@ -25,6 +25,7 @@ from runtime.sim.disk import MemoryDisk
 from runtime.sim.listener import MemoryListener
 from runtime.sim.store import MemoryStore
 from runtime.sim.stream import MemoryStream
+from runtime.sim.workers import InlineWorkers
 from sys_processes.devices import Listener
 from sys_processes.http_server.protocol import HttpServerAction
 from sys_processes.http_server.settings import HttpSettings
@@ -200,6 +201,7 @@ def devices(listener: Listener, console: MemoryConsole, wall: Wall, seed: int = 
         chance=SeededChance(seed),
         store=MemoryStore(),
         disk=MemoryDisk(),
+        workers=InlineWorkers(),
         listener=listener,
         console=console,
         wall_clock=wall.now,

@@ -6,8 +6,9 @@ import pytest
 from kernel.address import Address, PackageId, ProcessId
 from kernel.capability import Capability
 from kernel.jsontext import JsonValue, dump
-from sys_processes.app_store.core import InstallPlan, Surroundings, plan_install
+from sys_processes.app_store.core import RESERVED, InstallPlan, Surroundings, check_name, plan_install
 from sys_processes.app_store.fields import PackageError
+from sys_processes.app_store.protocol import APP_STORE
 
 HTTP = ProcessId("http_server", "sys", "nectar")
 VFS = ProcessId("vfs", "sys", "nectar")
@@ -67,12 +68,12 @@ def test_each_entry_becomes_a_process_with_exactly_what_it_asked_for() -> None:
     assert found.warnings == ()
 
 
-def test_the_drive_gets_what_lies_in_pkg_and_nothing_else() -> None:
+def test_the_drive_gets_what_lies_in_pkg_and_the_metadata() -> None:
     files = package(chess(), pkg__ui__index_dot_html=b"<p>", readme=b"")
     found = plan_install(files, NODE)
     assert found.package == PackageId("chess", "alice.uq")
     assert found.drive == "/chess:alice.uq/pkg"
-    assert sorted(found.files) == ["chess.py", "manifest.json", "ui/index.html"]
+    assert sorted(found.files) == ["chess.py", "manifest.json", "metadata.json", "ui/index.html"]
 
 
 def test_metadata_in_pkg_is_found() -> None:
@@ -178,6 +179,52 @@ def test_no_package_may_call_a_process_kernel() -> None:
     """C-065."""
     error = refusal(package(chess(process_name="kernel")))
     assert error.path == "$[0].process_name"
+
+
+@pytest.mark.parametrize("spelling", ["main:app_store:nectar", "main:app-store:sys", "main:app_store:sys"])
+def test_messaging_to_the_app_store_takes_an_approval_as_that_to_the_kernel_does(spelling: str) -> None:
+    around = attrs.evolve(NODE, running=(HTTP, VFS, APP_STORE))
+    error = refusal(package(chess(request_capabilities=[spelling])), around)
+    assert error.path == "$[0].request_capabilities[0]"
+    assert "it installs and removes packages" in error.problem
+    assert "nectar boot --package" in error.fix
+    approved = attrs.evolve(around, approved=True)
+    assert plan(chess(request_capabilities=[spelling]), around=approved).processes[0].capabilities == (
+        Capability.messaging(Address("alice.uq", APP_STORE)),
+    )
+
+
+# -- what somebody says the package is
+
+
+def test_a_package_that_claims_the_name_of_another_is_refused() -> None:
+    with pytest.raises(PackageError, match=r"is that of chess:.*, and the request is about go:"):
+        plan_install(package(chess()), NODE, PackageId("go", "alice.uq"))
+
+
+def test_a_package_without_metadata_is_what_the_request_says() -> None:
+    files = package(chess())
+    del files["metadata.json"]
+    found = plan_install(files, NODE, PackageId("chess", "me"))
+    assert (found.package, found.version) == (PackageId("chess", "me"), None)
+    assert found.files["metadata.json"] == b'{"package":"chess","publisher":"me"}'
+    assert [warning.file for warning in found.warnings] == ["metadata.json"]
+
+
+@pytest.mark.parametrize("package_id", RESERVED)
+def test_no_request_is_about_a_package_of_the_node(package_id: PackageId) -> None:
+    files = package(chess())
+    del files["metadata.json"]
+    with pytest.raises(PackageError, match="belongs to the node"):
+        check_name(package_id)
+    with pytest.raises(PackageError, match="belongs to the node"):
+        plan_install(files, NODE, package_id)
+
+
+@pytest.mark.parametrize("package_id", [PackageId("schäch", "me"), PackageId("chess", "mé")])
+def test_no_request_is_about_a_package_whose_processes_could_not_be_made(package_id: PackageId) -> None:
+    with pytest.raises(PackageError, match="cannot be part of an id"):
+        check_name(package_id)
 
 
 @pytest.mark.parametrize(("package_name", "publisher"), [("sys", "nectar"), ("distro", "sys")])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 from kernel.ports import Put
 from sys_processes.homepage.core import KEPT, Kept
 from sys_processes.homepage.protocol import HOMEPAGE
 from tests.support.sim_home import SimHome, SimNode, package
-from tests.support.web_client import HttpClient, Reply
+from tests.support.start_page import listed, post
+from tests.support.web_client import HttpClient
 from tests.support.web_node import settle
 
 APPS = [
@@ -21,20 +20,6 @@ APPS = [
     )
     for name in ("chat", "chess")
 ]
-
-
-async def post(node: SimNode, path: str, body: bytes) -> Reply:
-    client = HttpClient(node.listener.connect())
-    login = await client.ask("POST", "/login", b'{"password":"hunter2hunter2"}')
-    cookie = (login.header("set-cookie") or "").partition(";")[0]
-    reply = await client.ask("POST", path, body, cookie=cookie)
-    await client.close()
-    return reply
-
-
-async def listed(node: SimNode) -> list[tuple[str, bool]]:
-    answer = json.loads(await node.ask(str(HOMEPAGE), '"GetApps"'))
-    return [(entry["label"], entry["favorite"]) for entry in answer["GetApps"]]
 
 
 def logged(node: SimNode) -> str:

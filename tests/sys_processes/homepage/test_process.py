@@ -193,21 +193,6 @@ async def test_who_holds_the_capability_may() -> None:
         assert b"BadRequest" in await ask(app, b'{"SetStylesheet":"</style>"}')
 
 
-async def test_app_store_may_remove_what_it_uninstalls_and_nothing_of_it_stays() -> None:
-    """C-161."""
-    async with web_node() as web:
-        store = await web.started(App(), "main:app_store:nectar")
-        chat = await web.started(App(), OTHER)
-        await ask(chat, add("Chat"))
-        await post(web, "/favorite", b'["chat:chat:me",true]')
-        await web.kill(OTHER)
-        assert await ask(store, b'{"RemoveOther":"chat:chat:me"}') == golden("homepage/done")
-        again = await web.started(App(), OTHER)
-        await ask(again, add("Chat"))
-        reply = await web.http("GET", "/apps", cookie=web.cookie())
-        assert [entry["favorite"] for entry in json.loads(reply.body)] == [False]
-
-
 async def test_what_is_malformed_or_may_not_stand_there_is_refused_and_told() -> None:
     async with web_node() as web:
         app = await web.started(App(), APP)

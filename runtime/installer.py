@@ -1,0 +1,306 @@
+"""Puts packages into a node, running or still booting, and takes them out: what boot, reload and app_store share.
+
+One at a time, in the order asked. Whoever is cut off on the way leaves either version whole on the disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+import attrs
+import trio
+
+from kernel.address import PackageId, ProcessId
+from kernel.capability import Capability
+from kernel.errors import ProgramError
+from kernel.kernel import Kernel
+from kernel.lifecycle import NewProcess
+from kernel.ports import Delete, Program, Store
+from kernel.process import Process
+from runtime.loader import DiskPrograms
+from runtime.package_code import compile_package
+from runtime.packages import (
+    exists,
+    installed_packages,
+    plan_checked,
+    put_files,
+    read_manifest,
+    read_plan_files,
+    remove_files,
+)
+from runtime.unfinished import Removing, Starting, Unfinished
+from sys_processes.app_store.core import MANIFEST, METADATA, InstallPlan, Surroundings, plan_install
+from sys_processes.app_store.fields import PackageError
+from sys_processes.app_store.manifest import parse_manifest, parse_metadata
+from sys_processes.devices import Disk, PackageStanding, Workers
+from sys_processes.state.process import TABLE as STATES
+
+
+@attrs.frozen
+class Made:
+    """A package whose processes exist and were not started yet."""
+
+    plan: InstallPlan
+    processes: Sequence[Process]
+
+
+class Installer:
+    """`sys_processes.devices.Packages` of one node. `programs` are those that its kernel runs."""
+
+    def __init__(
+        self, kernel: Kernel, disk: Disk, store: Store, workers: Workers, programs: DiskPrograms
+    ) -> None:
+        self._kernel = kernel
+        self._disk = disk
+        self._store = store
+        self._workers = workers
+        self._programs = programs
+        self._unfinished = Unfinished(store)
+        self._turn = trio.Lock()
+
+    # -- a boot
+
+    async def make_given(self, packages: Sequence[Mapping[str, bytes]]) -> list[Made | PackageError]:
+        """Of each, in order, its processes or what speaks against it; all are checked before the first is touched.
+
+        `grant_all` is for when everybody is there. Raises OSError.
+        """
+        made: list[Made | PackageError] = []
+        async with self._turn:
+            for plan in await self._plan_all(packages):
+                if isinstance(plan, PackageError):
+                    made.append(plan)
+                    continue
+                try:
+                    await self._put(plan)
+                    made.append(Made(plan, self._create_all(plan, await self._prepare(plan))))
+                except PackageError as error:
+                    made.append(error)
+        return made
+
+    async def _plan_all(self, packages: Sequence[Mapping[str, bytes]]) -> list[InstallPlan | PackageError]:
+        plans: list[InstallPlan | PackageError] = []
+        known: dict[PackageId, None] = {}
+        for files in packages:
+            try:
+                plan = await self._plan(files, approved=True)
+            except PackageError as error:
+                plans.append(error)
+                continue
+            if plan.package in known:
+                problem = f"is that of {plan.package}, which is given twice"
+                plans.append(PackageError(METADATA[0], "$", problem, "give it once"))
+                continue
+            known[plan.package] = None
+            plans.append(plan)
+        return plans
+
+    async def make_interrupted(self, given: Sequence[PackageId]) -> list[Made]:
+        """What was being started when the node ended, but for those `given` to this boot.
+
+        Raises `StoreFailed`, OSError.
+        """
+        made: list[Made] = []
+        for package, work in (await self._unfinished.load()).items():
+            if package in given or not isinstance(work, Starting):
+                continue
+            try:
+                plan = await self._plan_of_drive(package, approved=work.approved)
+                made.append(Made(plan, self._create_all(plan, await self._prepare(plan))))
+            except PackageError as error:
+                self._print(f"{package} was being installed when the node ended, and cannot be: {error}")
+        return made
+
+    async def finish_interrupted(self, given: Sequence[PackageId]) -> None:
+        """Once what was saved is there again. Raises `StoreFailed`, OSError."""
+        for package, work in (await self._unfinished.load()).items():
+            if isinstance(work, Removing) and package not in given:
+                await self._remove(package)
+            self._unfinished.end(package)
+
+    # -- a running node
+
+    async def install_files(self, files: Mapping[str, bytes]) -> PackageId:
+        """In place of an older version; states are kept, and naming it here approves what it asks for.
+
+        Raises `PackageError`, and then the old version goes on; `KernelError`, `StoreFailed`, OSError.
+        """
+        async with self._turn:
+            plan = await self._plan(files, approved=True)
+            await self._put(plan)
+            await self._replace(plan, approved=True)
+        return plan.package
+
+    async def put(self, package: PackageId, files: Mapping[str, bytes], archive: bytes) -> Sequence[str]:
+        async with self._turn:
+            plan = await self._plan(files, approved=False, claimed=package)
+            kept = {**plan.files, f"{package.package}.zip": archive}
+            await self._put(attrs.evolve(plan, files=kept))
+            # A removal that failed half-way must not be finished at the expense of these files.
+            self._unfinished.end(package)
+            await self._kernel.records.flush()
+        return [str(warning) for warning in plan.warnings]
+
+    async def install(self, package: PackageId) -> None:
+        async with self._turn:
+            await self._replace(await self._plan_of_drive(package, approved=False), approved=False)
+
+    async def stop_package(self, package: PackageId) -> None:
+        """End all its processes, without their on-exit rules; also those that they start meanwhile."""
+        async with self._turn:
+            await self._stop(package)
+
+    async def remove(self, package: PackageId) -> Sequence[ProcessId]:
+        async with self._turn:
+            ended = self._processes_of(package)
+            if not ended and not await exists(self._disk, str(package)):
+                raise _not_installed(package)
+            await self._unfinished.begin(package, Removing())
+            await self._remove(package)
+            self._unfinished.end(package)
+            await self._kernel.records.flush()
+        return ended
+
+    async def standing(self) -> Sequence[PackageStanding]:
+        found = await installed_packages(self._disk)
+        return [
+            PackageStanding(package, _version(metadata), tuple(self._processes_of(package)))
+            for package, metadata in found
+        ]
+
+    async def _replace(self, plan: InstallPlan, *, approved: bool) -> None:
+        """The processes of the plan for those that run: everything that can fail comes before the first one ends."""
+        programs = await self._prepare(plan)
+        claims = await self._claims_on(plan.package)
+        await self._unfinished.begin(plan.package, Starting(approved))
+        await self._stop(plan.package)
+        created = self._create_all(plan, programs)
+        self.grant_all(plan)
+        for holder, capability in claims:
+            self._grant(capability.issuer.process, holder, capability.params)
+        for process in created:
+            self._kernel.lifecycle.start(process)
+        self._unfinished.end(plan.package)
+        await self._kernel.records.flush()
+
+    async def _claims_on(self, package: PackageId) -> list[tuple[ProcessId, Capability]]:
+        """What processes of other packages hold of it because their own manifests ask for it: the end of the old
+        version takes it back.
+        """
+        claims: list[tuple[ProcessId, Capability]] = []
+        for process in list(self._kernel.router.processes.values()):
+            held = [one for one in process.holdings.all() if one.issuer.process.package_id == package]
+            if held and process.pid.package_id != package:
+                asked = await self._requests_of(process.pid)
+                claims += [(process.pid, one) for one in held if (one.issuer.process, one.params) in asked]
+        return claims
+
+    async def _requests_of(self, process: ProcessId) -> list[tuple[ProcessId, str]]:
+        """What its manifest asks for; nothing when it has none that can be read."""
+        try:
+            entries, _ = parse_manifest(MANIFEST, await read_manifest(self._disk, process.package_id))
+        except (OSError, PackageError):
+            return []
+        own = [entry for entry in entries if entry.name == process.process]
+        return [(right.process, right.params) for entry in own for right in entry.requests]
+
+    async def _stop(self, package: PackageId) -> None:
+        while left := self._processes_of(package):
+            async with trio.open_nursery() as nursery:
+                for pid in left:
+                    nursery.start_soon(self._kernel.kill, pid)
+
+    async def _remove(self, package: PackageId) -> None:
+        await self._stop(package)
+        self._programs.forget(package)
+        await remove_files(self._disk, package)
+        # What a process asked for just before its end is written by now.
+        states = [key for key, _ in await self._store.scan(STATES) if key.endswith(f":{package}")]
+        self._store.apply([Delete(STATES, key) for key in states])
+
+    def _processes_of(self, package: PackageId) -> list[ProcessId]:
+        return [pid for pid in self._kernel.router.processes if pid.package_id == package]
+
+    # -- steps
+
+    async def _plan(
+        self, files: Mapping[str, bytes], *, approved: bool, claimed: PackageId | None = None
+    ) -> InstallPlan:
+        """Check everything. Raises `PackageError`."""
+        around = self._around(approved=approved)
+        drive = plan_install(files, around, claimed)
+        with suppress(ProgramError):
+            # Compiled beforehand and kept: that takes long, and the check itself must not.
+            await self._workers.run(compile_package, drive.drive, drive.files)
+        plan = plan_checked(files, around, self._programs, claimed)
+        for warning in plan.warnings:
+            self._print(str(warning))
+        return plan
+
+    async def _plan_of_drive(self, package: PackageId, *, approved: bool) -> InstallPlan:
+        """From its files on the disk; their content is not in it. Raises `PackageError`, OSError."""
+        try:
+            files = await read_plan_files(self._disk, package)
+        except FileNotFoundError:
+            raise _not_installed(package) from None
+        return plan_install(files, self._around(approved=approved), package)
+
+    def _around(self, *, approved: bool) -> Surroundings:
+        router = self._kernel.router
+        return Surroundings(router.node, list(router.processes), approved=approved)
+
+    def _print(self, text: str) -> None:
+        router = self._kernel.router
+        router.print(0, router.kernel_address, text)
+
+    async def _put(self, plan: InstallPlan) -> None:
+        await put_files(self._disk, plan)
+        self._programs.forget(plan.package)
+
+    async def _prepare(self, plan: InstallPlan) -> list[Program]:
+        """The code of each process. Raises `PackageError`: a module that was imported once may fail the next time."""
+        try:
+            return [await self._programs.prepare(planned.id, planned.code) for planned in plan.processes]
+        except ProgramError as error:
+            raise PackageError(error.file, "$", error.problem, error.fix) from error
+
+    def _create_all(self, plan: InstallPlan, programs: Sequence[Program]) -> list[Process]:
+        """Its processes, ready to be started."""
+        created = []
+        for planned, program in zip(plan.processes, programs, strict=True):
+            new = NewProcess(
+                planned.id,
+                program,
+                planned.code,
+                planned.on_exit,
+                planned.public,
+                planned.capabilities,
+                planned.mailbox,
+            )
+            created.append(self._kernel.lifecycle.create(new))
+        return created
+
+    def grant_all(self, plan: InstallPlan) -> None:
+        """What its processes give to others that exist."""
+        for planned in plan.processes:
+            for to, params in planned.grants:
+                self._grant(planned.id, to, params)
+
+    def _grant(self, by: ProcessId, to: ProcessId, params: str) -> None:
+        issuer, receiver = self._kernel.router.find(by), self._kernel.router.find(to)
+        if issuer is not None and receiver is not None:
+            self._kernel.grants.grant(receiver, Capability(issuer.address, params))
+
+
+def _not_installed(package: PackageId) -> PackageError:
+    return PackageError(
+        str(package), "$", "there is no such package on this node", "send its zip with NewPackage"
+    )
+
+
+def _version(metadata: bytes) -> str | None:
+    try:
+        return parse_metadata(METADATA[0], metadata)[0].version
+    except PackageError:
+        return None

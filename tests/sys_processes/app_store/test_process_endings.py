@@ -1,0 +1,271 @@
+"""Packages out of a whole node, and what a crash or a stop in the middle leaves."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Mapping
+
+import pytest
+import trio
+
+from kernel.address import PackageId
+from kernel.errors import KernelError
+from kernel.jsontext import JsonValue
+from runtime.sim.disk import MemoryDisk
+from tests.support import start_page
+from tests.support.kit import SEED
+from tests.support.sim_home import NotAnswered, SimHome, SimNode, package
+from tests.support.store_calls import (
+    ACTOR,
+    APP,
+    FAILURE,
+    SUCCESS,
+    TWO,
+    apps,
+    install,
+    names_on,
+    post,
+    put,
+    put_in,
+    uninstall,
+)
+from tests.support.web_client import HttpClient
+
+# Takes its time to go: the kernel waits two seconds for it.
+STUBBORN = ACTOR.replace(
+    "async def init(our):",
+    """async def init(our):
+    try:
+        await serving(our)
+    finally:
+        import trio
+        with trio.CancelScope(shield=True):
+            await trio.sleep(1.5)
+
+async def serving(our):""",
+)
+SLOW = {"process_name": "slow", "process_path": "/slow.py", "on_exit": "Restart", "public": True}
+
+
+def slow_to_end() -> dict[str, bytes]:
+    """Its first process ends at once, the second one a while later."""
+    return package(ACTOR, SLOW) | {"pkg/slow.py": STUBBORN.encode()}
+
+
+# -- out
+
+
+async def test_what_is_removed_is_gone_with_all_that_belonged_to_it():
+    """C-161."""
+    home = SimHome()
+    friend = package(ACTOR, name="friend", request_capabilities=[APP])
+    private = package(ACTOR, public=False, grant_capabilities=["http_server:sys:nectar"])
+    async with home.booted(friend) as node:
+        await put_in(node, private)
+        await node.ask(APP, "keep me")
+        assert (await http_get(node, f"/{APP}/")) == 200
+        assert await node.ask("friend:friend:me", f"ask {APP} hello") == "one"
+        assert (await start_page.post(node, "/favorite", b'["%s",true]' % APP.encode())).status == 200
+        assert ("app", True) in await start_page.listed(node)
+        assert (await uninstall(node)).body == {"UninstallResponse": SUCCESS}
+        assert list(await node.ps()) == ["friend:friend:me"]
+        assert "app" not in dict(await start_page.listed(node))
+        assert (await http_get(node, f"/{APP}/")) == 404
+        assert "app:me" not in await names_on(home)
+        assert await home.store.read("states", APP) is None
+        kernel = node.node.kernel
+        for process in kernel.router.processes.values():
+            assert not any(
+                c.issuer.process.package_id == PackageId("app", "me") for c in process.holdings.all()
+            )
+        await put_in(node, private)
+        assert ("app", False) in await start_page.listed(node)
+        assert await node.ask(APP, "kept") == "nothing"
+        assert "capability_missing" in await node.ask("friend:friend:me", f"ask {APP} hello")
+
+
+async def http_get(node: SimNode, path: str) -> int:
+    client = HttpClient(node.listener.connect())
+    try:
+        return (await client.ask("GET", path)).status
+    finally:
+        await client.close()
+
+
+async def test_what_was_removed_stays_away():
+    home = SimHome()
+    async with home.booted() as node:
+        await put_in(node, package(ACTOR))
+        await uninstall(node)
+    async with home.crash().booted() as node:
+        assert await node.ps() == {}
+        with pytest.raises(NotAnswered):
+            await node.ask(APP)
+
+
+# -- crashes and restarts
+
+
+async def test_an_installed_package_is_there_after_a_stop_and_after_a_crash():
+    home = SimHome()
+    async with home.booted() as node:
+        await put_in(node, package(ACTOR))
+        await node.ask(APP, "keep me")
+        crashed = home.crash()
+    async with crashed.booted() as node:
+        assert (await node.ask(APP), await node.ask(APP, "kept")) == ("one", "me")
+    async with crashed.booted() as node:
+        assert (await node.ask(APP), await node.ask(APP, "kept")) == ("one", "me")
+
+
+async def crash_while(home: SimHome, node: SimNode, request: JsonValue) -> SimHome:
+    """The home as a crash leaves it one second after the request: one process has ended, one has not."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(post, node, SEED.process, request)
+        await trio.sleep(1)
+        assert list(await node.ps()) == ["slow:app:me"]
+        await home.store.flush()
+        crashed = home.crash()
+        nursery.cancel_scope.cancel()
+    return crashed
+
+
+async def test_an_install_cut_off_when_half_of_the_old_version_has_ended_is_finished_by_the_next_boot():
+    home = SimHome()
+    async with home.booted(slow_to_end()) as node:
+        await node.ask(APP, "keep me")
+        assert (await put(node, package(TWO))).body == {"NewPackageResponse": SUCCESS}
+        crashed = await crash_while(home, node, SEED.install("app:me"))
+    async with crashed.booted() as node:
+        assert list(await node.ps()) == [APP]
+        assert (await node.ask(APP), await node.ask(APP, "kept")) == ("two", "me")
+    again = crashed.crash()
+    async with again.booted() as node:
+        assert await node.ask(APP) == "two"
+        assert await again.store.scan("unfinished") == []
+
+
+async def test_an_install_cut_off_that_cannot_be_finished_is_told_and_harms_nobody():
+    home = SimHome()
+    async with home.booted(slow_to_end(), package(ACTOR, name="other")) as node:
+        crashed = await crash_while_other_runs(home, node)
+    await crashed.disk.write("app:me/pkg/manifest.json", b"[{}]")
+    async with crashed.booted() as node:
+        assert "app:me was being installed when the node ended, and cannot be: " in node.console.text
+        assert await node.ask("other:other:me") == "one"
+        assert await crashed.store.scan("unfinished") == []
+
+
+async def crash_while_other_runs(home: SimHome, node: SimNode) -> SimHome:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(install, node)
+        await trio.sleep(1)
+        assert APP not in await node.ps()
+        crashed = home.crash()
+        nursery.cancel_scope.cancel()
+    return crashed
+
+
+async def test_a_removal_cut_off_is_finished_by_the_next_boot():
+    """C-161."""
+    home = SimHome()
+    async with home.booted(slow_to_end()) as node:
+        await node.ask(APP, "keep me")
+        crashed = await crash_while(home, node, SEED.uninstall("app:me"))
+    async with crashed.booted() as node:
+        assert await node.ps() == {}
+        assert "app:me" not in await names_on(crashed)
+        assert await crashed.store.read("states", APP) is None
+        assert await crashed.store.scan("unfinished") == []
+
+
+async def test_a_removal_cut_off_counts_for_nothing_when_the_package_is_given_again():
+    home = SimHome()
+    async with home.booted(slow_to_end()) as node:
+        crashed = await crash_while(home, node, SEED.uninstall("app:me"))
+    async with crashed.booted(package(TWO)) as node:
+        assert list(await node.ps()) == [APP]
+        assert await node.ask(APP) == "two"
+
+
+class Stubborn(MemoryDisk):
+    """Removes nothing while `refuses`."""
+
+    refuses = False
+
+    async def remove(self, path: str) -> None:
+        if self.refuses:
+            raise OSError(errno.EIO, "the disk is in no mood")
+        await super().remove(path)
+
+
+async def test_a_removal_that_the_disk_refused_is_done_by_the_next_boot():
+    """C-161."""
+    disk = Stubborn()
+    home = SimHome(disk=disk)
+    async with home.booted(package(ACTOR)) as node:
+        disk.refuses = True
+        answer = await uninstall(node)
+        assert (answer.body, answer.said) == (
+            {"UninstallResponse": FAILURE},
+            "[Errno 5] the disk is in no mood",
+        )
+        disk.refuses = False
+    async with home.crash().booted() as node:
+        assert await apps(node) == {}
+
+
+async def test_files_that_came_after_a_removal_that_failed_stay():
+    disk = Stubborn()
+    home = SimHome(disk=disk)
+    async with home.booted(package(ACTOR)) as node:
+        disk.refuses = True
+        assert (await uninstall(node)).body == {"UninstallResponse": FAILURE}
+        disk.refuses = False
+        assert (await put(node, package(TWO))).body == {"NewPackageResponse": SUCCESS}
+    async with home.crash().booted() as node:
+        assert (await install(node)).body == {"InstallResponse": SUCCESS}
+        assert await node.ask(APP) == "two"
+
+
+async def test_a_node_that_stops_while_a_package_is_installed_has_it_at_the_next_boot():
+    home = SimHome()
+    async with home.booted(slow_to_end()) as node, trio.open_nursery() as nursery:
+        await put(node, package(TWO))
+
+        async def cut_off() -> None:
+            with pytest.raises(KernelError, match="the node shuts down"):
+                await node.node.packages.install(PackageId("app", "me"))
+
+        nursery.start_soon(cut_off)
+        await trio.sleep(1)
+        await node.node.stop()
+    async with home.booted() as node:
+        assert list(await node.ps()) == [APP]
+        assert await node.ask(APP) == "two"
+
+
+async def test_installs_and_removals_of_several_askers_come_one_after_the_other():
+    async with SimHome().booted(package(STUBBORN)) as node:
+        packages = node.node.packages
+        done: list[str] = []
+
+        async def note(word: str, files: Mapping[str, bytes] | None) -> None:
+            if files is None:
+                await packages.remove(PackageId("app", "me"))
+            else:
+                await packages.install_files(files)
+            done.append(word)
+
+        async with trio.open_nursery() as nursery:
+            for word, files in (
+                ("a", package(STUBBORN)),
+                ("b", None),
+                ("c", package(TWO)),
+                ("d", package(ACTOR)),
+            ):
+                nursery.start_soon(note, word, files)
+                await trio.testing.wait_all_tasks_blocked()
+        assert done == ["a", "b", "c", "d"]
+        assert await node.ask(APP) == "one"
+        assert (await node.ps())[APP]["restarts"] == 0
