@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from typing import Any
 
 import pytest
 
@@ -52,7 +53,7 @@ def say(actor: Actor, socket: int, text: str) -> None:
     actor.push_frame(socket, json.dumps({"Send": {"text": text, "tag": text}}))
 
 
-def heard(actor: Actor, socket: int) -> list[object]:
+def heard(actor: Actor, socket: int) -> list[Any]:
     return [json.loads(frame.bytes) for frame in actor.frames(socket)]
 
 

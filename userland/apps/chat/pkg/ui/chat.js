@@ -179,7 +179,10 @@ async function connect() {
 
 name.value = remembered();
 name.placeholder = node;
-name.addEventListener("change", remember);
+name.addEventListener("change", () => {
+  remember();
+  log.redraw(author());
+});
 find("mode").textContent = encrypted ? "Plain" : "Encrypt";
 find("mode").href = encrypted ? location.pathname : "?encrypted=1";
 find("mode").title = encrypted ? "Chat over a plain connection" : "Chat over an encrypted channel";

@@ -48,6 +48,12 @@ export class Log {
     else if (!stay || fresh.some(({ author }) => author === me)) this.#toTheEnd();
   }
 
+  /** After `me` took another name. */
+  redraw(me) {
+    this.#showAll(me);
+    this.#toTheEnd();
+  }
+
   clear() {
     this.#byId.clear();
     this.#list.replaceChildren();
