@@ -87,6 +87,9 @@ def test_the_newest_messages_are_kept_within_both_bounds():
         long.saved(long.newest)
     assert ids(long.to_bytes())[-1] == 20
     assert MOST_BYTES * 0.8 < len(long.to_bytes()) < MOST_BYTES + 200
+    long.saving("a", "t" * 2 * MOST_BYTES, 1.0)
+    long.saved(long.newest)
+    assert ids(long.to_bytes()) == [21]
 
 
 @given(st.binary() | STATES.map(lambda state: json.dumps(state).encode()))

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 VERSION = 1
 MOST_MESSAGES = 1000
 MOST_BYTES = 256 * 1024
-"""Of the kept messages as JSON text. Each is far smaller (see `wire`), so the newest always fits."""
+"""Of the kept messages as JSON text; the newest stays in any case."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,9 @@ class History:
     def __init__(
         self, kept: list[ChatMessage] | None = None, set_aside: dict[str, object] | None = None
     ) -> None:
-        self._kept = _fitting({each.id: each.to_bytes() for each in kept or []})
+        self._kept: dict[int, bytes] = {}
+        self._bytes = 0
+        self._keep({each.id: each.to_bytes() for each in kept or []})
         self._saving: dict[int, bytes] = {}
         self.newest = self.last
         """The highest id that was ever given away."""
@@ -49,7 +51,7 @@ class History:
     @property
     def last(self) -> int:
         """The id of the newest kept message, 0 without one."""
-        return max(self._kept, default=0)
+        return next(reversed(self._kept), 0)
 
     def since(self, number: int) -> list[bytes]:
         """The kept messages with higher ids, oldest first, each as JSON."""
@@ -66,8 +68,15 @@ class History:
         done = {number: text for number, text in self._saving.items() if number <= upto}
         for number in done:
             del self._saving[number]
-        self._kept = _fitting(self._kept | done)
+        self._keep(done)
         return done
+
+    def _keep(self, messages: dict[int, bytes]) -> None:
+        """These too, and as many of the old ones as fit."""
+        self._kept |= messages
+        self._bytes += sum(map(len, messages.values()))
+        while len(self._kept) > MOST_MESSAGES or (self._bytes > MOST_BYTES and len(self._kept) > 1):
+            self._bytes -= len(self._kept.pop(next(iter(self._kept))))
 
     def withdraw(self, number: int) -> bool:
         """It could not be saved. False when it is kept already, for it was saved along with another one.
@@ -78,7 +87,7 @@ class History:
 
     def to_bytes(self) -> bytes:
         """All messages, those being saved too."""
-        messages = b",".join(_fitting(self._kept | self._saving).values())
+        messages = b",".join([*self._kept.values(), *self._saving.values()])
         return b'{"version":%d,"messages":[%b],"set_aside":%b}' % (VERSION, messages, self.set_aside)
 
     @classmethod
@@ -125,14 +134,3 @@ def _in_order(messages: list[ChatMessage]) -> list[ChatMessage]:
     if any(before >= after for before, after in itertools.pairwise(ids)):
         raise Unreadable("its ids do not grow")
     return messages
-
-
-def _fitting(messages: dict[int, bytes]) -> dict[int, bytes]:
-    """The newest that fit."""
-    size, count = 0, 0
-    for text in reversed(messages.values()):
-        size += len(text)
-        if size > MOST_BYTES or count == MOST_MESSAGES:
-            break
-        count += 1
-    return dict(list(messages.items())[len(messages) - count :])
