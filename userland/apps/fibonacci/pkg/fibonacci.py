@@ -86,7 +86,7 @@ async def show_page(our: Address) -> None:
 
 def respond(status: int, answer: object, headers: dict[str, str] | None = None) -> None:
     kind = {"Content-Type": "application/json"}
-    http.send_response(status, kind | (headers or {}), json.dumps(answer))
+    http.send_response(status, kind | (headers or {}), to_json(answer))
 
 
 def answered(ipc: bytes) -> bytes:
@@ -103,7 +103,7 @@ def answered(ipc: bytes) -> bytes:
         answer = {"Error": str(refused)}
     except (ValueError, RecursionError) as error:
         answer = {"Error": f"that is no JSON: {error}"}
-    return json.dumps(answer).encode()
+    return to_json(answer)
 
 
 def n_of(text: str) -> int:
@@ -121,3 +121,7 @@ def number(n: object) -> int | str:
 
 def shown(value: object) -> str:
     return "an object or a list" if isinstance(value, dict | list) else json.dumps(value)[:60]
+
+
+def to_json(answer: object) -> bytes:
+    return json.dumps(answer, separators=(",", ":")).encode()
