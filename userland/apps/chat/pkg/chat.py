@@ -110,7 +110,7 @@ async def hear_http(room: Room, request: http.IncomingHttpRequest, body: bytes) 
                 # http_server shows the page on every other GET.
                 refuse_method(method, "GET, HEAD")
     except Refused as refused:
-        refuse(refused)
+        respond_http(refused.status, refused.to_bytes())
 
 
 async def answer(room: Room, asked: bytes, reply: Reply, channel_id: int | None = None) -> None:
@@ -135,10 +135,6 @@ def history_since(room: Room, number: int) -> bytes:
 
 def respond_http(status: int, body: bytes) -> None:
     http.send_response(status, HEADERS, body)
-
-
-def refuse(refused: Refused) -> None:
-    respond_http(refused.status, refused.to_bytes())
 
 
 def refuse_method(method: str, allowed: str) -> None:
