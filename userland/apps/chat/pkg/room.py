@@ -16,7 +16,7 @@ from userland.process_lib import (
 from .model import ChatMessage, History
 from .wire import Refused, Send, message_answer
 
-SAVED_AT_ONCE = 64
+SAVED_AT_ONCE = 32
 """So many messages may be on their way to the disk, which takes them together, before the room listens again."""
 
 Reply = Callable[[int, bytes], None]
