@@ -109,11 +109,12 @@ def test_its_rpc_route_needs_no_token_but_does_not_trust_pages(node: LiveNode):
 
 def test_without_packages_it_runs_the_examples(person: Person):
     with person.dev() as node:
-        assert (
-            b"<html"
-            in node.http("GET", "/echo:echo:nectar/", cookie=f"nectar-auth_fake.dev={node.login()}").body
-        )
+        cookie = f"nectar-auth_fake.dev={node.login()}"
+        for app in ("chat:chat:nectar", "echo:echo:nectar", "fibonacci:fibonacci:nectar"):
+            assert b"<html" in node.http("GET", f"/{app}/", cookie=cookie).body
         assert node.send("echo:echo:nectar", "again").ipc == b"again"
+        assert node.send("fibonacci:fibonacci:nectar", '{"Number":10}').ipc == b'{"Number":55}'
+        assert node.send("chat:chat:nectar", '"History"').ipc == b'{"messages":[],"last":0}'
 
 
 def test_a_home_that_is_given_is_kept_with_what_else_lies_in_it(person: Person, tmp_path: Path):

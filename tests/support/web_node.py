@@ -196,11 +196,19 @@ def secrets() -> NodeSecrets:
     return NodeSecrets(OneKey(), SECRET, b"a keyfile", check_password, RPC_TOKEN)
 
 
-def devices(listener: Listener, console: MemoryConsole, wall: Wall, seed: int = 1) -> Devices:
+def devices(
+    listener: Listener,
+    console: MemoryConsole,
+    wall: Wall,
+    seed: int = 1,
+    *,
+    store: MemoryStore | None = None,
+    disk: MemoryDisk | None = None,
+) -> Devices:
     return Devices(
         chance=SeededChance(seed),
-        store=MemoryStore(),
-        disk=MemoryDisk(),
+        store=store or MemoryStore(),
+        disk=disk or MemoryDisk(),
         workers=InlineWorkers(),
         listener=listener,
         console=console,
@@ -216,6 +224,8 @@ async def node_behind(
     packages: Sequence[PackageFiles] = (),
     observer: Observer | None = None,
     seed: int = 1,
+    store: MemoryStore | None = None,
+    disk: MemoryDisk | None = None,
 ) -> AsyncIterator[WebNode]:
     """Booted, with a `net:sys:nectar` that keeps what it is to carry."""
     console, wall = MemoryConsole(), Wall()
@@ -225,7 +235,7 @@ async def node_behind(
         while True:
             elsewhere.append((await current().receive()).envelope())
 
-    given = devices(listener, console, wall, seed)
+    given = devices(listener, console, wall, seed, store=store, disk=disk)
     async with trio.open_nursery() as nursery:
         async with open_node(NODE, given, secrets(), http=http, packages=packages, observer=observer) as node:
             node.kernel.add_module(ProcessId("net", "sys", "nectar"), net, public=False)
@@ -242,12 +252,16 @@ async def web_node(
     capacity: int = 65536,
     seed: int = 1,
     split: bool = False,
+    store: MemoryStore | None = None,
+    disk: MemoryDisk | None = None,
 ) -> AsyncIterator[WebNode]:
-    """`node_behind` a door in memory.
+    """`node_behind` a door in memory, with what another node left on `store` and `disk`.
 
     `capacity` bytes fit under way to a client; `split` cuts what is under way anywhere.
     """
     cuts = SeededChance(seed) if split else None
     listener = MemoryListener(capacity=capacity, chance=cuts)
-    async with node_behind(listener, http, packages=packages, observer=observer, seed=seed) as web:
+    async with node_behind(
+        listener, http, packages=packages, observer=observer, seed=seed, store=store, disk=disk
+    ) as web:
         yield web

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from kernel.address import Address, ProcessId
 from kernel.lifecycle import NewProcess
-from kernel.message import Request
+from kernel.message import OnExit, Request
 from kernel.syscalls import current
 from runtime.loader import DiskPrograms
 from runtime.options import example_packages
@@ -25,6 +26,20 @@ def test_every_example_installs_without_a_warning(folder: Path) -> None:
     plan = plan_checked(read_package(folder), Surroundings(NODE, MODULES), DiskPrograms(MemoryDisk()))
     assert plan.warnings == ()
     assert plan.processes
+    assert all(process.on_exit == OnExit.restart() for process in plan.processes)
+
+
+@pytest.mark.parametrize("folder", example_packages(), ids=lambda folder: folder.name)
+def test_a_page_of_an_example_loads_nothing_from_elsewhere_and_never_takes_text_for_html(
+    folder: Path,
+) -> None:
+    for path, content in read_package(folder).items():
+        if path.startswith("pkg/ui/"):
+            text = content.decode().replace("http://www.w3.org/2000/svg", "")
+            assert (
+                re.findall(r"https?://|innerHTML|outerHTML|insertAdjacentHTML|\bwrite\(|<[^>]+ on\w+=", text)
+                == []
+            )
 
 
 async def test_echo_survives_every_send_error_on_a_node_without_a_web() -> None:

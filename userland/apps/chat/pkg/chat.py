@@ -1,0 +1,156 @@
+"""A chat of everybody who is logged in to this node.
+
+`GET /messages?since=ID` and `POST /messages` over HTTP; over sockets, and as messages of other processes, the requests
+of `wire`. What is said is answered, and goes to every open socket, once it is kept: not before.
+"""
+
+from functools import partial
+
+from userland.process_lib import (
+    Address,
+    Malformed,
+    Message,
+    Payload,
+    Response,
+    SendError,
+    await_message,
+    get_state,
+    http,
+    now,
+    println,
+)
+
+from .model import History, Unreadable
+from .room import Reply, Room
+from .wire import (
+    ReadHistory,
+    ReadSetAside,
+    Refused,
+    Send,
+    messages_answer,
+    parse_post,
+    parse_request,
+    parse_since,
+)
+
+HTTP_SERVER = "http_server:sys:nectar"
+HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+
+
+async def init(our: Address) -> None:
+    room = Room(our.node, await read_history())
+    await open_to_the_web(our)
+    while True:
+        try:
+            await hear(room, await await_message())
+        except SendError as error:
+            println(f"came back: {error}")
+
+
+async def read_history() -> History:
+    """What cannot be understood is set aside, never thrown away. Raises as `get_state`: the next start may read it."""
+    state = await get_state()
+    if state is None:
+        return History()
+    try:
+        return History.from_bytes(state)
+    except Unreadable as error:
+        println(f'set the history aside, for it is unreadable: {error}; send "SetAside" to get its bytes')
+        return History.anew(state, str(error), now())
+
+
+async def open_to_the_web(our: Address) -> None:
+    """Without the web there is still a chat for messages, so nothing that fails here ends the process."""
+    try:
+        await http.bind_http_path("/messages")
+        await http.serve_ui(our, "ui")
+    except (http.HttpServerError, http.VfsError, SendError) as error:
+        println(f"not on the web: {error}")
+
+
+# -- who asks
+
+
+async def hear(room: Room, message: Message) -> None:
+    payload = message.payload() or Payload()
+    match of_the_web(message):
+        case http.Http(request):
+            await hear_http(room, request, payload.bytes)
+        case http.WebSocketOpen(_, channel_id):
+            room.enter(channel_id)
+        case http.WebSocketPush(channel_id):
+            await answer(room, payload.bytes, partial(push, channel_id), channel_id)
+        case http.WebSocketClose(channel_id):
+            room.leave(channel_id)
+        case None if message.is_request():
+            await answer(room, message.ipc, respond if message.wants_response else ignore)
+
+
+def of_the_web(message: Message) -> http.HttpServerRequest | None:
+    """None for messages that people inject, which http_server brings too."""
+    if not (message.is_request() and message.is_local() and message.is_process(HTTP_SERVER)):
+        return None
+    try:
+        return http.HttpServerRequest.from_bytes(message.ipc)
+    except Malformed:
+        return None
+
+
+async def hear_http(room: Room, request: http.IncomingHttpRequest, body: bytes) -> None:
+    try:
+        match request.method, request.path():
+            case "POST", "/messages":
+                await room.say(parse_post(body), respond_http)
+            case "GET" | "HEAD", "/messages":
+                since = parse_since(request.query_params.get("since", "0"))
+                respond_http(200, history_since(room, since))
+            case method, "/messages":
+                refuse_method(method, "GET, HEAD, POST")
+            case method, _:
+                # http_server shows the page on every other GET.
+                refuse_method(method, "GET, HEAD")
+    except Refused as refused:
+        respond_http(refused.status, refused.to_bytes())
+
+
+async def answer(room: Room, asked: bytes, reply: Reply, channel_id: int | None = None) -> None:
+    try:
+        match parse_request(asked):
+            case Send() as send:
+                await room.say(send, reply, channel_id)
+            case ReadHistory(since):
+                reply(200, history_since(room, since))
+            case ReadSetAside():
+                reply(200, b'{"set_aside":%b}' % room.history.set_aside)
+    except Refused as refused:
+        reply(refused.status, refused.to_bytes())
+
+
+def history_since(room: Room, number: int) -> bytes:
+    return messages_answer(room.history.since(number), room.history.last)
+
+
+# -- how they are answered
+
+
+def respond_http(status: int, body: bytes) -> None:
+    http.send_response(status, HEADERS, body)
+
+
+def refuse_method(method: str, allowed: str) -> None:
+    refused = Refused(405, f"{method} is not possible here; {allowed} are")
+    http.send_response(refused.status, HEADERS | {"Allow": allowed}, refused.to_bytes())
+
+
+def respond(status: int, body: bytes) -> None:
+    Response().ipc(body).send()
+
+
+def push(channel_id: int, status: int, body: bytes) -> None:
+    # A message that is kept goes to every socket, so its sender hears of it anyway.
+    if status != 201:
+        http.send_ws_push(channel_id, http.WsMessageType.Text, Payload(None, body))
+
+
+def ignore(status: int, body: bytes) -> None:
+    """Who asked wants no answer."""

@@ -1,0 +1,198 @@
+/**
+ * The page of the chat. All goes over one channel, so that an encrypted one leaves nothing in the open.
+ *
+ * `complete` is the id up to which no message is missing: after each reconnection, and after a gap, the rest is asked
+ * for. What was typed leaves its field only when the node has confirmed it.
+ */
+
+import { Log } from "./view.js";
+
+const PROCESS = "chat:chat:nectar";
+const CONFIRMED_MS = 15_000;
+
+const find = (id) => document.getElementById(id);
+const text = find("text");
+const name = find("name");
+const log = new Log();
+const node = window.our?.node ?? "";
+const encrypted = new URLSearchParams(location.search).get("encrypted") === "1";
+
+let api = null;
+let complete = 0;
+let isComplete = false;
+/** What was sent last and is not confirmed: `{ tag, text, author, since, timer }`. */
+let sending = null;
+let sent = 0;
+
+// -- what is told to the person
+
+function show(kind, words) {
+  find("state").dataset.kind = kind;
+  find("state").textContent = words;
+}
+
+function complain(words, link) {
+  find("problem").replaceChildren(words, ...(link ? [" ", link] : []));
+}
+
+function loginLink() {
+  const link = document.createElement("a");
+  link.href = `/login?redirect=${encodeURIComponent(location.pathname + location.search)}`;
+  link.textContent = "Log in";
+  return link;
+}
+
+// -- the name
+
+function remembered() {
+  try {
+    return localStorage.getItem("chat:name") ?? "";
+  } catch {
+    return "";
+  }
+}
+
+function remember() {
+  try {
+    localStorage.setItem("chat:name", name.value.trim());
+  } catch {
+    // A browser that keeps nothing asks for the name again.
+  }
+}
+
+const author = () => name.value.trim() || node;
+
+// -- what the node says
+
+function askForMissing() {
+  isComplete = false;
+  api.send({ data: { History: { since: complete } } });
+}
+
+function takeHistory({ messages, last }) {
+  if (last < complete) {
+    // The history began anew.
+    complete = 0;
+    log.clear();
+    askForMissing();
+    return;
+  }
+  log.add(messages, author());
+  complete = last;
+  isComplete = true;
+  log.loaded();
+  settleInterrupted();
+}
+
+function takeMessage({ message, tag }) {
+  log.add([message], author());
+  if (tag !== undefined && tag === sending?.tag) confirm();
+  if (!isComplete) return;
+  if (message.id === complete + 1) complete = message.id;
+  else if (message.id > complete) askForMissing();
+}
+
+function takeError({ error, tag }) {
+  if (tag !== undefined && tag === sending?.tag) release();
+  complain(`The node refused that: ${error}.`);
+}
+
+function take(data) {
+  if (Array.isArray(data?.messages)) takeHistory(data);
+  else if (data?.message) takeMessage(data);
+  else if (data?.error) takeError(data);
+}
+
+// -- sending
+
+function send() {
+  const typed = text.value;
+  if (!typed.trim() || sending) return;
+  if (!api?.isOpen) {
+    complain("There is no connection, so nothing was sent. Your text stays here.");
+    return;
+  }
+  complain("");
+  sent += 1;
+  sending = { tag: String(sent), text: typed, author: author(), since: complete };
+  sending.timer = setTimeout(() => {
+    release();
+    complain("The node has not confirmed that. Your text stays here.");
+  }, CONFIRMED_MS);
+  find("send").disabled = true;
+  api.send({ data: { Send: { text: typed, author: sending.author, tag: sending.tag } } });
+}
+
+function release() {
+  clearTimeout(sending?.timer);
+  sending = null;
+  find("send").disabled = false;
+}
+
+function confirm() {
+  if (text.value === sending.text) text.value = "";
+  complain("");
+  release();
+}
+
+/** The connection broke before a message was confirmed: the history tells whether it arrived. */
+function settleInterrupted() {
+  if (!sending?.interrupted) return;
+  const { text: said, author: by, since } = sending;
+  if (log.has((message) => message.id > since && message.text === said && message.author === by)) confirm();
+  else {
+    release();
+    complain("The connection broke before that was sent. Your text stays here.");
+  }
+}
+
+// -- the channel
+
+const handlers = {
+  onOpen() {
+    show("open", encrypted ? "Connected, encrypted" : "Connected");
+    if (!sending) complain("");
+    askForMissing();
+  },
+  onMessage: take,
+  onClose() {
+    isComplete = false;
+    if (sending) sending.interrupted = true;
+    if (find("state").dataset.kind !== "lost") show("waiting", "Connection lost, trying again");
+  },
+  onError(error) {
+    if (error.kind === "unreachable") return;
+    show("lost", "Not connected");
+    complain(`${error.message}.`, error.kind === "refused" ? loginLink() : null);
+  },
+};
+
+async function connect() {
+  try {
+    const { default: NectarEncryptorApi } = await import("/client.js");
+    api = new NectarEncryptorApi({ nodeId: node, processId: PROCESS, encrypted, ...handlers });
+  } catch (error) {
+    show("lost", "Not connected");
+    complain(`The page cannot reach the node: ${error.message}. Load it again.`);
+  }
+}
+
+name.value = remembered();
+name.placeholder = node;
+name.addEventListener("change", () => {
+  remember();
+  log.redraw(author());
+});
+find("mode").textContent = encrypted ? "Plain" : "Encrypt";
+find("mode").href = encrypted ? location.pathname : "?encrypted=1";
+find("mode").title = encrypted ? "Chat over a plain connection" : "Chat over an encrypted channel";
+find("composer").addEventListener("submit", (event) => {
+  event.preventDefault();
+  send();
+});
+text.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  send();
+});
+await connect();
