@@ -79,3 +79,12 @@ class SignedCapability(Capability):
 
     def unsigned(self) -> Capability:
         return Capability(self.issuer, self.params)
+
+
+def is_signed_form(data: bytes) -> bool:
+    """Whether these may be the `signed_bytes` of a capability: a node never signs such bytes for somebody else."""
+    try:
+        value = msgpack.unpackb(data)
+    except (ValueError, TypeError):
+        return False
+    return isinstance(value, list) and len(value) == 2 and all(isinstance(part, str) for part in value)

@@ -58,13 +58,21 @@ class EchoClient(picows.WSListener):
                 self.send_next()
 
 
-async def main(url: str, clients: int, kind: str, size: int, seconds: float, register: str | None) -> None:
+async def main(
+    url: str,
+    clients: int,
+    kind: str,
+    size: int,
+    seconds: float,
+    register: str | None,
+    client_class: type[EchoClient] = EchoClient,
+) -> None:
     totals = Totals()
     message_type = picows.WSMsgType.TEXT if kind == "text" else picows.WSMsgType.BINARY
     fill = b"x" * (size - 12) if kind == "text" else os.urandom(size - 12)
     connected = []
     for _ in range(clients):
-        client = EchoClient(totals, message_type, fill, register)
+        client = client_class(totals, message_type, fill, register)
         await picows.ws_connect(lambda ready=client: ready, url, max_frame_size=1 << 20)
         await asyncio.wait_for(client.ready, 10)
         connected.append(client)

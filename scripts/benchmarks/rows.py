@@ -100,6 +100,12 @@ def our_echo(kind: str, size: int) -> Measured:
         return echo(node.url.replace("http", "ws", 1) + "/", kind, size, register(node))
 
 
+def our_sealed_echo(size: int) -> Measured:
+    with running() as node:
+        url = node.url.replace("http", "ws", 1) + "/"
+        return in_python("sealed_load", url, CLIENTS, size, SECONDS, register(node), cpu=CLIENT_CPU)
+
+
 def bare_echo(kind: str, size: int) -> Measured:
     with bare_server("websocket") as port:
         return echo(f"ws://{HOST}:{port}/", kind, size)
@@ -166,6 +172,10 @@ def network_rows() -> list[Row]:
         Row(
             "WebSocket echo, 50 x 64 KiB", "echoes/s", 3.0,
             lambda: our_echo("binary", 65536), lambda: bare_echo("binary", 65536),
+        ),
+        Row(
+            "encrypted echo, 50 x 64 B, beside plain", "echoes/s", 0.7,
+            lambda: our_sealed_echo(64), lambda: our_echo("binary", 64),
         ),
     ]  # fmt: skip
     if shutil.which("wrk"):

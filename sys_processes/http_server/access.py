@@ -109,7 +109,7 @@ def check_local(head: RequestHead) -> Refuse | None:
 def check_http(
     head: RequestHead, route: HttpRoute | None, session: Session, trusted: frozenset[Origin]
 ) -> Verdict:
-    """The verdict on a call of `route`. `Fixed.RPC` has rules of its own, in `rpc`."""
+    """The verdict on a call of `route`. `Fixed.RPC` has rules of its own, in `rpc`, `Fixed.ENCRYPTOR` in `era0`."""
     match route:
         case None:
             return _NOT_FOUND
@@ -117,7 +117,7 @@ def check_http(
             return Refuse(503, f"{process} does not run")
         case Fixed.LOGIN:
             return _check_state_change(head, trusted) or _ALLOW
-        case Fixed.OUR | Fixed.OUR_JS | Fixed.CLIENT | Fixed.RPC:
+        case Fixed.OUR | Fixed.OUR_JS | Fixed.CLIENT | Fixed.RPC | Fixed.ENCRYPTOR | Fixed.IDENTITY:
             return _ALLOW
         case Fixed.START:
             return _check_login(head, session, trusted)

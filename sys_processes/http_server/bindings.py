@@ -38,6 +38,8 @@ class Fixed(enum.Enum):
     OUR_JS = "/our.js"
     CLIENT = "/client.js"
     RPC = "/rpc:sys:nectar/message"
+    ENCRYPTOR = "/encryptor:sys:nectar"
+    IDENTITY = "/qns_indexer:qns_indexer:nectar/node/{node}"
     START = "/"
     """The built-in start page, until the homepage process binds the root. Wants a login."""
 
@@ -49,6 +51,7 @@ _FIXED = {
     "/client.js": Fixed.CLIENT,
     "/rpc:sys:nectar/message": Fixed.RPC,
     "/rpc:distro:sys/message": Fixed.RPC,
+    "/encryptor:sys:nectar": Fixed.ENCRYPTOR,
 }
 
 
@@ -73,11 +76,12 @@ class HttpBinding:
 
 @attrs.frozen
 class SocketBinding:
-    """Sockets on `path` open a channel of `process` without a register frame."""
+    """Sockets on `path` open a channel of `process`, without a register frame unless they are to be `encrypted`."""
 
     process: ProcessId
     path: str
     authenticated: bool
+    encrypted: bool = False
 
     def opened_path(self) -> str:
         """As WebSocketOpen tells it: without the process id, `/` for the root."""
@@ -138,6 +142,7 @@ class PathTable:
         encrypted_plain_ok: bool = False,
     ) -> None:
         self._node = node
+        self._fixed = {**_FIXED, Fixed.IDENTITY.value.format(node=node): Fixed.IDENTITY}
         self._encrypted_plain_ok = encrypted_plain_ok
         self._can_message = can_message
         self._is_running = is_running
@@ -181,21 +186,18 @@ class PathTable:
     def bind_socket(
         self, source: Address, action: WebSocketBind | WebSocketSecureBind
     ) -> HttpServerError | None:
-        """As `bind`. `encrypted: true` is refused unless the node's owner allows serving it plainly."""
+        """As `bind`. `encrypted: true` is left aside where the node's owner allows serving it plainly."""
         problem = self._why_not(source, action.path)
         if problem is None and isinstance(action, WebSocketSecureBind):
             problem = "secure subdomains are not offered; use WebSocketBind with authenticated: true"
         if problem is None and action.extension:
             problem = "runtime extensions are not offered; bind with extension: false"
-        if problem is None and action.encrypted and not self._encrypted_plain_ok:
-            problem = (
-                "encrypted channels are not offered; bind with encrypted: false or set ws.encrypted_plain_ok"
-            )
         if problem is not None:
             return PathBindError(problem)
         assert isinstance(action, WebSocketBind)
         path = _below(source.process, action.path)
-        self._sockets[path] = SocketBinding(source.process, path, action.authenticated)
+        encrypted = action.encrypted and not self._encrypted_plain_ok
+        self._sockets[path] = SocketBinding(source.process, path, action.authenticated, encrypted=encrypted)
         self._note(source.process, path)
         return None
 
@@ -265,7 +267,7 @@ class PathTable:
         it did not bind.
         """
         path = normalise(path)
-        exact = _FIXED.get(path) or self._http.get(path)
+        exact = self._fixed.get(path) or self._http.get(path)
         if exact is not None:
             return exact
         if path == "":

@@ -14,6 +14,7 @@ import attrs
 from kernel.address import Address, ProcessId
 from kernel.message import Payload
 from sys_processes.http_server.channel_ids import ChannelIds
+from sys_processes.http_server.coding import Coding, Frame
 from sys_processes.http_server.protocol import (
     CHANNEL_CLOSED,
     CHANNEL_NOT_FOUND,
@@ -47,6 +48,7 @@ CLIENT_LEFT = Ending(1000, "", flush=False)
 SHUTDOWN = Ending(1001, "the node shuts down", flush=False)
 OWNER_GONE = Ending(1001, "the process ended", flush=True)
 NOT_REGISTERED = Ending(1008, "invalid registration", flush=False)
+UNREADABLE = Ending(1008, "unreadable frame", flush=False)
 TOO_BIG = Ending(1009, "message too big", flush=False)
 TOO_MANY = Ending(1013, "too many sockets", flush=False)
 TOO_SLOW = Ending(1013, "the client does not keep up", flush=False)
@@ -54,23 +56,17 @@ PROCESS_REFUSES = Ending(1008, "the process takes no messages", flush=False)
 PROCESS_FULL = Ending(1013, "the process does not keep up", flush=False)
 
 
-@attrs.frozen
-class Frame:
-    """A message for the client. Text is valid UTF-8."""
-
-    kind: WsMessageType
-    data: bytes
-
-
 class Channel:
     """One open socket. Its writer calls `take` until it returns None, and then waits for `wake` or ends it."""
 
-    __slots__ = ("_bytes", "_frames", "ending", "id", "orphaned", "owner", "path", "wake")
+    __slots__ = ("_bytes", "_frames", "coding", "ending", "id", "orphaned", "owner", "path", "wake")
 
     def __init__(self, channel_id: int, owner: ProcessId, path: str, wake: Callable[[], None]) -> None:
         self.id = channel_id
         self.owner = owner
         self.path = path
+        self.coding: Coding | None = None
+        """None where frames are what they are."""
         self.ending: Ending | None = None
         self.orphaned = False
         """That run of its owner has ended: what the client says and its end concern nobody."""
@@ -87,12 +83,12 @@ class Channel:
         if not self._frames:
             return None
         frame = self._frames.popleft()
-        self._bytes -= len(frame.data)
+        self._bytes -= len(frame.data) - frame.overhead
         return frame
 
     def put(self, frame: Frame) -> bool:
         """Queue a frame, or False when too much waits. A frame of any size fits an empty queue."""
-        size = len(frame.data)
+        size = len(frame.data) - frame.overhead
         if self._frames and (len(self._frames) >= QUEUE_FRAMES or self._bytes + size > QUEUE_BYTES):
             return False
         self._frames.append(frame)
@@ -183,6 +179,15 @@ class Channels:
             channel.put(Frame(WsMessageType.Text, REGISTERED.encode(WsRegisterResponse(channel.id))))
         return channel
 
+    def encrypt(self, channel: Channel, coding: Coding, answer: bytes) -> None:
+        """Answer a register that brought a key; what is pushed from now on is of that coding."""
+        if channel.ending is not None:
+            return
+        if channel.put(Frame(WsMessageType.Text, answer)):
+            channel.coding = coding
+        else:
+            self.end(channel, TOO_SLOW)
+
     def refuse(self, channel: Channel, ending: Ending = PROCESS_FULL) -> None:
         """The owner never heard of this channel, and never will."""
         channel.end(ending)
@@ -231,7 +236,9 @@ class Channels:
             self.end(channel, CLOSED_BY_PROCESS)
             return None
         data = _as_text(payload.bytes) if kind is WsMessageType.Text else payload.bytes
-        if channel.put(Frame(kind, data)):
+        coding = channel.coding
+        frame = Frame(kind, data) if coding is None or is_control else coding.outgoing(data)
+        if channel.put(frame):
             return None
         self.end(channel, TOO_SLOW)
         return CHANNEL_CLOSED

@@ -5,6 +5,8 @@ Its main task hears what processes ask and who ended; each connection is a child
 
 from __future__ import annotations
 
+import functools
+
 import trio
 
 from kernel.address import Address, ProcessId
@@ -14,12 +16,14 @@ from kernel.message import Message, Payload, Reason, Response, SendError
 from kernel.ports import Init
 from kernel.syscalls import current
 from sys_processes.devices import ByteStream
+from sys_processes.http_server import era0
 from sys_processes.http_server.actions import answer, perform
 from sys_processes.http_server.bindings import PathTable
 from sys_processes.http_server.channels import PROCESS_REFUSES, TOO_BIG, Channels
 from sys_processes.http_server.complaints import Complaints, Kind
 from sys_processes.http_server.connection import Conversation, serve_connection
 from sys_processes.http_server.door import Door
+from sys_processes.http_server.encryption import NONCE_BYTES, SECRET_BYTES
 from sys_processes.http_server.http1 import RequestHead
 from sys_processes.http_server.protocol import METADATA_WS, REQUEST, WebSocketPush
 from sys_processes.http_server.register import RegisterRules
@@ -57,9 +61,14 @@ class _Server:
             is_running=node.is_running,
             encrypted_plain_ok=door.settings.encrypted_plain_ok,
         )
+        named = era0.NamedDoor(
+            rules=rules,
+            secrets=era0.Secrets(lambda: node.secret("channel secret", SECRET_BYTES)),
+            nonce=functools.partial(node.secret, "channel nonce", NONCE_BYTES),
+        )
         self._complaints = Complaints()
-        self._pages = Pages(door, paths, our.node, self._complain)
-        self._sockets = Sockets(door, paths, self._channels, owed, rules, self._complain)
+        self._pages = Pages(door, paths, our.node, named.secrets, self._complain)
+        self._sockets = Sockets(door, paths, self._channels, owed, named, self._complain)
 
     # -- what processes ask
 

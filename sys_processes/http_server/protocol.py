@@ -36,6 +36,7 @@ __all__ = [
     "OPEN_NOT_VALID",
     "REGISTER",
     "REGISTERED",
+    "REGISTERED_ENCRYPTED",
     "REGISTER_ON_BOUND",
     "REQUEST",
     "RESPONSE",
@@ -64,6 +65,7 @@ __all__ = [
     "WebSocketPushError",
     "WebSocketSecureBind",
     "WebSocketUnbind",
+    "WsEncryptedRegisterResponse",
     "WsMessageType",
     "WsRegister",
     "WsRegisterOnBound",
@@ -234,14 +236,14 @@ CONTROL_TOO_LONG = WebSocketPushError("Ping and Pong messages must be 125 bytes 
 OPEN_NOT_VALID = WebSocketPushError("WebSocketOpen is not a valid request")
 
 
-# -- what clients send (6.12)
+# -- what clients send (6.12, 6.15)
 
 _WHEN_GIVEN = {"omit_default": True}
 
 
 @attrs.frozen
 class WsRegister:
-    """The first frame of a socket on `/`."""
+    """The first frame of a socket on `/`. `public_key_hex`, the modulus of an RSA key, goes with `encrypted`."""
 
     auth_token: str
     target_process: ProcessId
@@ -256,6 +258,7 @@ class WsRegisterOnBound:
     target_process: ProcessId
     encrypted: bool
     auth_token: str | None
+    public_key_hex: str | None = None
 
 
 @attrs.frozen
@@ -263,9 +266,19 @@ class WsRegisterResponse:
     channel_id: U32
 
 
+@attrs.frozen
+class WsEncryptedRegisterResponse:
+    """The channel's secret, sealed with the client's key, and our node's signature over that key; both as hex."""
+
+    channel_id: U32
+    encrypted_secret: str
+    signed_public_key: str
+
+
 REGISTER: Shape[WsRegister] = Shape(WsRegister)
 REGISTER_ON_BOUND: Shape[WsRegisterOnBound] = Shape(WsRegisterOnBound)
 REGISTERED: Shape[WsRegisterResponse] = Shape(WsRegisterResponse)
+REGISTERED_ENCRYPTED: Shape[WsEncryptedRegisterResponse] = Shape(WsEncryptedRegisterResponse)
 
 
 # -- the RPC route (6.10)

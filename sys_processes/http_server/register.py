@@ -1,4 +1,4 @@
-"""What the first frame of a socket means (PROTOCOL 6.12, 6.14)."""
+"""What the first frame of a socket means (PROTOCOL 6.12-6.15)."""
 
 from __future__ import annotations
 
@@ -8,20 +8,24 @@ import attrs
 
 from kernel.address import Address, PackageId, ProcessId
 from kernel.codec import Malformed
-from sys_processes.http_server.protocol import REGISTER, REGISTER_ON_BOUND
+from sys_processes.http_server.encryption import BadKey, ClientKey
+from sys_processes.http_server.protocol import REGISTER, REGISTER_ON_BOUND, WsRegister, WsRegisterOnBound
 
 RegisterFrame = bytes | str
 
 _SYSTEM = PackageId("sys", "nectar")
 _REGISTER_BYTES = 16 * 1024
-_NOT_ENCRYPTED = "encrypted channels are not offered; send encrypted: false or set ws.encrypted_plain_ok"
+_NO_KEY = (
+    "encrypted: true without public_key_hex; send one, or encrypted: false, or set ws.encrypted_plain_ok"
+)
 
 
 @attrs.frozen
 class Registered:
-    """Open a channel of `target`."""
+    """Open a channel of `target`; encrypted, if there is a key to tell its secret with."""
 
     target: ProcessId
+    key: ClientKey | None = None
 
 
 @attrs.frozen
@@ -38,7 +42,9 @@ class Deliver:
 
 @attrs.frozen
 class Swallow:
-    """The frame was a register of an older client: nobody needs it."""
+    """The frame was a register: an older client's, which nobody needs, or with the key of one that wants encryption."""
+
+    key: ClientKey | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -63,12 +69,13 @@ class RegisterRules:
         target = register.target_process
         if only is not None and target != only:
             return RefuseRegister(f"registers for {target} on a path of {only}")
-        if register.encrypted and not self.encrypted_plain_ok:
-            return RefuseRegister(_NOT_ENCRYPTED)
         if not self.token_valid(register.auth_token):
-            return RefuseRegister(f"the token is expired, or not one of {self.node}")
-        problem = self._unreachable(target)
-        return Registered(target) if problem is None else RefuseRegister(problem)
+            return RefuseRegister(self.bad_token())
+        problem = self.unreachable(target)
+        if problem is not None:
+            return RefuseRegister(problem)
+        key = self._key(register)
+        return key if isinstance(key, RefuseRegister) else Registered(target, key)
 
     def first_bound_frame(self, frame: RegisterFrame, bound: ProcessId) -> Deliver | Swallow | RefuseRegister:
         """On a bound socket, whose channel is open already."""
@@ -81,13 +88,45 @@ class RegisterRules:
             return Deliver()
         if register.target_process != bound:
             return Deliver()
-        if register.encrypted and not self.encrypted_plain_ok:
-            return RefuseRegister(_NOT_ENCRYPTED)
         if register.auth_token is not None and not self.token_valid(register.auth_token):
-            return RefuseRegister(f"the token is expired, or not one of {self.node}")
-        return Swallow()
+            return RefuseRegister(self.bad_token())
+        key = self._key(register)
+        return key if isinstance(key, RefuseRegister) else Swallow(key)
 
-    def _unreachable(self, target: ProcessId) -> str | None:
+    def first_encrypted_frame(self, frame: RegisterFrame, bound: ProcessId) -> Registered | RefuseRegister:
+        """On a socket whose binding wants encryption; the upgrade was checked, so that no token is needed."""
+        match self.first_bound_frame(frame, bound):
+            case Swallow(key) if key is not None:
+                # It may have ended since the upgrade.
+                return (
+                    Registered(bound, key)
+                    if self.is_running(bound)
+                    else RefuseRegister(f"{bound} does not run")
+                )
+            case RefuseRegister() as refused:
+                return refused
+            case _:
+                return RefuseRegister(
+                    f"the path is bound by {bound} with encrypted: true, and wants a register with a key"
+                )
+
+    def _key(self, register: WsRegister | WsRegisterOnBound) -> ClientKey | RefuseRegister | None:
+        """None where none is wanted, or where the owner of the node allows to do without."""
+        if not register.encrypted:
+            return None
+        if register.public_key_hex is None:
+            return None if self.encrypted_plain_ok else RefuseRegister(_NO_KEY)
+        try:
+            return ClientKey.parse(register.public_key_hex)
+        except BadKey as problem:
+            return RefuseRegister(str(problem))
+
+    def bad_token(self) -> str:
+        """The problem with a token that is not valid."""
+        return f"the token is expired, or not one of {self.node}"
+
+    def unreachable(self, target: ProcessId) -> str | None:
+        """Why no client gets a channel of that process; None when it may."""
         if target.package_id == _SYSTEM:
             return f"{target} belongs to the node; clients register for processes of packages"
         if not self.is_running(target):

@@ -66,7 +66,7 @@ class HttpSettings:
     )
     max_channels: int = attrs.field(default=20_000, validator=_positive, metadata=_key("ws.max_channels"))
     encrypted_plain_ok: bool = attrs.field(default=False, metadata=_key("ws.encrypted_plain_ok"))
-    """Serve plainly those who ask for `encrypted: true` instead of refusing them."""
+    """Serve plainly those who ask for `encrypted: true` without a key, instead of refusing them."""
     rpc_open: bool = attrs.field(default=False, metadata=_key("rpc.open"))
     """Let callers on this machine use the RPC route without a token."""
 

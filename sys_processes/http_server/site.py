@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import assert_never
+from typing import Literal, assert_never
 
 import attrs
 import trio
@@ -12,7 +12,7 @@ import trio
 from kernel.address import Address, ProcessId
 from kernel.message import Message, Payload, Reason, Request, SendError
 from kernel.syscalls import current
-from sys_processes.http_server import login, pages, rpc
+from sys_processes.http_server import era0, login, pages, rpc
 from sys_processes.http_server.access import (
     Allow,
     Refuse,
@@ -32,6 +32,7 @@ from sys_processes.http_server.replies import HttpReply
 from sys_processes.http_server.tokens import Session
 
 GRACE = 0.5
+_ReadOnly = Literal[Fixed.OUR, Fixed.OUR_JS, Fixed.CLIENT, Fixed.IDENTITY, Fixed.START]
 _SHUTS_DOWN = "the node shuts down"
 _NO_BODY = Payload(None, b"")
 
@@ -50,12 +51,18 @@ class Pages:
     """The HTTP half of the server, one for all connections. `complain` takes what clients and processes do wrong."""
 
     def __init__(
-        self, door: Door, paths: PathTable, node: str, complain: Callable[[Kind, str], None]
+        self,
+        door: Door,
+        paths: PathTable,
+        node: str,
+        secrets: era0.Secrets,
+        complain: Callable[[Kind, str], None],
     ) -> None:
         self._complain = complain
         self._door = door
         self._paths = paths
         self._node = node
+        self._secrets = secrets
         self._trusted = door.settings.trusted_origins()
         self._seconds = math.ceil(door.settings.timeout)
         self._whole_seconds = self._seconds == door.settings.timeout
@@ -91,6 +98,8 @@ class Pages:
                 return login.refuse_head(head) or login.BODY_BYTES
             case Fixed.RPC:
                 return self._refuse_rpc(head) or rpc.BODY_BYTES
+            case Fixed.ENCRYPTOR:
+                return self._refuse_exchange(head) or era0.BODY_BYTES
             case route:
                 verdict = check_http(head, route, self.session(head), self._trusted)
                 refused = self._refusal(head, verdict)
@@ -116,12 +125,15 @@ class Pages:
                 return static_reply(head, route) or await self._ask_first(head, body, route)
             case Fixed.RPC:
                 return self._refuse_rpc(head) or await self._inject(head, body)
+            case Fixed.ENCRYPTOR:
+                return self._refuse_exchange(head) or era0.exchange(body, self._secrets, self._door.keys.sign)
             case Fixed.LOGIN if head.method == "POST":
                 return login.refuse_head(head) or await self._log_in(head, body)
             case Fixed.LOGIN:
                 return login.refuse_head(head) or pages.login_page(self._node)
-        if head.method not in ("GET", "HEAD"):
-            return pages.only_get()
+        return self._fixed_page(route) if head.method in ("GET", "HEAD") else pages.only_get()
+
+    def _fixed_page(self, route: _ReadOnly) -> HttpReply:
         match route:
             case Fixed.OUR:
                 return pages.our(self._node)
@@ -129,6 +141,8 @@ class Pages:
                 return pages.our_js(self._node, self._door.keys.public_key)
             case Fixed.CLIENT:
                 return pages.client_js(self._door.client)
+            case Fixed.IDENTITY:
+                return era0.identity(self._node, self._door.keys.public_key)
             case Fixed.START:
                 return pages.start_page(self._node, self._paths.roots())
             case _:
@@ -239,6 +253,15 @@ class Pages:
             return None
         self._complain(Kind.LOGIN, f"refused an RPC of {head.peer}: {refused.status}, {refused.reason}")
         return rpc.rpc_error(refused.status, refused.reason)
+
+    def _refuse_exchange(self, head: RequestHead) -> HttpReply | None:
+        refused = era0.check_exchange(head, self.session(head), self._trusted)
+        if refused is None:
+            return None
+        self._complain(
+            Kind.LOGIN, f"refused {head.peer} the exchange of a secret: {refused.status}, {refused.reason}"
+        )
+        return era0.refusal(head, refused)
 
     async def _inject(self, head: RequestHead, body: bytes) -> HttpReply:
         try:

@@ -1,4 +1,4 @@
-"""The WebSocket half of the server: from an accepted upgrade to the end of its channel (PROTOCOL 6.12-6.14).
+"""The WebSocket half of the server: from an accepted upgrade to the end of its channel (PROTOCOL 6.12-6.15).
 
 Each socket has two tasks. One reads: it registers, forwards what the client says, and tells the process of the end, all
 in order. The other writes what the process pushes. The table of channels decides everything.
@@ -7,14 +7,17 @@ in order. The other writes what the process pushes. The table of channels decide
 from __future__ import annotations
 
 import contextlib
+import functools
+import math
 from collections.abc import Callable
 
+import attrs
 import trio
 
 from kernel.address import Address, ProcessId
 from kernel.message import Payload, Request
 from kernel.syscalls import current
-from sys_processes.http_server import pages
+from sys_processes.http_server import era0, pages
 from sys_processes.http_server.access import Refuse, check_upgrade
 from sys_processes.http_server.bell import Bell
 from sys_processes.http_server.bindings import PathTable, RegisterRoute, SocketBinding
@@ -23,24 +26,28 @@ from sys_processes.http_server.channels import (
     NOT_REGISTERED,
     SHUTDOWN,
     TOO_MANY,
+    UNREADABLE,
     Channel,
     Channels,
     Ending,
-    Frame,
     Seat,
 )
+from sys_processes.http_server.coding import Coding, Frame, Sealed, Unreadable
 from sys_processes.http_server.complaints import Kind
 from sys_processes.http_server.door import Door
+from sys_processes.http_server.encryption import NONCE_BYTES, SECRET_BYTES, Cipher, ClientKey, Exchange
 from sys_processes.http_server.http1 import RequestHead
 from sys_processes.http_server.protocol import (
     METADATA_WS,
+    REGISTERED_ENCRYPTED,
     REQUEST,
     WebSocketClose,
     WebSocketOpen,
     WebSocketPush,
+    WsEncryptedRegisterResponse,
     WsMessageType,
 )
-from sys_processes.http_server.register import Deliver, RefuseRegister, RegisterRules, Swallow
+from sys_processes.http_server.register import Deliver, RefuseRegister, Registered, Swallow
 from sys_processes.http_server.replies import HttpReply
 from sys_processes.http_server.tokens import Session
 from sys_processes.http_server.upgrade import Accept
@@ -169,6 +176,22 @@ class _Writer:
                 await socket.send_binary(frame.data)
 
 
+@attrs.frozen
+class _Start:
+    """How a channel begins: `announce`d by its id or, with a `key`, by the answer that also holds its secret.
+
+    On a `bound` path its first frame may still be a register. `early` is a message that came before it.
+    """
+
+    owner: ProcessId
+    path: str
+    announce: bool
+    bound: bool = False
+    key: ClientKey | None = None
+    coding: Coding | None = None
+    early: str | bytes | None = None
+
+
 class Sockets:
     """One for all connections. `owed` is what the table of channels calls with the ends it decides; `complain` takes
     what clients do wrong.
@@ -180,7 +203,7 @@ class Sockets:
         paths: PathTable,
         channels: Channels,
         owed: Owed,
-        rules: RegisterRules,
+        named: era0.NamedDoor,
         complain: Callable[[Kind, str], None],
     ) -> None:
         self._complain = complain
@@ -188,8 +211,11 @@ class Sockets:
         self._paths = paths
         self._channels = channels
         self._owed = owed
-        self._rules = rules
+        self._named = named
+        self._rules = named.rules
         self._trusted = door.settings.trusted_origins()
+        self._nameless = 0
+        """Sockets that registered and have not named a process yet."""
         self._registering: dict[trio.CancelScope, None] = {}
         self._shut_down = False
 
@@ -220,13 +246,14 @@ class Sockets:
             await socket.close(ending.code, ending.reason)
             return
         try:
-            match route:
-                case SocketBinding():
-                    await self._serve(socket, seat, route.process, route.opened_path(), bound=True)
-                case RegisterRoute(only):
-                    target = await self._registered(socket, only)
-                    if target is not None:
-                        await self._serve(socket, seat, target, "/", bound=False)
+            if isinstance(route, SocketBinding) and not route.encrypted:
+                start: _Start | None = _Start(route.process, route.opened_path(), announce=False, bound=True)
+            elif route is not None:
+                start = await self._registered(socket, seat, route)
+            else:
+                start = None  # the process behind the bridge has ended since the upgrade
+            if start is not None:
+                await self._serve(socket, seat, start)
         finally:
             seat.leave()
             if socket.fault is not None:
@@ -234,31 +261,79 @@ class Sockets:
                     Kind.FRAME, f"closed the WebSocket of {head.peer} at {head.path}: {socket.fault}"
                 )
 
-    async def _registered(self, socket: Socket, only: ProcessId | None) -> ProcessId | None:
-        """The process the client registers for; None when it does not in time, or may not: the socket is closed."""
-        with trio.move_on_after(self._door.settings.register_timeout) as time:
-            self._registering[time] = None
-            try:
-                decision = self._rules.first_frame(await socket.receive(), only)
-            finally:
-                del self._registering[time]
-            if not isinstance(decision, RefuseRegister):
-                return decision.target
-            self._complain(Kind.REGISTER, f"refused a register: {decision.problem}")
-        ending = SHUTDOWN if self._shut_down else NOT_REGISTERED
+    async def _registered(
+        self, socket: Socket, seat: Seat, route: SocketBinding | RegisterRoute
+    ) -> _Start | None:
+        """What the client registers for; None when it does not in time, or may not: the socket is closed."""
+        message = await self._message(socket, self._door.settings.register_timeout)
+        ending = NOT_REGISTERED
+        if message is not None:
+            match self._first_frame(message, route):
+                case Registered(target, key):
+                    path = route.opened_path() if isinstance(route, SocketBinding) else "/"
+                    return _Start(target, path, announce=key is None, key=key)
+                case era0.NamedChannel() as channel:
+                    start = await self._met(socket, seat, channel)
+                    if isinstance(start, _Start):
+                        return start
+                    ending = start
+                case RefuseRegister(problem):
+                    self._complain(Kind.REGISTER, f"refused a register: {problem}")
+        if self._shut_down:
+            ending = SHUTDOWN
         await socket.close(ending.code, ending.reason)
         return None
 
-    async def _serve(self, socket: Socket, seat: Seat, owner: ProcessId, path: str, *, bound: bool) -> None:
+    async def _message(self, socket: Socket, seconds: float) -> str | bytes | None:
+        """The next one of a socket without a channel; None when it does not come in time, or we shut down."""
+        with trio.move_on_after(seconds) as time:
+            self._registering[time] = None
+            try:
+                return await socket.receive()
+            finally:
+                del self._registering[time]
+        return None
+
+    def _first_frame(
+        self, message: str | bytes, route: SocketBinding | RegisterRoute
+    ) -> Registered | era0.NamedChannel | RefuseRegister:
+        if isinstance(route, SocketBinding):
+            return self._rules.first_encrypted_frame(message, route.process)
+        named = era0.first_frame(message, self._named) if route.target is None else None
+        return named or self._rules.first_frame(message, route.target)
+
+    async def _met(self, socket: Socket, seat: Seat, channel: era0.NamedChannel) -> _Start | Ending:
+        """Wait for the message that names the process, as long as it takes: who waits here has logged in."""
+        if self._nameless >= self._door.settings.max_unregistered:
+            return TOO_MANY
+        seat.leave()
+        self._nameless += 1
+        try:
+            message = await self._message(socket, math.inf)
+        finally:
+            self._nameless -= 1
+        if message is None:
+            return SHUTDOWN
+        try:
+            target = channel.meet(message)
+        except Unreadable as problem:
+            self._complain(Kind.REGISTER, f"refused a first message: {problem}")
+            return NOT_REGISTERED
+        return _Start(target, "/", announce=False, coding=channel, early=message)
+
+    async def _serve(self, socket: Socket, seat: Seat, start: _Start) -> None:
         writer = _Writer(socket, self._door.limits.close_seconds)
-        opened = self._channels.open(seat, owner, path, writer.wake, announce=not bound)
+        opened = self._channels.open(seat, start.owner, start.path, writer.wake, announce=start.announce)
         if isinstance(opened, Ending):
             await socket.close(opened.code, opened.reason)
             return
-        target = Address(self._rules.node, owner)
+        target = Address(self._rules.node, start.owner)
+        opened.coding = start.coding
         try:
+            if start.key is not None:
+                self._encrypt(opened, start.key)
             if self._announce(opened, target):
-                await self._converse(socket, opened, writer, target, bound=bound)
+                await self._converse(socket, opened, writer, target, start)
             else:
                 self._channels.refuse(opened)
         finally:
@@ -274,8 +349,19 @@ class Sockets:
         node.send_request(target, Request(False, None, ipc, METADATA_WS))
         return True
 
+    def _encrypt(self, channel: Channel, key: ClientKey) -> None:
+        """Tell the client its secret; all that is pushed from now on is sealed with it."""
+        node = current()
+        secret = node.secret("channel secret", SECRET_BYTES)
+        exchange = Exchange.of(key, secret, self._door.keys.sign)
+        answer = WsEncryptedRegisterResponse(
+            channel.id, exchange.encrypted_secret, exchange.signed_public_key
+        )
+        cipher = Cipher(secret, functools.partial(node.secret, "channel nonce", NONCE_BYTES))
+        self._channels.encrypt(channel, Sealed(cipher), REGISTERED_ENCRYPTED.encode(answer))
+
     async def _converse(
-        self, socket: Socket, channel: Channel, writer: _Writer, target: Address, *, bound: bool
+        self, socket: Socket, channel: Channel, writer: _Writer, target: Address, start: _Start
     ) -> None:
         """Until either side ends it."""
         async with trio.open_nursery() as nursery:
@@ -283,20 +369,22 @@ class Sockets:
                 writer.begin(channel, nursery.cancel_scope, reading)
                 nursery.start_soon(writer.run, channel)
                 try:
-                    await self._read(socket, channel, target, bound=bound)
+                    await self._read(socket, channel, target, start)
                 except SocketClosed:
                     nursery.cancel_scope.cancel()
 
-    async def _read(self, socket: Socket, channel: Channel, target: Address, *, bound: bool) -> None:
+    async def _read(self, socket: Socket, channel: Channel, target: Address, start: _Start) -> None:
         node = current()
         text, binary = (
             Request(False, None, REQUEST.encode(WebSocketPush(channel.id, kind)), METADATA_WS)
             for kind in (WsMessageType.Text, WsMessageType.Binary)
         )
-        message = await socket.receive()
-        if bound:
+        message = await socket.receive() if start.early is None else start.early
+        if start.bound:
             match self._rules.first_bound_frame(message, channel.owner):
-                case Swallow():
+                case Swallow(key):
+                    if key is not None:
+                        self._encrypt(channel, key)
                     message = await socket.receive()
                 case RefuseRegister(problem):
                     self._complain(Kind.REGISTER, f"refused a register: {problem}")
@@ -304,6 +392,16 @@ class Sockets:
                     await trio.sleep_forever()
                 case Deliver():
                     pass
+        while (coding := channel.coding) is not None:
+            try:
+                kind, data = coding.incoming(message)
+            except Unreadable as problem:
+                self._complain(Kind.FRAME, f"closed a WebSocket of {channel.owner}: {problem}")
+                self._channels.end(channel, UNREADABLE)
+                await trio.sleep_forever()
+            request = text if kind is WsMessageType.Text else binary
+            await node.send_paced(target, request, None, Payload(None, data), window=UNDELIVERED_PUSHES)
+            message = await socket.receive()
         while True:
             if isinstance(message, str):
                 request, payload = text, Payload(None, message.encode())

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from kernel.address import Address
-from kernel.capability import MESSAGING, NETWORK, ROOT, Capability, SignedCapability
+from kernel.capability import MESSAGING, NETWORK, ROOT, Capability, SignedCapability, is_signed_form
 from kernel.jsontext import JsonValue, NotJson, canonical, dump, parse
 from tests.support import strategies
 
@@ -102,3 +102,15 @@ def test_an_issuer_may_be_given_as_text() -> None:
 def test_what_is_no_issuer_or_no_params_is_refused(issuer: Address, params: str, hint: str) -> None:
     with pytest.raises(TypeError, match=hint):
         Capability(issuer, params)
+
+
+@given(strategies.text())
+def test_what_a_signature_covers_is_known_again(params: str) -> None:
+    assert is_signed_form(Capability(ISSUER, params).signed_bytes())
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\x92", b"\x92\x01\x02", b"\x91\xa1a", b"\x92\xa1a\xa1b.", b"\x81\x90\x01"]
+)
+def test_other_bytes_may_be_signed_for_others(data: bytes) -> None:
+    assert not is_signed_form(data)

@@ -26,6 +26,7 @@ BREACHES = {
     "syscalls": ("sys_processes/state/process.py", "import kernel.router"),
     "cattrs": ("kernel/message.py", "import cattrs"),
     "json": ("sys_processes/state/process.py", "import json"),
+    "ciphers": ("sys_processes/http_server/tokens.py", "import cryptography"),
     "hypothesis": ("runtime/store.py", "import hypothesis"),
     "simulator": ("runtime/store.py", "import runtime.sim.store"),
 }

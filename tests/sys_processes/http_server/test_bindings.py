@@ -339,10 +339,14 @@ def test_a_socket_binding_does_not_catch_what_lies_below() -> None:
     assert node.paths.socket_route("/p:k:u/x") is None
 
 
-def test_encrypted_sockets_are_refused_unless_they_may_be_served_plainly() -> None:
-    action = WebSocketBind("/", True, encrypted=True)
-    assert "ws.encrypted_plain_ok" in refusal(Node().paths.bind_socket(APP, action))
-    assert Node(encrypted_plain_ok=True).paths.bind_socket(APP, action) is None
+def test_a_socket_is_bound_as_encrypted_unless_it_may_be_served_plainly() -> None:
+    """C-143."""
+    for node, encrypted in ((Node(), True), (Node(encrypted_plain_ok=True), False)):
+        assert node.paths.bind_socket(APP, WebSocketBind("/", True, encrypted=True)) is None
+        assert node.paths.socket_route("/p:k:u") == SocketBinding(APP.process, "/p:k:u", True, encrypted)
+
+
+def test_runtime_extensions_are_refused() -> None:
     assert "extension" in refusal(Node().paths.bind_socket(APP, WebSocketBind("/", True, extension=True)))
 
 

@@ -25,9 +25,9 @@ from sys_processes.http_server.channels import (
     Channel,
     Channels,
     Ending,
-    Frame,
     Seat,
 )
+from sys_processes.http_server.coding import Frame
 from sys_processes.http_server.protocol import (
     CHANNEL_CLOSED,
     CHANNEL_NOT_FOUND,

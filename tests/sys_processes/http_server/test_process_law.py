@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wsproto.utilities import LocalProtocolError
 
+from kernel.jsontext import JsonValue, dump
 from kernel.message import OnExit
 from runtime.sim.stream import MemoryStream
 from sys_processes.http_server.protocol import (
@@ -22,7 +23,8 @@ from sys_processes.http_server.protocol import (
     WebSocketUnbind,
     WsMessageType,
 )
-from tests.support.web_app import App
+from tests.support.sealed_client import sealed_register
+from tests.support.web_app import NODE, App
 from tests.support.web_client import SocketEnded, UpgradeRefused, WsClient, request_bytes
 from tests.support.web_node import APP, WebNode, settle, web_node
 
@@ -30,6 +32,9 @@ TEXT, BINARY, CLOSE = WsMessageType.Text, WsMessageType.Binary, WsMessageType.Cl
 KINDS = (
     "open",
     "open bound",
+    "open sealed",
+    "open sealed bound",
+    "open old",
     "say",
     "read",
     "close",
@@ -40,6 +45,7 @@ KINDS = (
     "push close",
     "end channel",
     "bind",
+    "bind sealed",
     "unbind",
     "call",
     "hold",
@@ -53,6 +59,13 @@ KINDS = (
 LEFT = (trio.BrokenResourceError, trio.ClosedResourceError, SocketEnded, LocalProtocolError)
 
 
+def old_frames(web: WebNode) -> tuple[bytes, bytes]:
+    """Of a client of November 2023: a register, and the message that settles its process."""
+    who: dict[str, JsonValue] = {"auth_token": web.token(), "channel_id": "old"}
+    target: JsonValue = {"node": NODE, "process": APP}
+    return dump({"WsRegister": who}), dump({"WsMessage": {**who, "target": target, "json": "hello"}})
+
+
 @attrs.define
 class World:
     """A node with one app and the clients of a run; steps that cannot be done now do nothing."""
@@ -62,8 +75,8 @@ class World:
     clients: list[WsClient] = attrs.Factory(list)
 
     async def step(self, kind: str, which: int) -> None:
-        if kind in {"open", "open bound"}:
-            await self._open("/" if kind == "open" else f"/{APP}/")
+        if kind.startswith("open"):
+            await self._open(f"/{APP}/" if kind.endswith("bound") else "/", kind)
         elif kind == "call":
             await self.web.connect().send_all(request_bytes("GET", f"/{APP}/"))
         elif kind == "wait":
@@ -77,8 +90,8 @@ class World:
 
     def _as_process(self, kind: str, which: int) -> None:
         match kind:
-            case "bind":
-                self._tell(WebSocketBind("/", authenticated=False))
+            case "bind" | "bind sealed":
+                self._tell(WebSocketBind("/", authenticated=False, encrypted=kind == "bind sealed"))
                 self._tell(Bind("/", False, False, False))
             case "unbind":
                 self._tell(WebSocketUnbind("/"))
@@ -92,11 +105,18 @@ class World:
             case _:
                 self._as_owner(kind, which)
 
-    async def _open(self, path: str) -> None:
+    async def _open(self, path: str, kind: str) -> None:
         with contextlib.suppress(UpgradeRefused, *LEFT):
             client = await self.web.websocket(path)
             self.clients.append(client)
-            await client.send(self.web.register_frame())
+            match kind:
+                case "open" | "open bound":
+                    await client.send(self.web.register_frame())
+                case "open old":
+                    for frame in old_frames(self.web):
+                        await client.send(frame)
+                case _:
+                    await client.send(sealed_register(self.web))
 
     def _tell(self, action: HttpServerAction, data: bytes | None = None) -> None:
         self.app.later_tell(action, data)

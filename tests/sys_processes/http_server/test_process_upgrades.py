@@ -108,8 +108,8 @@ async def test_unbinding_a_socket_path_keeps_its_channels() -> None:
         assert await socket.receive() == "still"
 
 
-async def test_socket_paths_are_not_bound_from_other_nodes_nor_encrypted_nor_on_subdomains() -> None:
-    """C-106, C-143 (the refusal), F-52."""
+async def test_socket_paths_are_not_bound_from_other_nodes_nor_on_subdomains() -> None:
+    """C-106, F-52."""
     async with web_node() as web:
         app = await web.started(App())
         answer = await web.from_node(
@@ -117,8 +117,7 @@ async def test_socket_paths_are_not_bound_from_other_nodes_nor_encrypted_nor_on_
         )
         assert answer is not None
         assert b"PathBindError" in answer
-        for action in (WebSocketBind("/", False, encrypted=True), WebSocketSecureBind("/")):
-            assert isinstance(await app.ask(action), PathBindError)
+        assert isinstance(await app.ask(WebSocketSecureBind("/")), PathBindError)
 
 
 # -- upgrades

@@ -182,20 +182,6 @@ async def test_a_register_for_a_process_that_does_not_let_http_server_in_is_refu
         assert "grant_capabilities" in web.console.text
 
 
-async def test_an_encrypted_register_is_refused_unless_the_owner_allows_to_serve_it_plainly() -> None:
-    """C-144."""
-    async with web_node() as web:
-        app = await web.started(App())
-        assert await refused_register(web, web.register_frame().replace("false", "true")) == REFUSED
-        assert app.heard == []
-    async with web_node(HttpSettings(encrypted_plain_ok=True)) as web:
-        app = await web.started(App())
-        socket = await web.websocket("/")
-        await socket.send(web.register_frame().replace("false", "true"))
-        await socket.receive()
-        assert len(app.opened()) == 1
-
-
 async def test_a_second_register_is_an_ordinary_push() -> None:
     async with web_node() as web:
         app = await web.started(App())

@@ -20,6 +20,7 @@ from sys_processes.http_server.protocol import (
     OPEN_NOT_VALID,
     REGISTER,
     REGISTERED,
+    REGISTERED_ENCRYPTED,
     REQUEST,
     RESPONSE,
     RPC_ANSWER,
@@ -46,6 +47,7 @@ from sys_processes.http_server.protocol import (
     WebSocketPush,
     WebSocketSecureBind,
     WebSocketUnbind,
+    WsEncryptedRegisterResponse,
     WsMessageType,
     WsRegister,
     WsRegisterResponse,
@@ -129,6 +131,16 @@ def test_success_is_the_constant_of_the_codec() -> None:
         ("response", RESPONSE, HttpResponse(200, {"Content-Type": "text/html"})),
         ("register", REGISTER, WsRegister("eyJhbGciOiJIUzI1NiJ9.e30.AAAA", CHESS, False)),
         ("register_response", REGISTERED, WsRegisterResponse(3735928559)),
+        (
+            "register_encrypted",
+            REGISTER,
+            WsRegister("eyJhbGciOiJIUzI1NiJ9.e30.AAAA", CHESS, True, "c0ffee"),
+        ),
+        (
+            "register_encrypted_response",
+            REGISTERED_ENCRYPTED,
+            WsEncryptedRegisterResponse(3735928559, "0a0b", "0c0d"),
+        ),
         (
             "rpc_request",
             RPC_REQUEST,

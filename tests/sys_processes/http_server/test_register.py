@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from kernel.address import ProcessId
 from kernel.jsontext import JsonValue, dump
+from sys_processes.http_server.encryption import ClientKey
 from sys_processes.http_server.register import (
     Deliver,
     RefuseRegister,
@@ -25,6 +26,8 @@ STOPPED = ProcessId("stopped", "k", "u")
 SILENT = ProcessId("silent", "k", "u")
 NOW = 1_750_000_000.0
 SECRET = bytes(range(32))
+MODULUS = "80" + "5a" * 254 + "01"
+KEY = ClientKey.parse(MODULUS)
 TOKENS = LoginTokens("alice.uq", SECRET)
 GOOD = TOKENS.issue(NOW)
 FORM: dict[str, JsonValue] = {"auth_token": GOOD, "target_process": "p:k:u", "encrypted": False}
@@ -123,17 +126,62 @@ def test_over_the_bridge_a_register_is_for_that_process_only() -> None:
     assert "on a path of q:k:u" in problem(rules().first_frame(frame(), OTHER))
 
 
-@pytest.mark.parametrize("key", [None, "c0ffee"])
-def test_an_encrypted_register_is_refused_unless_it_may_be_served_plainly(key: str | None) -> None:
+def test_an_encrypted_register_brings_its_key() -> None:
+    """C-143."""
+    raw = frame(encrypted=True, public_key_hex=MODULUS)
+    assert rules().first_frame(raw, None) == Registered(APP, KEY)
+    assert rules().first_bound_frame(raw, APP) == Swallow(KEY)
+    assert rules(encrypted_plain_ok=True).first_frame(raw, None) == Registered(APP, KEY)
+
+
+def test_a_key_counts_only_where_encryption_is_asked_for() -> None:
+    assert rules().first_frame(frame(public_key_hex="no key"), None) == Registered(APP)
+    assert rules().first_bound_frame(frame(public_key_hex=MODULUS), APP) == Swallow()
+
+
+@pytest.mark.parametrize("key", ["", "c0ffee", "z" * 512, MODULUS + "01" * 300, "0x" + MODULUS])
+def test_a_key_that_is_none_is_refused_and_never_served_plainly(key: str) -> None:
     """C-144."""
     raw = frame(encrypted=True, public_key_hex=key)
+    for each in (rules(), rules(encrypted_plain_ok=True)):
+        assert "public_key_hex" in problem(each.first_frame(raw, None))
+        assert "public_key_hex" in problem(each.first_bound_frame(raw, APP))
+        assert "public_key_hex" in problem(each.first_encrypted_frame(raw, APP))
+
+
+def test_an_encrypted_register_without_a_key_is_refused_unless_it_may_be_served_plainly() -> None:
+    """C-144, F-66."""
+    raw = frame(encrypted=True)
     assert "ws.encrypted_plain_ok" in problem(rules().first_frame(raw, None))
     assert rules(encrypted_plain_ok=True).first_frame(raw, None) == Registered(APP)
 
 
+def test_a_stranger_without_a_token_has_no_key_looked_at() -> None:
+    raw = frame(auth_token="bad", encrypted=True, public_key_hex="no key")
+    assert "token" in problem(rules().first_frame(raw, None))
+    assert "token" in problem(rules().first_bound_frame(raw, APP))
+
+
+def test_a_path_bound_as_encrypted_wants_a_register_for_its_process_with_a_key() -> None:
+    """C-143, C-144."""
+    good = {"encrypted": True, "public_key_hex": MODULUS}
+    assert rules().first_encrypted_frame(frame(**good), APP) == Registered(APP, KEY)
+    without_token = dump({"target_process": "p:k:u", **good})
+    assert rules().first_encrypted_frame(without_token, APP) == Registered(APP, KEY)
+    for raw in (frame(), frame(**good, target_process="q:k:u"), b"hello", b""):
+        assert "encrypted: true" in problem(rules().first_encrypted_frame(raw, APP))
+    assert "token" in problem(rules().first_encrypted_frame(frame(**good, auth_token="bad"), APP))
+    late = frame(**good, target_process=str(STOPPED))
+    assert "does not run" in problem(rules().first_encrypted_frame(late, STOPPED))
+
+
 @given(
     st.one_of(
-        mutated(dict(FORM)).map(dump), json_values().map(dump), st.binary(max_size=60), st.text(max_size=60)
+        mutated({**FORM, "encrypted": True, "public_key_hex": MODULUS}).map(dump),
+        mutated(dict(FORM)).map(dump),
+        json_values().map(dump),
+        st.binary(max_size=60),
+        st.text(max_size=60),
     )
 )
 def test_whatever_comes_first_is_decided_without_raising(raw: bytes | str) -> None:
@@ -144,6 +192,7 @@ def test_whatever_comes_first_is_decided_without_raising(raw: bytes | str) -> No
         case RefuseRegister(why):
             assert why
     assert isinstance(rules().first_bound_frame(raw, APP), Deliver | Swallow | RefuseRegister)
+    assert isinstance(rules().first_encrypted_frame(raw, APP), Registered | RefuseRegister)
 
 
 # -- bound paths
@@ -182,7 +231,7 @@ def test_any_other_first_frame_is_delivered(raw: bytes) -> None:
     assert rules().first_bound_frame(raw, APP) == Deliver()
 
 
-def test_encryption_is_refused_on_a_bound_path_as_well() -> None:
+def test_encryption_without_a_key_is_refused_on_a_bound_path_as_well() -> None:
     """C-144."""
     raw = frame(encrypted=True)
     assert "encrypted" in problem(rules().first_bound_frame(raw, APP))
