@@ -16,7 +16,8 @@ CODE = '''
 import json
 
 from userland.process_lib import (
-    Address, Http, HttpServerRequest, Malformed, Payload, SendError, WebSocketPush, WsMessageType, await_message, http,
+    Address, Http, HttpServerRequest, Malformed, Payload, SendError, WebSocketOpen, WebSocketPush, WsMessageType,
+    await_message, http,
 )
 
 PAGE = b"""<!doctype html><meta charset="utf-8"><title>A page</title><h1>A page</h1>
@@ -27,6 +28,8 @@ async def init(our: Address) -> None:
     await http.bind_http_static_path("/", False, False, "text/html; charset=utf-8", PAGE)
     await http.bind_http_path("/answers")
     await http.bind_ws_path("/bound")
+    await http.bind_ws_path("/greeting")
+    await http.bind_ws_path("/sealed", encrypted=True)
     recent: list[str] = []
     while True:
         try:
@@ -38,6 +41,8 @@ async def init(our: Address) -> None:
         match request:
             case Http(call):
                 answer(call, payload)
+            case WebSocketOpen("/greeting" | "/sealed" as path, channel_id):
+                http.send_ws_push(our.node, channel_id, WsMessageType.Text, Payload(bytes=path.encode()))
             case WebSocketPush(channel_id, kind):
                 obey(our, channel_id, kind, payload, recent)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from tests.browser.talking_app import APP, COOKIE, PAGE, heard
 from tests.support.browser import Tab
 
-
 # -- a channel
 
 
@@ -20,8 +19,8 @@ def test_a_client_opens_a_channel_sends_and_is_answered(page: Tab):
 
 
 def test_the_module_exports_the_client_twice_and_lays_it_on_the_window(page: Tab):
-    script = "() => import('/client.js').then(m => [m.default, m.NectarEncryptorApi].map(c => c === NectarEncryptorApi))"
-    assert page.run(script) == [True, True]
+    script = "() => import('/client.js').then((m) => [m.default, m.NectarEncryptorApi].map((c) => c === window.%s))"
+    assert page.run(script % "NectarEncryptorApi") == [True, True]
 
 
 def test_node_and_process_are_those_of_the_page_unless_given(page: Tab):
@@ -245,7 +244,9 @@ def test_a_node_that_is_not_there_is_tried_again_with_longer_waits(page: Tab):
     page.page.clock.fast_forward(501)
     page.wait_told("close", 3)
     assert page.told("close") == [1006] * 3
-    assert all(error.startswith("unreachable: no channel at ws://localhost:1/") for error in page.told("error"))
+    assert all(
+        error.startswith("unreachable: no channel at ws://localhost:1/") for error in page.told("error")
+    )
 
 
 # -- other paths
@@ -266,6 +267,8 @@ def test_on_a_bound_path_the_register_is_swallowed_and_the_channel_is_there_at_o
     page.send({"text": '{"channel_id": 1, "more": 2}'})
     page.send("second")
     assert page.wait_told("message", 2) == [{"channel_id": 1, "more": 2}, heard('"second"')]
+    page.connect(uri=f"{PAGE}greeting")
+    assert page.wait_told("message") == ["/greeting"]
 
 
 # -- fetchJson

@@ -1,4 +1,4 @@
-"""The pages of a node itself, on a phone and on a desk. Looked at by role and name: how they look is theirs to choose."""
+"""The pages of a node itself, on a phone and on a desk, seen by role and name: how they look is theirs to choose."""
 
 from __future__ import annotations
 

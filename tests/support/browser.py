@@ -22,8 +22,8 @@ ARGUMENTS = [
     "--disable-component-update", "--disable-sync", "--no-proxy-server",
     f"--host-resolver-rules=MAP {INSECURE} 127.0.0.1",
 ]  # fmt: skip
-MILLISECONDS = 15_000
-TOO_LATE = f"new Promise((_, fail) => setTimeout(() => fail(new Error('no answer')), {MILLISECONDS}))"
+SECONDS = 15
+TOO_LATE = f"new Promise((_, fail) => setTimeout(() => fail(new Error('no answer')), {SECONDS * 1000}))"
 Size = ViewportSize
 PHONE, DESKTOP = Size(width=390, height=844), Size(width=1280, height=800)
 
@@ -62,7 +62,7 @@ def open_browser() -> Iterator[Browser]:
 def open_page(browser: Browser, size: Size | None = None) -> Iterator[Page]:
     """Without cookies; what waits in it does so for a limited time."""
     with browser.new_context(viewport=size) as context:
-        context.set_default_timeout(MILLISECONDS)
+        context.set_default_timeout(SECONDS * 1000)
         yield context.new_page()
 
 
@@ -108,10 +108,12 @@ class Tab:
         """What its handler of that name was told so far."""
         return [said for handler, said in self.run("() => told") if handler == name]
 
-    def wait_told(self, name: str, times: int = 1) -> list[Any]:
+    def wait_told(self, name: str, times: int = 1, *, seconds: float = SECONDS) -> list[Any]:
         """Until it was told that often."""
         self.page.wait_for_function(
-            "([name, times]) => told.filter((one) => one[0] === name).length >= times", arg=[name, times]
+            "([name, times]) => told.filter((one) => one[0] === name).length >= times",
+            arg=[name, times],
+            timeout=seconds * 1000,
         )
         return self.told(name)
 

@@ -4,7 +4,7 @@ export type Bytes = ArrayBuffer | ArrayBufferView;
 /**
  * - `unreachable`: no socket, the client tries again;
  * - `refused`: the node closed it with 1008, the client tries again a few times;
- * - `encryption`: nothing can be encrypted, or a `send` asked a plain channel for it. In the first case the client is closed;
+ * - `encryption`: the channel cannot be encrypted, and the client is closed; or one message could not, and is dropped;
  * - `queue_full`, `closed`: what was given to `send` was not sent;
  * - `http`: thrown by `fetchJson`, with `status`.
  */
@@ -19,7 +19,10 @@ export class NectarError extends Error {
 export interface Handlers {
   /** The channel is there; called again after each reconnection. What it sends goes ahead of what waited. */
   onOpen?: (event: Event, api: NectarEncryptorApi) => void;
-  /** `data` is the value of a frame that holds JSON, else its text or ArrayBuffer; `frame` is the frame as it came. */
+  /**
+   * `data` is the value of a frame that holds JSON, else its text or ArrayBuffer; `frame` is the frame as it came. An
+   * encrypted channel knows bytes only: what is no JSON is an ArrayBuffer there.
+   */
   onMessage?: (data: any, api: NectarEncryptorApi, frame: string | ArrayBuffer) => void;
   /** A socket ended, whether or not it had become a channel. */
   onClose?: (event: CloseEvent, api: NectarEncryptorApi) => void;

@@ -16,7 +16,7 @@ const REGISTER_MS = 15_000;
 /** A channel that lived this long was a good one: the next wait is a short one again. */
 const STEADY_MS = 5_000;
 const FIRST_WAIT_MS = 500;
-const LONGEST_WAIT_MS = 30_000;
+const LONGEST_WAIT_MS = 10_000;
 /** So many refusals in a row, and the client stops asking. */
 const REFUSALS = 5;
 const WAITING_MESSAGES = 1_000;
@@ -232,6 +232,7 @@ class Cipher {
  * @typedef {object} Listener
  * @property {(event: Event, channel: number | null) => void} opened
  * @property {(frame: string | ArrayBuffer) => void} received
+ * @property {(why: string) => void} dropped a frame
  * @property {(error: NectarError) => void} failed it closes itself
  * @property {(event: CloseEvent) => void} ended
  */
@@ -246,8 +247,9 @@ class Link {
   #event = new Event("open");
   /** @type {Cipher | null} */
   #cipher = null;
-  #answers;
-  #isFirst = true;
+  /** At the node's root: it always answers. A path that a process bound takes a plain register without a word. */
+  #atRoot;
+  #isSettled = false;
   #reading = Promise.resolve();
   #writing = Promise.resolve();
 
@@ -262,14 +264,13 @@ class Link {
     this.#socket = socket;
     this.#listener = listener;
     this.#exchange = exchange;
-    // A path that the process bound takes a plain register without a word.
-    this.#answers = exchange !== null || address.pathname === "/";
+    this.#atRoot = address.pathname === "/";
     this.#timer = setTimeout(() => this.close(CLIENT_FAILS), REGISTER_MS);
     socket.binaryType = "arraybuffer";
     socket.onopen = (event) => {
       this.#event = event;
       socket.send(JSON.stringify(register()));
-      if (!this.#answers) this.#inOrder(() => this.#open(null));
+      if (!this.#atRoot && exchange === null) this.#inOrder(() => this.#open(null));
     };
     socket.onmessage = ({ data }) => this.#inOrder(() => this.#take(data));
     socket.onclose = (event) => {
@@ -311,15 +312,20 @@ class Link {
 
   /** @param {string | ArrayBuffer} frame */
   async #take(frame) {
-    if (this.#isFirst) {
-      this.#isFirst = false;
-      const answer = decode(frame);
-      const channel = Number.isInteger(answer?.channel_id) ? answer.channel_id : null;
-      if (this.#answers) return this.#registered(channel, answer);
-      // Where nobody bound the path, the node answers here as it does at its root.
-      if (channel !== null && Object.keys(answer).length === 1) return;
+    if (this.#isSettled) {
+      this.#listener.received(this.#cipher === null ? frame : await this.#cipher.open(frame));
+      return;
     }
-    this.#listener.received(this.#cipher === null ? frame : await this.#cipher.open(frame));
+    const answer = decode(frame);
+    const channel = Number.isInteger(answer?.channel_id) ? answer.channel_id : null;
+    if (this.#exchange !== null && !this.#atRoot && answer?.encrypted_secret === undefined) {
+      this.#listener.dropped("it came before the channel was encrypted: bind the path with encrypted=True");
+      return;
+    }
+    this.#isSettled = true;
+    if (this.#atRoot || this.#exchange !== null) await this.#registered(channel, answer);
+    // Where nobody bound the path, the node answers there as it does at its root.
+    else if (channel === null || Object.keys(answer).length > 1) this.#listener.received(frame);
   }
 
   /**
@@ -479,6 +485,7 @@ export class NectarEncryptorApi {
     received: (frame) => {
       if (!this.#ended) this.#tell((on) => on.onMessage?.(decode(frame), this, frame));
     },
+    dropped: (why) => this.#fail(new NectarError("encryption", `a frame was dropped: ${why}`)),
     failed: (error) => this.#giveUp(error),
     ended: (event) => this.#lost(event),
   };
