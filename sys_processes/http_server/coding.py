@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import attrs
 
@@ -12,11 +12,19 @@ from sys_processes.http_server.protocol import WsMessageType
 
 @attrs.frozen
 class Frame:
-    """A message for the client. Text is valid UTF-8. `overhead` of its bytes are not the process's and do not count."""
+    """A message for the client. Text is valid UTF-8."""
 
     kind: WsMessageType
     data: bytes
-    overhead: int = 0
+    overhead: ClassVar[int] = 0
+    """Bytes of `data` that are not the process's, and do not count."""
+
+
+@attrs.frozen
+class SealedFrame(Frame):
+    """As `Cipher.seal` makes it."""
+
+    overhead: ClassVar[int] = OVERHEAD
 
 
 class Unreadable(ValueError):
@@ -42,7 +50,7 @@ class Sealed:
         self._cipher = cipher
 
     def outgoing(self, data: bytes) -> Frame:
-        return Frame(WsMessageType.Binary, self._cipher.seal(data), OVERHEAD)
+        return SealedFrame(WsMessageType.Binary, self._cipher.seal(data))
 
     def incoming(self, message: bytes | str) -> tuple[WsMessageType, bytes]:
         if isinstance(message, str):

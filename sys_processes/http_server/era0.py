@@ -16,9 +16,8 @@ from kernel.codec import Malformed, Shape, struct
 from kernel.jsontext import JsonValue, NotJson, dump, parse
 from sys_processes.http_server import pages
 from sys_processes.http_server.access import Refuse, check_local, check_origin
-from sys_processes.http_server.coding import Frame, Unreadable
+from sys_processes.http_server.coding import Frame, SealedFrame, Unreadable
 from sys_processes.http_server.encryption import (
-    OVERHEAD,
     BadKey,
     Cipher,
     ClientKey,
@@ -213,7 +212,7 @@ class NamedChannel:
     def outgoing(self, data: bytes) -> Frame:
         if self._cipher is None:
             return Frame(WsMessageType.Binary, data)
-        return Frame(WsMessageType.Binary, self._cipher.seal(data), OVERHEAD)
+        return SealedFrame(WsMessageType.Binary, self._cipher.seal(data))
 
     def _checked(self, message: bytes | str) -> WsMessage | EncryptedWsMessage:
         raw = message.encode() if isinstance(message, str) else message
