@@ -61,3 +61,17 @@ def test_after_the_login_one_is_where_one_wanted_to_be(guest: Tab):
     type_password(guest, "secret")
     guest.page.wait_for_url(guest.url(PAGE))
     expect(guest.page.get_by_role("heading", name="A page")).to_be_visible()
+
+
+def test_who_logs_out_is_a_stranger_again(guest: Tab):
+    guest.visit("/login")
+    type_password(guest, "secret")
+    guest.page.wait_for_url(START)
+    button = guest.page.get_by_role("button", name="Log out")
+    if button.count() == 0:
+        pytest.skip("this start page has no way to log out")
+    button.click()
+    guest.page.wait_for_url("**/login")
+    assert guest.page.context.cookies() == []
+    guest.visit("/")
+    assert "/login" in guest.page.url
