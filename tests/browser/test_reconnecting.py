@@ -14,8 +14,8 @@ from tests.support.live_node import Person
 BOOTING = 30
 
 
-def test_a_client_survives_that_its_node_is_stopped_and_that_it_is_killed(browser: Browser, tmp_path: Path):
-    """And what the page sends meanwhile waits."""
+def test_clients_survive_that_their_node_is_stopped_and_that_it_is_killed(browser: Browser, tmp_path: Path):
+    """A plain one and an encrypted one; what their pages send meanwhile waits."""
     person = Person(tmp_path)
     parts = (package(tmp_path / "app"), "--home", tmp_path / "home")
     with open_page(browser) as page:
@@ -25,11 +25,17 @@ def test_a_client_survives_that_its_node_is_stopped_and_that_it_is_killed(browse
             tab.log_in()
             tab.connect()
             tab.wait_told("open")
+            sealed = Tab(page.context.new_page(), node)
+            sealed.visit(PAGE)
+            sealed.connect(encrypted=True)
+            sealed.wait_told("ready")
             assert node.stop() == 0
             assert tab.wait_told("close")[0] == 1001
             tab.send("while it is stopped")
+            sealed.send("a secret")
         with person.dev(*parts, port=node.port) as again:
             assert tab.wait_told("message", seconds=BOOTING) == [heard('"while it is stopped"')]
+            assert sealed.wait_told("message", seconds=BOOTING) == [heard('"a secret"')]
             failed = len(tab.told("close"))
             again.process.close()
             assert tab.wait_told("close", failed + 1)[failed] == 1006
@@ -37,3 +43,4 @@ def test_a_client_survives_that_its_node_is_stopped_and_that_it_is_killed(browse
         with person.dev(*parts, port=node.port):
             assert tab.wait_told("message", 2, seconds=BOOTING)[-1] == heard('"while it is dead"')
             assert len(tab.told("open")) == 3
+            assert len(sealed.wait_told("ready", 3, seconds=BOOTING)) == 3
