@@ -20,6 +20,7 @@ from kernel.capability import KERNEL
 from kernel.kernel import BadNodeName
 from kernel.ports import StoreFailed
 from runtime import advice
+from runtime.assets import browser_client
 from runtime.chance import SystemChance
 from runtime.command_error import CommandError
 from runtime.config import ConfigError, Settings, load_settings
@@ -152,6 +153,7 @@ async def _run_opened(opened: _Opened) -> None:
     # Looked at before they are read: what changes meanwhile is read again.
     seen = [await workers.run(footprint, folder) for folder in options.packages]
     folders = await _read_all(options, workers)
+    client = await workers.run(browser_client)
     token = chance.secret("rpc token", 32).hex()
     secrets = NodeSecrets(
         identity,
@@ -170,7 +172,13 @@ async def _run_opened(opened: _Opened) -> None:
         opened.nursery.start_soon(Watchdog(report).run)
         readable = [files for files in folders if not isinstance(files, PackageError)]
         opening = open_node(
-            identity.name, devices, secrets, http=opened.settings.http, packages=readable, start=False
+            identity.name,
+            devices,
+            secrets,
+            http=opened.settings.http,
+            client=client,
+            packages=readable,
+            start=False,
         )
         try:
             node = await stack.enter_async_context(opening)

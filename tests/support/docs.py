@@ -128,6 +128,11 @@ class Page:
         self._environment["PYTHONPATH"] = str(ROOT)
         self._lay_tools()
 
+    @property
+    def port(self) -> str:
+        """Of the node that keeps running."""
+        return self._port
+
     def _lay_tools(self) -> None:
         """A clone as a newcomer has it, in which a new node takes a free port and commands find it."""
         python = shlex.quote(sys.executable)

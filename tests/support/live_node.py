@@ -69,16 +69,16 @@ class Person:
         )
 
     @contextmanager
-    def node(self, *arguments: str | Path, **environment: str) -> Iterator[LiveNode]:
+    def node(self, *arguments: str | Path, port: int = 0, **environment: str) -> Iterator[LiveNode]:
         """One that has said it is ready; ended with its block, however that ends."""
-        process = self.start(*arguments, "--port", "0", **environment)
+        process = self.start(*arguments, "--port", str(port), **environment)
         try:
             yield wait_ready(process)
         finally:
             process.close()
 
-    def dev(self, *arguments: str | Path) -> AbstractContextManager[LiveNode]:
-        return self.node("dev", *arguments)
+    def dev(self, *arguments: str | Path, port: int = 0) -> AbstractContextManager[LiveNode]:
+        return self.node("dev", *arguments, port=port)
 
     def boot(
         self, home: Path, *arguments: str | Path, password: str = PASSWORD
