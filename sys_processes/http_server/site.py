@@ -193,7 +193,9 @@ class Pages:
     def _known(self, head: RequestHead) -> _Call | _Content | None:
         """What the same head was made into before, while it still holds."""
         memo = head.memo
-        return memo if isinstance(memo, _Call | _Content) and memo.edition == self._paths.edition else None
+        if isinstance(memo, _Call) or isinstance(memo, _Content):  # noqa: SIM101 - a tuple or union costs more
+            return memo if memo.edition == self._paths.edition else None
+        return None
 
     async def _ask_first(self, head: RequestHead, body: bytes, binding: HttpBinding) -> HttpReply:
         try:

@@ -90,8 +90,6 @@ class Bench:
 
     def hear(self, request: http.HttpServerRequest) -> None:
         match request:
-            case http.Http():
-                http.send_response(200, {"Content-Type": "text/plain"}, HELLO)
             case http.WebSocketOpen(_, channel_id):
                 self.channels[channel_id] = None
             case http.WebSocketPush():
@@ -118,7 +116,10 @@ class Bench:
 async def serve(bench: Bench, message: Message) -> None:
     if not message.is_request():
         return
-    if message.source.process_name == "http_server" and message.metadata in {"http", "ws"}:
+    if message.source.process_name == "http_server" and message.metadata == "http":
+        http.send_response(200, {"Content-Type": "text/plain"}, HELLO)
+        return
+    if message.source.process_name == "http_server" and message.metadata == "ws":
         bench.hear(http.HttpServerRequest.from_bytes(message.ipc))
         return
     order = json.loads(message.ipc)
