@@ -5,6 +5,7 @@ of `wire`. What is said is answered, and goes to every open socket, once it is k
 """
 
 from functools import partial
+from urllib.parse import quote
 
 from userland.process_lib import (
     Address,
@@ -15,6 +16,7 @@ from userland.process_lib import (
     SendError,
     await_message,
     get_state,
+    homepage,
     http,
     now,
     println,
@@ -34,6 +36,10 @@ from .wire import (
 )
 
 HTTP_SERVER = "http_server:sys:nectar"
+PICTURE = (
+    "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 48 48'><rect width='48' height='48' rx='11' fill='#8a4b00'/>"
+    "<path d='M13 13h22a3 3 0 0 1 3 3v14a3 3 0 0 1-3 3H25l-8 6v-6h-4a3 3 0 0 1-3-3V16a3 3 0 0 1 3-3z' fill='#fff'/></svg>"
+)
 HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 
 
@@ -64,6 +70,7 @@ async def open_to_the_web(our: Address) -> None:
     try:
         await http.bind_http_path("/messages")
         await http.serve_ui(our, "ui")
+        homepage.add_to_homepage("Chat", icon=f"data:image/svg+xml,{quote(PICTURE)}", path="/")
     except (http.HttpServerError, http.VfsError, SendError) as error:
         println(f"not on the web: {error}")
 

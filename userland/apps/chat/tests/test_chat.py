@@ -126,6 +126,8 @@ def test_everything_wants_a_login_and_no_socket_path_is_bound() -> None:
         assert {(type(bound).__name__, bound.authenticated) for bound in actor.bound} == {("Bind", True)}
         assert actor.content["/"].mime == "text/html"
         assert b"<title>Chat</title>" in actor.content["/"].bytes
+        assert actor.on_homepage is not None
+        assert (actor.on_homepage.label, actor.on_homepage.path) == ("Chat", "/")
 
 
 # -- sockets

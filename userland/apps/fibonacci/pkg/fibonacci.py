@@ -5,6 +5,7 @@ as text: `{"Number":"14472334024676221"}`. What cannot be answered gets `{"Error
 """
 
 import json
+from urllib.parse import quote
 
 from userland.process_lib import (
     Address,
@@ -13,6 +14,7 @@ from userland.process_lib import (
     Response,
     SendError,
     await_message,
+    homepage,
     http,
     println,
 )
@@ -21,6 +23,10 @@ from .sequence import LARGEST, fibonacci
 
 HTTP_SERVER = "http_server:sys:nectar"
 DIRECTORY = "ui"
+PICTURE = (
+    "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 48 48'><rect width='48' height='48' rx='11' fill='#3d4f9f'/>"
+    "<path d='M38 37H10V14h28zM24 14v23M24 28h14M31 14v14M24 21h7' fill='none' stroke='#fff' stroke-width='3'/></svg>"
+)
 MOST_AT_ONCE = 50
 EXACT_IN_JAVASCRIPT = 2**53 - 1
 
@@ -42,6 +48,7 @@ async def open_to_the_web(our: Address) -> None:
     """Without the web there are still numbers for messages, so nothing that fails here ends the process."""
     try:
         await http.bind_http_path("/")
+        homepage.add_to_homepage("Fibonacci", icon=f"data:image/svg+xml,{quote(PICTURE)}", path="/")
     except (http.HttpServerError, SendError) as error:
         println(f"not on the web: {error}")
 

@@ -72,6 +72,8 @@ def test_its_root_is_a_page_for_those_who_are_logged_in() -> None:
         assert page.headers["Content-Type"] == "text/html"
         assert b"<title>Fibonacci</title>" in page.body
         assert [(bound.path, bound.authenticated) for bound in actor.bound] == [("/", True)]
+        assert actor.on_homepage is not None
+        assert (actor.on_homepage.label, actor.on_homepage.path) == ("Fibonacci", "/")
 
 
 def test_other_methods_are_told_what_is_possible() -> None:

@@ -1,0 +1,113 @@
+"""The page of the chat, as people use it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from runtime.options import example_packages
+from tests.support.browser import DESKTOP, PHONE, Size, Tab, open_page
+from tests.support.live_node import LiveNode, Person
+
+CHAT = next(folder for folder in example_packages() if folder.name == "chat")
+PAGE = "/chat:chat:nectar/"
+
+
+@contextmanager
+def chatting(browser: Browser, node: LiveNode, path: str = PAGE, size: Size | None = None) -> Iterator[Tab]:
+    """Logged in, and connected."""
+    with open_page(browser, size) as page:
+        tab = Tab(page, node)
+        tab.visit("/login")
+        tab.log_in()
+        tab.visit(path)
+        expect(page.get_by_role("status")).to_contain_text("Connected")
+        yield tab
+
+
+def say(tab: Tab, text: str) -> None:
+    tab.page.get_by_label("Message", exact=True).fill(text)
+    tab.page.get_by_role("button", name="Send").click()
+
+
+def typed(tab: Tab) -> str:
+    return tab.page.get_by_label("Message", exact=True).input_value()
+
+
+def wait_said(tab: Tab, *texts: str) -> None:
+    expect(tab.page.get_by_role("log").locator(".text")).to_have_text(texts)
+
+
+@pytest.fixture(scope="module")
+def chat(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
+    with Person(tmp_path_factory.mktemp("chat")).dev(CHAT) as node:
+        yield node
+
+
+def test_a_plain_and_an_encrypted_tab_chat_over_a_node_that_is_restarted(browser: Browser, tmp_path: Path):
+    """C-143."""
+    person = Person(tmp_path)
+    with (
+        person.dev(CHAT, "--home", tmp_path / "home") as node,
+        chatting(browser, node) as plain,
+        chatting(browser, node, f"{PAGE}?encrypted=1") as sealed,
+    ):
+        expect(sealed.page.get_by_role("status")).to_have_text("Connected, encrypted")
+        say(plain, "from the plain one")
+        wait_said(sealed, "from the plain one")
+        say(sealed, "from the sealed one")
+        wait_said(plain, "from the plain one", "from the sealed one")
+        assert node.stop() == 0
+        expect(plain.page.get_by_role("status")).to_contain_text("lost")
+        say(plain, "typed meanwhile")
+        expect(plain.page.get_by_role("alert")).to_contain_text("nothing was sent")
+        assert typed(plain) == "typed meanwhile"
+        with person.dev(CHAT, "--home", tmp_path / "home", port=node.port):
+            expect(plain.page.get_by_role("status")).to_have_text("Connected")
+            expect(sealed.page.get_by_role("status")).to_have_text("Connected, encrypted")
+            plain.page.get_by_role("button", name="Send").click()
+            for tab in (plain, sealed):
+                wait_said(tab, "from the plain one", "from the sealed one", "typed meanwhile")
+            assert typed(plain) == ""
+
+
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_what_people_write_is_text_and_fits(browser: Browser, tmp_path: Path, size: Size):
+    hostile = "<img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>"
+    long = "a" * 500
+    with Person(tmp_path).dev(CHAT) as node, chatting(browser, node, size=size) as tab:
+        tab.page.get_by_label("Name").fill("<b>mallory</b>")
+        say(tab, hostile)
+        wait_said(tab, hostile)
+        say(tab, long)
+        wait_said(tab, hostile, long)
+        assert tab.page.title() == "Chat"
+        assert tab.page.get_by_role("log").locator("img, script").count() == 0
+        expect(tab.page.get_by_role("log").locator(".by").first).to_contain_text("<b>mallory</b>")
+        assert tab.run("() => document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_a_message_that_the_node_refuses_stays_in_its_field(browser: Browser, chat: LiveNode):
+    with chatting(browser, chat) as tab:
+        tab.run("() => document.getElementById('text').removeAttribute('maxlength')")
+        say(tab, "x" * 4001)
+        expect(tab.page.get_by_role("alert")).to_contain_text("4000 at most")
+        assert typed(tab) == "x" * 4001
+
+
+def test_a_name_is_remembered_and_tells_whose_messages_are_ones_own(browser: Browser, chat: LiveNode):
+    with chatting(browser, chat) as tab:
+        tab.page.get_by_label("Name").fill("alice")
+        say(tab, "mine")
+        own = tab.page.get_by_role("log").locator("li.own .text")
+        expect(own).to_have_text(["mine"])
+        tab.page.reload()
+        expect(tab.page.get_by_label("Name")).to_have_value("alice")
+        expect(own).to_have_text(["mine"])
+        tab.page.get_by_label("Name").fill("bob")
+        tab.page.get_by_label("Name").blur()
+        expect(own).to_have_count(0)
