@@ -38,7 +38,8 @@ from .wire import (
 HTTP_SERVER = "http_server:sys:nectar"
 PICTURE = (
     "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 48 48'><rect width='48' height='48' rx='11' fill='#8a4b00'/>"
-    "<path d='M13 13h22a3 3 0 0 1 3 3v14a3 3 0 0 1-3 3H25l-8 6v-6h-4a3 3 0 0 1-3-3V16a3 3 0 0 1 3-3z' fill='#fff'/></svg>"
+    "<path d='M13 13h22a3 3 0 0 1 3 3v14a3 3 0 0 1-3 3H25l-8 6v-6h-4a3 3 0 0 1-3-3V16a3 3 0 0 1 3-3z' fill='#fff'/>"
+    "</svg>"
 )
 HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 
