@@ -15,13 +15,29 @@ from kernel.events import Event
 from kernel.message import OnExit
 from runtime.packages import read_package
 from runtime.sim.scheduler import run_deterministic
+from sys_processes.app_store.archive import pack
+from tests.support.kit import SEED, KitAnswer, kit_answer, kit_call
+from tests.support.sealed_client import answered, sealed_register
+from tests.support.sim_home import package
 from tests.support.web_app import App
 from tests.support.web_client import WsClient, request_bytes
-from tests.support.web_node import WebNode, web_node
+from tests.support.web_node import RPC_TOKEN, WebNode, web_node
 
 ROOT = Path(__file__).parents[2]
 ECHO = "echo:echo:nectar"
 OTHER = "app:app:alice.uq"
+INSTALLED = "page:page:me"
+SERVES_A_FILE = """
+from userland.process_lib import SendError, await_message, http
+
+async def init(our):
+    await http.serve_ui(our, "ui")
+    while True:
+        try:
+            await await_message()
+        except SendError:
+            pass
+"""
 
 
 async def talk(web: WebNode, number: int) -> None:
@@ -42,10 +58,22 @@ async def leave(socket: WsClient, number: int) -> None:
         await socket.stream.aclose()
 
 
+async def whisper(web: WebNode) -> None:
+    """An encrypted channel. What the client's ciphers draw, and the seed of OAEP, are not of this world."""
+    socket = await web.websocket("/")
+    await socket.send(sealed_register(web, ECHO))
+    client = await answered(socket)
+    for said in (b"a secret", b"another"):
+        await client.send(said)
+        assert await client.receive() == said
+    await socket.close()
+
+
 async def browse(web: WebNode, cookie: str, number: int) -> None:
     client = web.client()
     page = await client.ask("GET", f"/{ECHO}/", cookie=cookie)
     assert (page.status, page.header("content-type")) == (200, "text/html")
+    assert (await client.ask("GET", "/", cookie=cookie)).status == 200
     for turn in range(3):
         said = b"%d %d" % (number, turn)
         assert (await client.ask("POST", f"/{ECHO}/", said, cookie=cookie)).body == said
@@ -54,8 +82,37 @@ async def browse(web: WebNode, cookie: str, number: int) -> None:
 
 async def inject(web: WebNode) -> None:
     body = b'{"process":"%s","ipc":"hello","expects_response":5}' % ECHO.encode()
-    reply = await web.http("POST", "/rpc:sys:nectar/message", body, authorization="Bearer an-rpc-token")
+    reply = await web.http("POST", "/rpc:sys:nectar/message", body, authorization=f"Bearer {RPC_TOKEN}")
     assert reply.status == 200
+
+
+async def kit(web: WebNode, body: bytes) -> KitAnswer:
+    reply = await web.http(
+        "POST",
+        "/rpc:sys:nectar/message",
+        body,
+        content_type="application/json",
+        authorization=f"Bearer {RPC_TOKEN}",
+    )
+    return kit_answer(reply.status, reply.body)
+
+
+async def install(web: WebNode, cookie: str) -> None:
+    """A package with a page goes in and out while the others talk."""
+    rights = ["http_server:sys:nectar", "vfs:sys:nectar"]
+    files = package(SERVES_A_FILE, name="page", request_capabilities=rights, grant_capabilities=rights)
+    zipped = pack({**files, "pkg/ui/index.html": b"<p>installed</p>"})
+    new = SEED.new_package("page:me")
+    assert (await kit(web, kit_call(SEED.process, new, zipped))).body == {"NewPackageResponse": "Success"}
+    started = await kit(web, kit_call(SEED.process, SEED.install("page:me")))
+    assert started.body == {"InstallResponse": "Success"}, started.said
+    await trio.sleep(1)
+    page = await web.http("GET", f"/{INSTALLED}/", cookie=cookie)
+    assert (page.status, page.body) == (200, b"<p>installed</p>")
+    known = await web.http("GET", f"/{INSTALLED}/", cookie=cookie, if_none_match=page.header("etag"))
+    assert known.status == 304
+    gone = await kit(web, kit_call(SEED.process, SEED.uninstall("page:me")))
+    assert gone.body == {"UninstallResponse": "Success"}
 
 
 async def crash(web: WebNode) -> None:
@@ -82,7 +139,9 @@ async def world(seed: int) -> list[str]:
             for number in range(5):
                 clients.start_soon(talk, web, number)
                 clients.start_soon(browse, web, cookie, number)
+            clients.start_soon(whisper, web)
             clients.start_soon(inject, web)
+            clients.start_soon(install, web, cookie)
             clients.start_soon(crash, web)
         silent = web.connect()
         await silent.send_all(request_bytes("GET", "/our")[:10])
@@ -117,11 +176,16 @@ def test_a_log_that_is_compared_shows_the_whole_life_of_the_node() -> None:
         f"appended {ECHO} request",
         "answered http_server:sys:nectar response",
         f"exited {OTHER} CRASH",
+        f"created {INSTALLED}",
+        f"exited {INSTALLED} KILLED",
+        "appended homepage:homepage:nectar request",
+        "appended main:app_store:nectar request",
         "drew - channel id",
         "drew - message ids",
     ):
         assert words in text, words
-    heard = 5 * (1 + 6 + 1) + 5 * 3 + 1  # sockets with their frames, HTTP calls, the injected message
+    # sockets with their frames, the encrypted one, HTTP calls, the injected message
+    heard = 5 * (1 + 6 + 1) + (1 + 2 + 1) + 5 * 3 + 1
     assert text.count(f"appended {ECHO} request") == heard
 
 
