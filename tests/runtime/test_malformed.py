@@ -1,0 +1,128 @@
+"""Whatever is sent to any of a node's own processes, all of them answer afterwards (PROTOCOL 10)."""
+
+from __future__ import annotations
+
+from itertools import chain
+
+import attrs
+import trio
+import trio.testing
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kernel.address import Address, ProcessId
+from kernel.capability import Capability
+from kernel.jsontext import dump, parse
+from kernel.message import KernelMessage, Payload, Request, Response
+from kernel.syscalls import current
+from sys_processes.http_server.protocol import Bind
+from tests.support.golden import golden_file
+from tests.support.strategies import mutated
+from tests.support.web_app import NODE, App
+from tests.support.web_node import APP, WebNode, web_node
+
+MODULES = {
+    name: Address(NODE, ProcessId.from_str(name))
+    for name in (
+        "kernel:sys:nectar",
+        "state:sys:nectar",
+        "vfs:sys:nectar",
+        "timer:sys:nectar",
+        "http_server:sys:nectar",
+        "homepage:homepage:nectar",
+        "main:app_store:nectar",
+    )
+}
+AREAS = ("kernel", "state", "vfs", "homepage", "app_store", "http_server")
+SHAPES = [*chain.from_iterable(golden_file(area).values() for area in AREAS), b'{"SetTimer":300}']
+ELSEWHERE = Address.from_str(f"bob.uq@{APP}")
+
+
+@attrs.frozen
+class Sent:
+    """One message, whatever it says; `answers` is a Response that nobody asked for."""
+
+    module: Address
+    ipc: bytes
+    metadata: str | None
+    payload: Payload | None
+    expects: int | None
+    from_elsewhere: bool
+    answers: bool
+
+    async def send(self, web: WebNode, app: App) -> None:
+        request = Request(False, self.expects, self.ipc, self.metadata)
+        if self.from_elsewhere or self.answers:
+            message = Response(False, self.ipc, self.metadata) if self.answers else request
+            web.node.kernel.router.deliver_remote(
+                KernelMessage(4711, ELSEWHERE, self.module, None, message, self.payload)
+            )
+        else:
+
+            async def job() -> None:
+                current().send_request(self.module, request, None, self.payload)
+
+            await app.do(job)
+
+
+def ipcs() -> st.SearchStrategy[bytes]:
+    """A shape of any module with one place broken, or bytes that are none, or much too many."""
+    text = st.sampled_from(SHAPES)
+    return st.one_of(
+        text.flatmap(lambda known: mutated(parse(known))).map(dump),
+        st.tuples(text, st.integers(0, 40)).map(lambda cut: cut[0][: cut[1]]),
+        st.binary(max_size=40),
+        st.sampled_from([b"[" * 100_000, b'{"Add":' * 10_000, b'"' + b"x" * 200_000 + b'"', b"9" * 5000]),
+    )
+
+
+def messages() -> st.SearchStrategy[Sent]:
+    return st.builds(
+        Sent,
+        st.sampled_from(list(MODULES.values())),
+        ipcs(),
+        st.sampled_from([None, None, "http", "ws", "\0"]),
+        st.none() | st.builds(Payload, st.none() | st.just("a/b"), st.binary(max_size=30)),
+        st.sampled_from([None, 0, 5, 2**64 - 1]),
+        st.booleans(),
+        st.booleans(),
+    )
+
+
+async def ask(app: App, module: str, ipc: bytes) -> bytes:
+    async def job() -> bytes:
+        return (await current().send_and_await_response(MODULES[module], Request(False, 5, ipc))).ipc
+
+    return await app.do(job)
+
+
+async def check_all_answer(web: WebNode, app: App) -> None:
+    """Each of them does what it is for."""
+    listed = parse(await ask(app, "kernel:sys:nectar", b'{"Debug":"Processes"}'))["Debug"]["Processes"]
+    restarts = {line["id"]: (line["restarts"], line["last_error"]) for line in listed}
+    assert {name: restarts[name] for name in MODULES} == dict.fromkeys(MODULES, (0, None))
+    assert await ask(app, "state:sys:nectar", b'{"GetState":"%s"}' % APP.encode()) == b'"GetState"'
+    assert b"IOError" in await ask(app, "vfs:sys:nectar", b'{"path":"/app:alice.uq/pkg/f","action":"Read"}')
+    assert await ask(app, "timer:sys:nectar", (10).to_bytes(8, "little")) == b""
+    assert await app.ask(Bind("/asked", False, False, False)) is None
+    assert (await web.http("GET", f"/{APP}/asked")).body == b"ok"
+    assert b'"GetApps"' in await ask(app, "homepage:homepage:nectar", b'"GetApps"')
+    assert (await web.http("GET", "/", cookie=web.cookie())).status == 200
+    assert b'"AppsResponse"' in await ask(app, "main:app_store:nectar", b'"Apps"')
+
+
+@settings(max_examples=40)
+@given(st.lists(messages(), min_size=5, max_size=20))
+async def test_after_any_malformed_messages_every_module_does_its_work(sent: list[Sent]) -> None:
+    """C-172."""
+    async with web_node() as web:
+        app = App()
+        web.start(app, capabilities=[Capability.messaging(address) for address in MODULES.values()])
+        await trio.testing.wait_all_tasks_blocked()
+        await app.do(lambda: current().set_state(b"kept"))
+        for message in sent:
+            await message.send(web, app)
+        await trio.sleep(6)
+        await check_all_answer(web, app)
+        # Each found it malformed itself: nothing came as far as the barrier that keeps a module alive.
+        assert "failed to handle" not in web.logged()
