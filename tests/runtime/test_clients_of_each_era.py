@@ -224,7 +224,6 @@ async def move(socket: WsClient) -> None:
 async def test_client_0_1_5_of_november_2023(opened: Opened) -> None:
     """Posts a key, checks who signed it, registers a channel by name, and says something plain and something sealed."""
     page = opened("seed")
-
     asked = json.dumps({"channel_id": "chess-1", "public_key_hex": modulus()}).encode()
     reply = page.node.http("POST", "/encryptor:sys:nectar", asked, cookie=page.cookie, origin=page.node.url)
     assert reply.status == 201
@@ -233,11 +232,13 @@ async def test_client_0_1_5_of_november_2023(opened: Opened) -> None:
     node_key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key.removeprefix("0x")))
     node_key.verify(bytes.fromhex(answer["signed_public_key"]), bytes.fromhex(modulus()))
     secret = Secret(unsealed(answer["encrypted_secret"]))
-    tokens = {
-        f"{kind}_token": page.looks_for(f"nectar-{kind.replace('_', '-')}_fake.dev")
-        for kind in ("auth", "ws_auth")
-    }
-    known = json.loads(stringify(**tokens, channel_id="chess-1"))
+    known = json.loads(
+        stringify(
+            auth_token=page.looks_for("nectar-auth_fake.dev"),
+            ws_auth_token=page.looks_for("nectar-ws-auth_fake.dev"),
+            channel_id="chess-1",
+        )
+    )
     target = {"node": "fake.dev", "process": page.app}
     socket = await page.socket("/")
     await socket.send(json.dumps({"WsRegister": known}))
