@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from tests.support.live_node import LiveNode
 
@@ -24,6 +24,7 @@ ARGUMENTS = [
 ]  # fmt: skip
 SECONDS = 15
 TOO_LATE = f"new Promise((_, fail) => setTimeout(() => fail(new Error('no answer')), {SECONDS * 1000}))"
+expect.set_options(timeout=SECONDS * 1000)  # five seconds otherwise, too few on a machine with much to do
 Size = ViewportSize
 PHONE, DESKTOP = Size(width=390, height=844), Size(width=1280, height=800)
 
