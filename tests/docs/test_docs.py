@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -25,10 +26,27 @@ def test_what_the_page_shows_happens(page: str, tmp_path: Path):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_its_links_lead_somewhere(page: str):
-    text = (ROOT / page).read_text()
-    links = [part.split(")")[0].split("#")[0] for part in text.split("](")[1:]]
-    here = (ROOT / page).parent
-    assert [link for link in links if link and "://" not in link and not (here / link).exists()] == []
+    links = [part.split(")")[0] for part in (ROOT / page).read_text().split("](")[1:]]
+    assert [link for link in links if "://" not in link and not leads(ROOT / page, link)] == []
+
+
+def leads(page: Path, link: str) -> bool:
+    """To a file, and to a heading of it if one is named."""
+    path, _, anchor = link.partition("#")
+    there = page.parent / path if path else page
+    return there.exists() and (not anchor or anchor in anchors(there.read_text()))
+
+
+def anchors(text: str) -> set[str]:
+    """Of its headings."""
+    headings = [line.lstrip("#").strip() for line in text.splitlines() if line.startswith("#")]
+    return {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_readme_lists_every_page():
+    readme = (ROOT / "README.md").read_text()
+    pages = [page.relative_to(ROOT).as_posix() for page in (ROOT / "docs").iterdir()]
+    assert [page for page in pages if f"[{page}]({page})" not in readme] == []
 
 
 # -- the runner itself
