@@ -401,7 +401,7 @@ class Sockets:
         secret = node.secret("channel secret", SECRET_BYTES)
         exchange = Exchange.of(key, secret, self._door.keys.sign)
         answer = WsEncryptedRegisterResponse(
-            channel.id, exchange.encrypted_secret, exchange.signed_public_key
+            channel.id, exchange.encrypted_secret, exchange.signed_public_key, exchange.signed_secret
         )
         cipher = Cipher(secret, functools.partial(node.secret, "channel nonce", NONCE_BYTES))
         self._channels.encrypt(channel, Sealed(cipher), REGISTERED_ENCRYPTED.encode(answer))

@@ -26,6 +26,8 @@ const CLOSED_BY_CHOICE = 1000;
 const REFUSED = 1008;
 const CLIENT_FAILS = 4000;
 
+/** In front of what the node signs for a secret. */
+const SECRET_LABEL = new TextEncoder().encode("nectar-channel-1");
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const PROCESS_ID = /^[^:/]+:[^:/]+:[^:/]+$/;
@@ -170,15 +172,20 @@ class KeyExchange {
   }
 
   /** @param {Record<string, unknown>} answer the node's to the register frame */
-  async finish({ encrypted_secret, signed_public_key }) {
-    if (encrypted_secret === undefined || signed_public_key === undefined) {
+  async finish({ encrypted_secret, signed_secret }) {
+    if (encrypted_secret === undefined) {
       throw new NectarError("encryption", "the node answered without a key: it does not encrypt this channel");
     }
-    const signature = fromHex(signed_public_key, "signed_public_key");
-    if (!(await crypto.subtle.verify("Ed25519", this.node, signature, this.modulus))) {
-      throw new NectarError("encryption", "the signature is not of the node whose key this page knows");
+    if (signed_secret === undefined) {
+      throw new NectarError("encryption", "the secret is not signed: it may be of whoever is between, or the node is old");
     }
     const secret = fromHex(encrypted_secret, "encrypted_secret");
+    // The signature over the modulus alone would be true of any secret, also of one that somebody between has sealed.
+    const signed = new Uint8Array([...SECRET_LABEL, ...this.modulus, ...secret]);
+    const signature = fromHex(signed_secret, "signed_secret");
+    if (!(await crypto.subtle.verify("Ed25519", this.node, signature, signed))) {
+      throw new NectarError("encryption", "the secret is not signed by the node whose key this page knows");
+    }
     try {
       const key = await crypto.subtle.unwrapKey(
         "raw", secret, this.pair.privateKey, "RSA-OAEP", "AES-GCM", false, ["encrypt", "decrypt"],
@@ -468,6 +475,7 @@ export class NectarEncryptorApi {
       target_process: this.processId,
       encrypted: exchange !== null,
       public_key_hex: exchange === null ? undefined : toHex(exchange.modulus),
+      sign_secret: exchange === null ? undefined : true,
     };
   }
 

@@ -156,6 +156,16 @@ def test_success_is_the_constant_of_the_codec() -> None:
             WsEncryptedRegisterResponse(3735928559, "0a0b", "0c0d"),
         ),
         (
+            "register_encrypted_signed",
+            REGISTER,
+            WsRegister("eyJhbGciOiJIUzI1NiJ9.e30.AAAA", CHESS, True, "c0ffee", True),
+        ),
+        (
+            "register_encrypted_signed_response",
+            REGISTERED_ENCRYPTED,
+            WsEncryptedRegisterResponse(3735928559, "0a0b", "0c0d", "0e0f"),
+        ),
+        (
             "rpc_request",
             RPC_REQUEST,
             RpcRequest(
