@@ -122,7 +122,12 @@ class _Writer:
         self._reading = reading
         while self._sent_at_once(channel):
             pass
-        if channel.first() is not None or channel.ending is not None or channel.orphaned or self._socket.unsent:
+        if (
+            channel.first() is not None
+            or channel.ending is not None
+            or channel.orphaned
+            or self._socket.unsent
+        ):
             self.wake()
 
     def wake(self) -> None:
@@ -145,7 +150,7 @@ class _Writer:
             self._socket.start_soon(self._run_beside, channel, self._ended)
 
     def _sent_at_once(self, channel: Channel) -> bool:
-        """Send the one frame of a channel for which nothing waits. False when a task is wanted, for this or the rest."""
+        """Send the one frame of a channel for which nothing waits. False: a task is wanted, for this or the rest."""
         frame = channel.first()
         if frame is None or channel.ending is not None or channel.orphaned:
             return False

@@ -218,7 +218,7 @@ class Socket:
         self._close_seconds = limits.close_seconds
         self._tasks = tasks
 
-    def start_soon(self, task: Callable[[Unpack[Ts]], Awaitable[object]], *args: Unpack[Ts]) -> None:
+    def start_soon(self, task: Callable[[Unpack[Ts]], Awaitable[object]], *args: *Ts) -> None:
         """A task beside the one that receives. It must raise nothing, and is cancelled when the socket is closed."""
         self._tasks.start_soon(task, *args)
 
