@@ -27,6 +27,8 @@ class FrameLane:
         """Bytes of the current frame that go on to wsproto."""
         self._in_message = False
         self._shut = False
+        self.too_big = False
+        """Whether a frame was announced that is longer than a message may be: it need not come. Take nothing more."""
 
     def take(self, data: bytes) -> tuple[list[str | bytes], bytes]:
         """Messages, and the piece behind them that goes to wsproto.
@@ -77,10 +79,13 @@ class FrameLane:
                 return None
             shortest = 126 if length == 126 else 65536
             length = int.from_bytes(data[at + 2 : at + header - 4], "big")
-            if length < shortest or first in _CONTROLS:
+            if length < shortest or length >> 63 or first in _CONTROLS:
                 self._shut = True
                 return at
-        if (first != _TEXT and first != _BINARY) or length > self._max_message:
+        if length > self._max_message and first not in _CONTROLS:
+            self.too_big = True
+            return None
+        if first != _TEXT and first != _BINARY:
             self._pass(first, header + length)
             return at
         end = at + header + length

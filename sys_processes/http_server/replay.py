@@ -16,6 +16,10 @@ PIECES_PER_PASS = 32
 """For wsproto, out of one read; then other tasks run: a read holds thousands of empty frames."""
 
 
+class TooBig(Exception):
+    """The client announced a frame that is longer than a message may be."""
+
+
 @runtime_checkable
 class _Eager(Protocol):
     """What a stream of a real or a simulated node can do beyond `ByteStream`."""
@@ -61,7 +65,10 @@ class ReplayStream(trio.abc.Stream):
             self._released.set()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        """What wsproto must see; whole messages go into the queue on the way, waiting while it is full."""
+        """What wsproto must see; whole messages go into the queue on the way, waiting while it is full.
+
+        Raises `TooBig`, behind the messages that came before.
+        """
         opening, self._opening = self._opening, b""
         if opening:
             return opening
@@ -83,6 +90,8 @@ class ReplayStream(trio.abc.Stream):
             for message in messages:
                 if not self._queue.add(message):
                     await self._queue.wait_room()
+            if self._lane.too_big:
+                raise TooBig
             if piece:
                 return piece
         raise trio.ClosedResourceError

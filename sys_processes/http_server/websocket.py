@@ -25,7 +25,7 @@ from sys_processes.http_server import masking
 from sys_processes.http_server.http1 import RequestHead
 from sys_processes.http_server.limits import Limits
 from sys_processes.http_server.message_queue import MessageInlet, MessageQueue
-from sys_processes.http_server.replay import ReplayStream
+from sys_processes.http_server.replay import ReplayStream, TooBig
 from sys_processes.http_server.upgrade import Accept
 
 Ts = TypeVarTuple("Ts")
@@ -83,7 +83,7 @@ class _Connection(WebSocketConnection):
     async def read(self, failed: Callable[[Exception], None], handshake: trio.CancelScope) -> None:
         """The reader task. Ends with the connection, and the handshake with it; raises nothing."""
         try:
-            await self._reader_task()
+            await self._read_to_the_end()
         except (LocalProtocolError, ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError):
             pass
         except Exception as error:  # noqa: BLE001 - a reader's trouble must not reach other connections
@@ -96,6 +96,15 @@ class _Connection(WebSocketConnection):
                 handshake.cancel()
             self.reader_ended.set()
             await self._replay.aclose()
+
+    async def _read_to_the_end(self) -> None:
+        try:
+            await self._reader_task()
+        except TooBig:
+            await self._close_too_big()
+
+    async def _close_too_big(self) -> None:
+        await self.close_for(1009, f"a message of more than {self._max_message_size} bytes")
 
     def closed_error(self) -> SocketClosed:
         clean = self._wsproto.state is ConnectionState.CLOSED
@@ -166,7 +175,7 @@ class _Connection(WebSocketConnection):
         self._partial += data.encode() if isinstance(data, str) else data
         if len(self._partial) > self._max_message_size:
             self._partial = None
-            await self.close_for(1009, f"a message of more than {self._max_message_size} bytes")
+            await self._close_too_big()
         elif event.message_finished:
             whole = bytes(self._partial)
             self._partial = None
