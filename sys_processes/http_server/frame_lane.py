@@ -82,12 +82,8 @@ class FrameLane:
             if length < shortest or length >> 63 or first in _CONTROLS:
                 self._shut = True
                 return at
-        if length > self._max_message and first not in _CONTROLS:
-            self.too_big = True
-            return None
-        if first != _TEXT and first != _BINARY:
-            self._pass(first, header + length)
-            return at
+        if (first != _TEXT and first != _BINARY) or length > self._max_message:
+            return at if self._pass(first, header, length) else None
         end = at + header + length
         if end > len(data):
             self._wanted = header + length
@@ -111,9 +107,12 @@ class FrameLane:
         opcode = first & ~_FIN
         return opcode == 0 if self._in_message else opcode in (1, 2)
 
-    def _pass(self, first: int, size: int) -> None:
-        self._passing = size
+    def _pass(self, first: int, header: int, length: int) -> bool:
+        """A frame that is no whole message goes on to wsproto; False when it is too big for that."""
         if first == _CLOSE:
             self._shut = True
         elif first not in _CONTROLS:
             self._in_message = not first & _FIN
+            self.too_big = length > self._max_message
+        self._passing = 0 if self.too_big else header + length
+        return not self.too_big

@@ -75,7 +75,7 @@ class ReplayStream(trio.abc.Stream):
         if self._released is not None:
             await self._released.wait()
             self._released = None
-        while not self._closed:
+        while not (self._closed or self._lane.too_big):
             if self._more:
                 data = b""
                 await self._let_others_run()
@@ -90,11 +90,9 @@ class ReplayStream(trio.abc.Stream):
             for message in messages:
                 if not self._queue.add(message):
                     await self._queue.wait_room()
-            if self._lane.too_big:
-                raise TooBig
             if piece:
                 return piece
-        raise trio.ClosedResourceError
+        raise trio.ClosedResourceError if self._closed else TooBig
 
     async def _let_others_run(self) -> None:
         self._pieces += 1
