@@ -71,7 +71,8 @@ class Channel:
         self.orphaned = False
         """That run of its owner has ended: what the client says and its end concern nobody."""
         self.wake = wake
-        self._frames: deque[Frame] = deque()
+        self._frames: deque[Frame] | None = None
+        """None when empty: most channels have nothing that waits, most of the time."""
         self._bytes = 0
 
     def first(self) -> Frame | None:
@@ -80,16 +81,21 @@ class Channel:
 
     def take(self) -> Frame | None:
         """The next frame to write; when there is none and `ending` is set, close the socket so."""
-        if not self._frames:
+        frames = self._frames
+        if frames is None:
             return None
-        frame = self._frames.popleft()
+        frame = frames.popleft()
         self._bytes -= len(frame.data) - frame.overhead
+        if not frames:
+            self._frames = None
         return frame
 
     def put(self, frame: Frame) -> bool:
         """Queue a frame, or False when too much waits. A frame of any size fits an empty queue."""
         size = len(frame.data) - frame.overhead
-        if self._frames and (len(self._frames) >= QUEUE_FRAMES or self._bytes + size > QUEUE_BYTES):
+        if self._frames is None:
+            self._frames = deque()
+        elif len(self._frames) >= QUEUE_FRAMES or self._bytes + size > QUEUE_BYTES:
             return False
         self._frames.append(frame)
         self._bytes += size
@@ -101,7 +107,7 @@ class Channel:
         if self.ending is None:
             self.ending = ending
             if not ending.flush:
-                self._frames.clear()
+                self._frames = None
                 self._bytes = 0
             self.wake()
 

@@ -23,6 +23,9 @@ NONCE_BYTES = 12
 OVERHEAD = 16 + NONCE_BYTES
 """By how much a sealed frame is longer than what it holds."""
 
+SECRET_LABEL = b"nectar-channel-1"
+"""In front of what `Exchange.signed_secret` signs. No modulus begins so: the first bit of one is 1."""
+
 _EXPONENT = 65537
 _LEAST_BYTES, _MOST_BYTES = 256, 512
 _HEX = re.compile(r"[0-9A-Fa-f]*")
@@ -39,12 +42,16 @@ class NotDecrypted(ValueError):
 
 @attrs.frozen
 class ClientKey:
-    """An RSA public key with e = 65537: its modulus, big-endian. `parse` checks it."""
+    """An RSA public key with e = 65537: its modulus, big-endian. `parse` checks it.
+
+    `sign_secret`: its owner wants to know that the secret, too, is of our node.
+    """
 
     modulus: bytes
+    sign_secret: bool = False
 
     @classmethod
-    def parse(cls, text: str) -> ClientKey:
+    def parse(cls, text: str, *, sign_secret: bool = False) -> ClientKey:
         """Raises `BadKey`."""
         if _HEX.fullmatch(text) is None or len(text) % 2:
             raise BadKey("public_key_hex is not the hexadecimal text of a modulus")
@@ -59,7 +66,7 @@ class ClientKey:
         if is_signed_form(modulus):
             # We sign it with the node's key: a login must not be enough to have a capability signed.
             raise BadKey("public_key_hex holds the text of a capability")
-        return cls(modulus)
+        return cls(modulus, sign_secret)
 
     def seal(self, secret: bytes) -> bytes:
         """For the holder of the private key alone."""
@@ -69,15 +76,22 @@ class ClientKey:
 
 @attrs.frozen
 class Exchange:
-    """What a client is told: the sealed secret, and the node's signature over the raw bytes of the client's modulus."""
+    """What a client is told: the sealed secret, and the node's signature over the raw bytes of the client's modulus.
+
+    That signature is true of any secret: whoever stands between could keep it and seal another one. `signed_secret`,
+    for who asks, is over `SECRET_LABEL`, the modulus and the sealed secret.
+    """
 
     encrypted_secret: str
     signed_public_key: str
+    signed_secret: str | None = attrs.field(default=None, metadata={"omit_default": True})
 
     @classmethod
     def of(cls, key: ClientKey, secret: bytes, sign: Callable[[bytes], bytes]) -> Exchange:
-        """Both as hexadecimal text."""
-        return cls(key.seal(secret).hex(), sign(key.modulus).hex())
+        """All as hexadecimal text."""
+        sealed = key.seal(secret)
+        signed = sign(SECRET_LABEL + key.modulus + sealed).hex() if key.sign_secret else None
+        return cls(sealed.hex(), sign(key.modulus).hex(), signed)
 
 
 class Cipher:

@@ -27,6 +27,8 @@ class FrameLane:
         """Bytes of the current frame that go on to wsproto."""
         self._in_message = False
         self._shut = False
+        self.too_big = False
+        """Whether a frame was announced that is longer than a message may be: it need not come. Take nothing more."""
 
     def take(self, data: bytes) -> tuple[list[str | bytes], bytes]:
         """Messages, and the piece behind them that goes to wsproto.
@@ -77,12 +79,11 @@ class FrameLane:
                 return None
             shortest = 126 if length == 126 else 65536
             length = int.from_bytes(data[at + 2 : at + header - 4], "big")
-            if length < shortest or first in _CONTROLS:
+            if length < shortest or length >> 63 or first in _CONTROLS:
                 self._shut = True
                 return at
         if (first != _TEXT and first != _BINARY) or length > self._max_message:
-            self._pass(first, header + length)
-            return at
+            return at if self._pass(first, header, length) else None
         end = at + header + length
         if end > len(data):
             self._wanted = header + length
@@ -106,9 +107,12 @@ class FrameLane:
         opcode = first & ~_FIN
         return opcode == 0 if self._in_message else opcode in (1, 2)
 
-    def _pass(self, first: int, size: int) -> None:
-        self._passing = size
+    def _pass(self, first: int, header: int, length: int) -> bool:
+        """A frame that is no whole message goes on to wsproto; False when it is too big for that."""
         if first == _CLOSE:
             self._shut = True
         elif first not in _CONTROLS:
             self._in_message = not first & _FIN
+            self.too_big = length > self._max_message
+        self._passing = 0 if self.too_big else header + length
+        return not self.too_big

@@ -276,12 +276,15 @@ OPEN_NOT_VALID = WebSocketPushError("WebSocketOpen is not a valid request")
 
 @attrs.frozen
 class WsRegister:
-    """The first frame of a socket on `/`. `public_key_hex`, the modulus of an RSA key, goes with `encrypted`."""
+    """The first frame of a socket on `/`. `public_key_hex`, the modulus of an RSA key, goes with `encrypted`; with
+    `sign_secret` the answer has `signed_secret`.
+    """
 
     auth_token: str
     target_process: ProcessId
     encrypted: bool
     public_key_hex: str | None = attrs.field(default=None, metadata=_WHEN_GIVEN)
+    sign_secret: bool = attrs.field(default=False, metadata=_WHEN_GIVEN)
 
 
 @attrs.frozen
@@ -292,6 +295,7 @@ class WsRegisterOnBound:
     encrypted: bool
     auth_token: str | None
     public_key_hex: str | None = None
+    sign_secret: bool = False
 
 
 @attrs.frozen
@@ -301,11 +305,12 @@ class WsRegisterResponse:
 
 @attrs.frozen
 class WsEncryptedRegisterResponse:
-    """The channel's secret, sealed with the client's key, and our node's signature over that key; both as hex."""
+    """`encryption.Exchange` and the channel it is for."""
 
     channel_id: U32
     encrypted_secret: str
     signed_public_key: str
+    signed_secret: str | None = attrs.field(default=None, metadata=_WHEN_GIVEN)
 
 
 REGISTER: Shape[WsRegister] = Shape(WsRegister)

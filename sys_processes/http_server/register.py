@@ -120,7 +120,7 @@ class RegisterRules:
         if register.public_key_hex is None:
             return None if self.encrypted_plain_ok else RefuseRegister(_NO_KEY)
         try:
-            return ClientKey.parse(register.public_key_hex)
+            return ClientKey.parse(register.public_key_hex, sign_secret=register.sign_secret)
         except BadKey as problem:
             return RefuseRegister(str(problem))
 

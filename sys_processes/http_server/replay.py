@@ -16,6 +16,10 @@ PIECES_PER_PASS = 32
 """For wsproto, out of one read; then other tasks run: a read holds thousands of empty frames."""
 
 
+class TooBig(Exception):
+    """The client announced a frame that is longer than a message may be."""
+
+
 @runtime_checkable
 class _Eager(Protocol):
     """What a stream of a real or a simulated node can do beyond `ByteStream`."""
@@ -61,14 +65,17 @@ class ReplayStream(trio.abc.Stream):
             self._released.set()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        """What wsproto must see; whole messages go into the queue on the way, waiting while it is full."""
+        """What wsproto must see; whole messages go into the queue on the way, waiting while it is full.
+
+        Raises `TooBig`, behind the messages that came before.
+        """
         opening, self._opening = self._opening, b""
         if opening:
             return opening
         if self._released is not None:
             await self._released.wait()
             self._released = None
-        while not self._closed:
+        while not (self._closed or self._lane.too_big):
             if self._more:
                 data = b""
                 await self._let_others_run()
@@ -85,7 +92,7 @@ class ReplayStream(trio.abc.Stream):
                     await self._queue.wait_room()
             if piece:
                 return piece
-        raise trio.ClosedResourceError
+        raise trio.ClosedResourceError if self._closed else TooBig
 
     async def _let_others_run(self) -> None:
         self._pieces += 1

@@ -1,12 +1,11 @@
 """The WebSocket half of the server: from an accepted upgrade to the end of its channel (PROTOCOL 6.12-6.15).
 
-Each socket has two tasks. One reads: it registers, forwards what the client says, and tells the process of the end, all
-in order. The other writes what the process pushes. The table of channels decides everything.
+The task of each socket reads: it registers, forwards what the client says, and tells the process of the end, all in
+order. A `Writer` sends what the process pushes. The table of channels decides everything.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import math
 from collections.abc import Callable
@@ -19,7 +18,6 @@ from kernel.message import Payload, Request
 from kernel.syscalls import current
 from sys_processes.http_server import era0, pages
 from sys_processes.http_server.access import Refuse, check_upgrade
-from sys_processes.http_server.bell import Bell
 from sys_processes.http_server.bindings import PathTable, RegisterRoute, SocketBinding
 from sys_processes.http_server.channels import (
     CLIENT_LEFT,
@@ -32,7 +30,7 @@ from sys_processes.http_server.channels import (
     Ending,
     Seat,
 )
-from sys_processes.http_server.coding import Coding, Frame, Sealed, Unreadable
+from sys_processes.http_server.coding import Coding, Sealed, Unreadable
 from sys_processes.http_server.complaints import Kind
 from sys_processes.http_server.door import Door
 from sys_processes.http_server.encryption import NONCE_BYTES, SECRET_BYTES, Cipher, ClientKey, Exchange
@@ -52,6 +50,7 @@ from sys_processes.http_server.replies import HttpReply
 from sys_processes.http_server.tokens import Session
 from sys_processes.http_server.upgrade import Accept
 from sys_processes.http_server.websocket import Socket, SocketClosed
+from sys_processes.http_server.writer import Writer
 
 UNDELIVERED_PUSHES = 64
 """Of one channel in its process's mailbox; then its socket is not read."""
@@ -91,89 +90,6 @@ class Owed:
                 await node.send_paced(target, closed)
             finally:
                 del self._telling[channel_id]
-
-
-class _Writer:
-    """Sends what waits in a channel. `wake` is the channel's.
-
-    A frame for a client that keeps up is sent in the step of its push; this task sends what has to wait.
-    The end of the channel or of its owner stops the reading of the socket at once; that of the channel also limits the
-    time of what is being sent.
-    """
-
-    __slots__ = ("_bell", "_channel", "_close_seconds", "_idle", "_limit", "_reading", "_socket")
-
-    def __init__(self, socket: Socket, close_seconds: float) -> None:
-        self._bell = Bell()
-        self._socket = socket
-        self._close_seconds = close_seconds
-        self._channel: Channel | None = None
-        self._idle = False
-
-    def wake(self) -> None:
-        channel = self._channel
-        if channel is not None:
-            if self._idle and self._sent_at_once(channel):
-                return
-            ending = channel.ending
-            if ending is not None or channel.orphaned:
-                self._reading.cancel()
-            if ending is not None:
-                grace = self._close_seconds if ending.flush else 0.0
-                self._limit.deadline = min(self._limit.deadline, trio.current_time() + grace)
-        self._idle = False
-        self._bell.ring()
-
-    def _sent_at_once(self, channel: Channel) -> bool:
-        """Send the one frame of a channel whose writer waits. False when the writer must wake, for this or the rest."""
-        frame = channel.first()
-        if frame is None or channel.ending is not None or channel.orphaned:
-            return False
-        kind = frame.kind
-        text = kind is WsMessageType.Text
-        if (text or kind is WsMessageType.Binary) and self._socket.try_send(frame.data, text=text):
-            channel.take()
-            return not self._socket.unsent
-        return False
-
-    def begin(self, channel: Channel, limit: trio.CancelScope, reading: trio.CancelScope) -> None:
-        """`limit` is of all that the socket does, `reading` of whoever reads it."""
-        self._channel = channel
-        self._limit = limit
-        self._reading = reading
-
-    async def run(self, channel: Channel) -> None:
-        """Until the channel has ended and what had to be sent is sent, or the socket is closed: cancels `limit`."""
-        with contextlib.suppress(SocketClosed):
-            await self._send_all(channel)
-        self._limit.cancel()
-
-    async def _send_all(self, channel: Channel) -> None:
-        while True:
-            frame = channel.take()
-            if frame is not None:
-                await self._send(frame)
-            elif channel.ending is not None:
-                return
-            else:
-                await self._socket.flush()
-                self._idle = channel.first() is None
-                try:
-                    await self._bell.wait()
-                finally:
-                    self._idle = False
-
-    async def _send(self, frame: Frame) -> None:
-        socket = self._socket
-        match frame.kind:
-            case WsMessageType.Text:
-                await socket.send_text_bytes(frame.data)
-            case WsMessageType.Ping:
-                await socket.ping(frame.data)
-            case WsMessageType.Pong:
-                await socket.pong(frame.data)
-            case _:
-                await socket.send_binary(frame.data)
 
 
 @attrs.frozen
@@ -326,7 +242,7 @@ class Sockets:
         return _Start(target, "/", announce=False, coding=channel, early=message)
 
     async def _serve(self, socket: Socket, seat: Seat, start: _Start) -> None:
-        writer = _Writer(socket, self._door.limits.close_seconds)
+        writer = Writer(socket, self._door.limits.close_seconds)
         opened = self._channels.open(seat, start.owner, start.path, writer.wake, announce=start.announce)
         if isinstance(opened, Ending):
             await socket.close(opened.code, opened.reason)
@@ -359,23 +275,24 @@ class Sockets:
         secret = node.secret("channel secret", SECRET_BYTES)
         exchange = Exchange.of(key, secret, self._door.keys.sign)
         answer = WsEncryptedRegisterResponse(
-            channel.id, exchange.encrypted_secret, exchange.signed_public_key
+            channel.id, exchange.encrypted_secret, exchange.signed_public_key, exchange.signed_secret
         )
         cipher = Cipher(secret, functools.partial(node.secret, "channel nonce", NONCE_BYTES))
         self._channels.encrypt(channel, Sealed(cipher), REGISTERED_ENCRYPTED.encode(answer))
 
     async def _converse(
-        self, socket: Socket, channel: Channel, writer: _Writer, target: Address, start: _Start
+        self, socket: Socket, channel: Channel, writer: Writer, target: Address, start: _Start
     ) -> None:
         """Until either side ends it."""
-        async with trio.open_nursery() as nursery:
-            with trio.CancelScope() as reading:
-                writer.begin(channel, nursery.cancel_scope, reading)
-                nursery.start_soon(writer.run, channel)
-                try:
-                    await self._read(socket, channel, target, start)
-                except SocketClosed:
-                    nursery.cancel_scope.cancel()
+        # The process's turn comes first: it has heard of the channel when the client does.
+        await trio.lowlevel.checkpoint()
+        with trio.CancelScope() as reading:
+            writer.begin(channel, reading)
+            try:
+                await self._read(socket, channel, target, start)
+            except SocketClosed:
+                writer.cut()
+        await writer.finish()
 
     async def _read(self, socket: Socket, channel: Channel, target: Address, start: _Start) -> None:
         node = current()

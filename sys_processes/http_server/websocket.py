@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import struct
 from collections.abc import Awaitable, Callable
+from typing import TypeVarTuple, Unpack
 
 import trio
 import wsproto
@@ -24,8 +25,10 @@ from sys_processes.http_server import masking
 from sys_processes.http_server.http1 import RequestHead
 from sys_processes.http_server.limits import Limits
 from sys_processes.http_server.message_queue import MessageInlet, MessageQueue
-from sys_processes.http_server.replay import ReplayStream
+from sys_processes.http_server.replay import ReplayStream, TooBig
 from sys_processes.http_server.upgrade import Accept
+
+Ts = TypeVarTuple("Ts")
 
 READ_BYTES = 64 * 1024 + 64
 """A message of 64 KiB fits with its header."""
@@ -80,7 +83,7 @@ class _Connection(WebSocketConnection):
     async def read(self, failed: Callable[[Exception], None], handshake: trio.CancelScope) -> None:
         """The reader task. Ends with the connection, and the handshake with it; raises nothing."""
         try:
-            await self._reader_task()
+            await self._read_to_the_end()
         except (LocalProtocolError, ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError):
             pass
         except Exception as error:  # noqa: BLE001 - a reader's trouble must not reach other connections
@@ -93,6 +96,15 @@ class _Connection(WebSocketConnection):
                 handshake.cancel()
             self.reader_ended.set()
             await self._replay.aclose()
+
+    async def _read_to_the_end(self) -> None:
+        try:
+            await self._reader_task()
+        except TooBig:
+            await self._close_too_big()
+
+    async def _close_too_big(self) -> None:
+        await self.close_for(1009, f"a message of more than {self._max_message_size} bytes")
 
     def closed_error(self) -> SocketClosed:
         clean = self._wsproto.state is ConnectionState.CLOSED
@@ -163,7 +175,7 @@ class _Connection(WebSocketConnection):
         self._partial += data.encode() if isinstance(data, str) else data
         if len(self._partial) > self._max_message_size:
             self._partial = None
-            await self.close_for(1009, f"a message of more than {self._max_message_size} bytes")
+            await self._close_too_big()
         elif event.message_finished:
             whole = bytes(self._partial)
             self._partial = None
@@ -210,9 +222,14 @@ def check_base() -> None:
 class Socket:
     """One open WebSocket of a client. One task at a time receives; any may send."""
 
-    def __init__(self, connection: _Connection, limits: Limits) -> None:
+    def __init__(self, connection: _Connection, limits: Limits, tasks: trio.Nursery) -> None:
         self._connection = connection
         self._close_seconds = limits.close_seconds
+        self._tasks = tasks
+
+    def start_soon(self, task: Callable[[Unpack[Ts]], Awaitable[object]], *args: *Ts) -> None:
+        """A task beside the one that receives. It must raise nothing, and is cancelled when the socket is closed."""
+        self._tasks.start_soon(task, *args)
 
     async def receive(self) -> str | bytes:
         """The next text or binary message, whole. Those that came before the close are given first.
@@ -315,21 +332,16 @@ async def serve_websocket(
                 await connection.open(accept.subprotocol)
         del handshake
         if connection.opened:
-            await _run(Socket(connection, limits), run, failed)
+            socket = Socket(connection, limits, nursery)
+            try:
+                await run(socket)
+            except SocketClosed:
+                pass
+            except Exception as error:  # noqa: BLE001 - one socket's trouble must not reach the others
+                failed(error)
+                await socket.close(1011, "internal error")
+            await socket.close()
         nursery.cancel_scope.cancel()
-
-
-async def _run(
-    socket: Socket, run: Callable[[Socket], Awaitable[None]], failed: Callable[[Exception], None]
-) -> None:
-    try:
-        await run(socket)
-    except SocketClosed:
-        pass
-    except Exception as error:  # noqa: BLE001 - one socket's trouble must not reach the others
-        failed(error)
-        await socket.close(1011, "internal error")
-    await socket.close()
 
 
 def _opening(head: RequestHead, accept: Accept) -> bytes:

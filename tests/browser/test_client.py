@@ -146,6 +146,41 @@ def test_a_channel_that_the_process_closes_is_over(page: Tab):
     assert page.told("error") == ["closed: a message was not sent: the client is closed"]
 
 
+def test_what_a_handler_sends_when_the_process_has_closed_is_told_as_not_sent(page: Tab):
+    page.run("""() => {
+      window.told = [];
+      window.api = new NectarEncryptorApi({
+        onOpen: (_event, api) => api.send({ data: { close: true } }),
+        onClose: (_event, api) => { api.send({ data: "anybody?" }); told.push(["close", api.isOpen]); },
+        onError: (error) => told.push(["error", error.kind]),
+      });
+    }""")
+    assert page.wait_told("close") == [False]
+    assert page.told("error") == ["closed"]
+
+
+def test_a_client_closed_before_its_socket_is_open_stays_closed(page: Tab):
+    page.connect()
+    page.run("() => { api.send({ data: 1 }); setTimeout(() => api.close()) }")
+    page.wait_told("close")
+    assert page.told("open") == page.told("message") == page.told("error") == []
+    page.page.clock.install()
+    page.page.clock.fast_forward(60_000)
+    assert len(page.told("close")) == 1
+
+
+def test_a_message_larger_than_the_node_takes_is_told_and_the_channel_comes_back(page: Tab):
+    page.connect()
+    page.wait_told("open")
+    page.run("() => api.send({ data: new ArrayBuffer((10 << 20) + 1) })")
+    page.wait_told("open", 2)
+    assert page.told("close") == [1009]
+    (error,) = page.told("error")
+    assert error.startswith("too_large: ")
+    page.send("again")
+    assert page.wait_told("message") == [heard('"again"')]
+
+
 def test_a_process_that_starts_again_gets_its_client_back(page: Tab):
     """C-146."""
     page.connect()
@@ -292,6 +327,7 @@ def test_fetch_json_throws_what_is_no_json_or_no_success(page: Tab):
     page.connect()
     for path, problem in [
         ("/", "answered 200: no JSON: <!doctype"),
+        ("/100%", "/100% answered 200: no JSON: <!doctype"),
         ("/answers?status=500", "answered 500: said in words"),
     ]:
         thrown = page.thrown(f"await api.fetchJson('{path}')")

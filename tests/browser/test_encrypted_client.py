@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import WebSocket
+import json
+from collections.abc import Callable
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
+from cryptography.hazmat.primitives.hashes import SHA256
+from playwright.sync_api import WebSocket, WebSocketRoute
 
 from tests.browser.talking_app import PAGE, heard
 from tests.support.browser import INSECURE, Tab
@@ -107,6 +114,57 @@ def test_a_node_with_another_key_is_told_and_left(page: Tab):
     (error,) = page.told("error")
     assert error.startswith("encryption: ")
     assert page.told("open") == page.told("ready") == []
+
+
+# -- somebody between, who may keep what the node signed
+
+Form = dict[str, object]
+
+
+def own_secret(register: Form, answer: Form) -> None:
+    """Seal a secret of one's own for the page, under the signatures of the node."""
+    key = RSAPublicNumbers(65537, int(str(register["public_key_hex"]), 16)).public_key()
+    answer["encrypted_secret"] = key.encrypt(bytes(32), OAEP(MGF1(SHA256()), SHA256(), None)).hex()
+
+
+def no_signature(_: Form, answer: Form) -> None:
+    del answer["signed_secret"]
+
+
+def that_of_the_key_alone(_: Form, answer: Form) -> None:
+    answer["signed_secret"] = answer["signed_public_key"]
+
+
+@pytest.mark.parametrize("change", [own_secret, no_signature, that_of_the_key_alone])
+def test_a_secret_that_the_node_did_not_sign_is_told_and_nothing_sent(
+    page: Tab, change: Callable[[Form, Form], None]
+):
+    sent: list[Form | bytes] = []
+
+    def relay(client: WebSocketRoute) -> None:
+        node = client.connect_to_server()
+
+        def from_client(frame: str | bytes) -> None:
+            sent.append(json.loads(frame) if isinstance(frame, str) else frame)
+            node.send(frame)
+
+        def from_node(frame: str | bytes) -> None:
+            register, answer = sent[0], json.loads(frame)
+            assert isinstance(register, dict)
+            change(register, answer)
+            client.send(json.dumps(answer))
+
+        client.on_message(from_client)
+        node.on_message(from_node)
+
+    page.page.route_web_socket("**", relay)
+    page.visit(PAGE)
+    page.connect(encrypted=True)
+    page.send("for the node only")
+    (error,) = page.wait_told("error")
+    assert error.startswith("encryption: the secret is not signed")
+    assert page.told("open") == page.told("ready") == []
+    assert len(sent) == 1
 
 
 def test_a_plain_channel_never_sends_what_is_to_be_encrypted(page: Tab):

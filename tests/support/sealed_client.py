@@ -46,9 +46,18 @@ def unsealed(encrypted_secret: object) -> bytes:
 
 def check_signature(signed_public_key: object) -> None:
     """Raises InvalidSignature."""
-    assert isinstance(signed_public_key, str)
-    node = Ed25519PublicKey.from_public_bytes(OneKey().public_key)
-    node.verify(bytes.fromhex(signed_public_key), vector("public_key_hex"))
+    _check(signed_public_key, vector("public_key_hex"))
+
+
+def check_signed_secret(signed_secret: object, encrypted_secret: object) -> None:
+    """Raises InvalidSignature."""
+    assert isinstance(encrypted_secret, str)
+    _check(signed_secret, b"nectar-channel-1" + vector("public_key_hex") + bytes.fromhex(encrypted_secret))
+
+
+def _check(signature: object, signed: bytes) -> None:
+    assert isinstance(signature, str)
+    Ed25519PublicKey.from_public_bytes(OneKey().public_key).verify(bytes.fromhex(signature), signed)
 
 
 @attrs.frozen
@@ -79,20 +88,27 @@ class SealedClient:
         return self.secret.open(await self.socket.receive())
 
 
-def sealed_register(web: WebNode, process: str = APP, key: str | None = None) -> str:
+def sealed_register(
+    web: WebNode, process: str = APP, key: str | None = None, *, sign_secret: bool = False
+) -> str:
     """A register frame with the key of the goldens, or another."""
     asked = f'"encrypted":true,"public_key_hex":"{modulus() if key is None else key}"'
+    if sign_secret:
+        asked += ',"sign_secret":true'
     return web.register_frame(process).replace('"encrypted":false', asked)
 
 
-async def answered(socket: WsClient) -> SealedClient:
+async def answered(socket: WsClient, *, sign_secret: bool = False) -> SealedClient:
     """Take the answer to a register, and check who gave it."""
     text = await socket.receive()
     assert isinstance(text, str), text
     answer = parse(text)
     assert isinstance(answer, dict)
-    assert list(answer) == ["channel_id", "encrypted_secret", "signed_public_key"]
+    wanted = ["signed_secret"] if sign_secret else []
+    assert list(answer) == ["channel_id", "encrypted_secret", "signed_public_key", *wanted]
     check_signature(answer["signed_public_key"])
+    if sign_secret:
+        check_signed_secret(answer["signed_secret"], answer["encrypted_secret"])
     channel_id = answer["channel_id"]
     assert isinstance(channel_id, int)
     return SealedClient(socket, channel_id, Secret(unsealed(answer["encrypted_secret"])))

@@ -5,10 +5,12 @@ export type Bytes = ArrayBuffer | ArrayBufferView;
  * - `unreachable`: no socket, the client tries again;
  * - `refused`: the node closed it with 1008, the client tries again a few times;
  * - `encryption`: the channel cannot be encrypted, and the client is closed; or one message could not, and is dropped;
+ * - `too_large`: a message was above what the node takes (10 MiB, unless its owner says otherwise), and was lost with the
+ *   channel; the client connects again;
  * - `queue_full`, `closed`: what was given to `send` was not sent;
  * - `http`: thrown by `fetchJson`, with `status`.
  */
-export type ErrorKind = "unreachable" | "refused" | "encryption" | "queue_full" | "closed" | "http";
+export type ErrorKind = "unreachable" | "refused" | "encryption" | "too_large" | "queue_full" | "closed" | "http";
 
 export class NectarError extends Error {
   constructor(kind: ErrorKind, message: string, facts?: { cause?: unknown; status?: number });

@@ -24,8 +24,11 @@ const WAITING_BYTES = 16 * 1024 * 1024;
 
 const CLOSED_BY_CHOICE = 1000;
 const REFUSED = 1008;
+const TOO_LARGE = 1009;
 const CLIENT_FAILS = 4000;
 
+/** In front of what the node signs for a secret. */
+const SECRET_LABEL = new TextEncoder().encode("nectar-channel-1");
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const PROCESS_ID = /^[^:/]+:[^:/]+:[^:/]+$/;
@@ -56,10 +59,19 @@ function cookie(name) {
   return found?.slice(name.length + 1);
 }
 
-/** The process whose pages are below `/{process id}/`, where this is one of them. */
-function processOfPage() {
-  const first = decodeURIComponent(location.pathname.split("/")[1] ?? "");
-  return PROCESS_ID.test(first) ? first : undefined;
+/**
+ * The process below whose `/{process id}/` a rooted path is.
+ *
+ * @param {string} path
+ */
+function processOf(path) {
+  const first = path.split(/[/?#]/)[1] ?? "";
+  try {
+    const id = decodeURIComponent(first);
+    return PROCESS_ID.test(id) ? id : undefined;
+  } catch {
+    return undefined; // a stray percent sign
+  }
 }
 
 /** @param {string} uri */
@@ -170,15 +182,20 @@ class KeyExchange {
   }
 
   /** @param {Record<string, unknown>} answer the node's to the register frame */
-  async finish({ encrypted_secret, signed_public_key }) {
-    if (encrypted_secret === undefined || signed_public_key === undefined) {
+  async finish({ encrypted_secret, signed_secret }) {
+    if (encrypted_secret === undefined) {
       throw new NectarError("encryption", "the node answered without a key: it does not encrypt this channel");
     }
-    const signature = fromHex(signed_public_key, "signed_public_key");
-    if (!(await crypto.subtle.verify("Ed25519", this.node, signature, this.modulus))) {
-      throw new NectarError("encryption", "the signature is not of the node whose key this page knows");
+    if (signed_secret === undefined) {
+      throw new NectarError("encryption", "the secret is not signed: it may be of whoever is between, or the node is old");
     }
     const secret = fromHex(encrypted_secret, "encrypted_secret");
+    // The signature over the modulus alone would be true of any secret, also of one that somebody between has sealed.
+    const signed = new Uint8Array([...SECRET_LABEL, ...this.modulus, ...secret]);
+    const signature = fromHex(signed_secret, "signed_secret");
+    if (!(await crypto.subtle.verify("Ed25519", this.node, signature, signed))) {
+      throw new NectarError("encryption", "the secret is not signed by the node whose key this page knows");
+    }
     try {
       const key = await crypto.subtle.unwrapKey(
         "raw", secret, this.pair.privateKey, "RSA-OAEP", "AES-GCM", false, ["encrypt", "decrypt"],
@@ -287,12 +304,20 @@ class Link {
   send(bytes) {
     const cipher = this.#cipher;
     if (cipher === null) this.#socket.send(bytes);
-    else this.#writing = this.#writing.then(async () => this.#socket.send(await cipher.seal(bytes)));
+    else this.#afterWrites(async () => this.#socket.send(await cipher.seal(bytes)));
   }
 
   /** After what was sent. */
   close(code = CLOSED_BY_CHOICE) {
-    this.#writing = this.#writing.then(() => this.#socket.close(code));
+    this.#afterWrites(() => this.#socket.close(code));
+  }
+
+  /** @param {() => void | Promise<void>} step */
+  #afterWrites(step) {
+    this.#writing = this.#writing.then(step).catch((error) => {
+      this.#listener.failed(asNectarError(error));
+      this.#socket.close(CLIENT_FAILS);
+    });
   }
 
   /** @param {() => void | Promise<void>} step */
@@ -362,7 +387,7 @@ export class NectarEncryptorApi {
     const { onOpen, onMessage, onClose, onError, onEncryptionReady } = options;
     const page = window.our;
     this.nodeId = required(options.nodeId ?? page?.node, "nodeId", "load /our.js first, or give it");
-    this.processId = required(options.processId ?? processOfPage(), "processId", 'give it, such as "chat:chat:nectar"');
+    this.processId = required(options.processId ?? processOf(location.pathname), "processId", 'give it, such as "chat:chat:nectar"');
     if (!PROCESS_ID.test(this.processId)) {
       throw new TypeError(`processId ${this.processId} is none: it has three parts, such as "chat:chat:nectar"`);
     }
@@ -440,8 +465,8 @@ export class NectarEncryptorApi {
   #httpAddress(path) {
     if (/^[a-z][a-z0-9+.-]*:\/\//i.test(path)) return path;
     const rooted = path.startsWith("/") ? path : `/${path}`;
-    const ofProcess = PROCESS_ID.test(decodeURIComponent(rooted.split(/[/?#]/)[1] ?? ""));
-    return new URL(ofProcess ? rooted : `/${this.processId}${rooted}`, this.uri.replace(/^ws/, "http"));
+    const whole = processOf(rooted) === undefined ? `/${this.processId}${rooted}` : rooted;
+    return new URL(whole, this.uri.replace(/^ws/, "http"));
   }
 
   async #connect() {
@@ -468,6 +493,7 @@ export class NectarEncryptorApi {
       target_process: this.processId,
       encrypted: exchange !== null,
       public_key_hex: exchange === null ? undefined : toHex(exchange.modulus),
+      sign_secret: exchange === null ? undefined : true,
     };
   }
 
@@ -478,6 +504,8 @@ export class NectarEncryptorApi {
       this.channel = channel;
       this.#tell((on) => on.onOpen?.(event, this));
       if (this.encrypted && !this.#ended) this.#tell((on) => on.onEncryptionReady?.(this));
+      // A channel that has ended since sends nothing: what waited goes on waiting.
+      if (!this.isOpen) return;
       const waited = this.#waiting;
       this.#forgetWaiting();
       for (const bytes of waited) this.#link?.send(bytes);
@@ -497,8 +525,9 @@ export class NectarEncryptorApi {
     this.channel = null;
     if (openedAt > 0 && performance.now() - openedAt > STEADY_MS) this.#tries = this.#refusals = 0;
     if (!this.#ended) this.#explain(openedAt > 0, event);
-    this.#tell((on) => on.onClose?.(event, this));
+    // Before the handler: what that one sends must not seem to wait for a channel that never comes.
     if (openedAt > 0 && event.code === CLOSED_BY_CHOICE) this.#end();
+    this.#tell((on) => on.onClose?.(event, this));
     if (!this.#ended) this.#tryAgain();
   }
 
@@ -512,6 +541,8 @@ export class NectarEncryptorApi {
       const error = new NectarError("refused", this.#refusal(wasOpen), { cause });
       if (this.#refusals < REFUSALS) this.#fail(error);
       else this.#giveUp(error);
+    } else if (cause.code === TOO_LARGE) {
+      this.#fail(new NectarError("too_large", `${this.nodeId} takes no message of that size: it was lost`, { cause }));
     } else if (!wasOpen) {
       const problem = `no channel at ${this.uri}: the node is not there, or takes no socket on that path`;
       this.#fail(new NectarError("unreachable", problem, { cause }));

@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel.address import Address
-from kernel.capability import Capability
+from kernel.capability import Capability, is_signed_form
 from kernel.jsontext import parse
 from sys_processes.http_server.encryption import (
     NONCE_BYTES,
     OVERHEAD,
+    SECRET_LABEL,
     BadKey,
     Cipher,
     ClientKey,
@@ -23,7 +24,15 @@ from sys_processes.http_server.encryption import (
 )
 from tests.support.golden import golden
 from tests.support.module_node import OneKey
-from tests.support.sealed_client import Secret, check_signature, modulus, private_key, unsealed, vector
+from tests.support.sealed_client import (
+    Secret,
+    check_signature,
+    check_signed_secret,
+    modulus,
+    private_key,
+    unsealed,
+    vector,
+)
 
 SECRET = bytes(range(32))
 NONCES = st.binary(min_size=NONCE_BYTES, max_size=NONCE_BYTES)
@@ -69,6 +78,31 @@ def test_the_signature_is_over_the_raw_bytes_of_the_modulus() -> None:
     assert bytes.fromhex(exchange.signed_public_key) == vector("signed_public_key")
     check_signature(exchange.signed_public_key)
     assert unsealed(exchange.encrypted_secret) == SECRET
+    assert exchange.signed_secret is None
+
+
+def test_who_asks_gets_the_secret_signed_together_with_the_key_it_is_for() -> None:
+    exchange = Exchange.of(ClientKey.parse(modulus(), sign_secret=True), SECRET, OneKey().sign)
+    assert bytes.fromhex(exchange.signed_public_key) == vector("signed_public_key")
+    check_signed_secret(exchange.signed_secret, exchange.encrypted_secret)
+    another = ClientKey.parse(modulus()).seal(bytes(32)).hex()
+    with pytest.raises(InvalidSignature):
+        check_signed_secret(exchange.signed_secret, another)
+
+
+def test_the_signature_of_a_secret_is_that_of_the_vectors() -> None:
+    signed = SECRET_LABEL + vector("public_key_hex") + vector("encrypted_secret")
+    assert OneKey().sign(signed) == vector("signed_secret")
+    check_signed_secret(vector("signed_secret").hex(), vector("encrypted_secret").hex())
+
+
+def test_no_modulus_looks_like_what_is_signed_for_a_secret() -> None:
+    """Else a login would be enough to have a secret of one's own signed, as if it were a key."""
+    for size in (256, 320, 512):
+        fake = SECRET_LABEL + b"\x01" * (size - len(SECRET_LABEL))
+        with pytest.raises(BadKey, match="first bit"):
+            ClientKey.parse(fake.hex())
+    assert not is_signed_form(SECRET_LABEL + vector("public_key_hex") + vector("encrypted_secret"))
 
 
 # -- frames

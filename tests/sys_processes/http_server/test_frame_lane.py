@@ -152,13 +152,28 @@ def test_whole_messages_never_reach_wsproto() -> None:
     assert (messages, rest) == (["é", b"\xff"], b"")
 
 
-def test_a_message_beyond_the_limit_goes_to_wsproto_in_pieces() -> None:
-    lane = FrameLane(100)
-    big = frame(0x82, b"x" * 101)
-    first = lane.take(big[:50])
-    assert first == ([], big[:50])
-    assert lane.take(big[50:] + frame(0x82, b"next")) == ([], big[50:])
-    assert lane.take(b"") == ([b"next"], b"")
+@pytest.mark.parametrize("first", [0x81, 0x82, 0x01, 0x02])
+def test_a_frame_beyond_the_limit_is_noticed_by_its_header(first: int) -> None:
+    lane = FrameLane(1000)
+    assert lane.take(frame(0x82, b"x" * 1000)) == ([b"x" * 1000], b"")
+    assert not lane.too_big
+    assert lane.take(frame(0x81, b"before") + frame(first, b"x" * 1001)[:8]) == (["before"], b"")
+    assert lane.too_big
+
+
+def test_a_piece_of_a_message_beyond_the_limit_is_noticed_by_its_header() -> None:
+    lane = FrameLane(1000)
+    lane.take(frame(0x01, b"first"))
+    lane.take(b"")
+    lane.take(frame(0x80, b"x" * 1001)[:8])
+    assert lane.too_big
+
+
+def test_control_frames_are_no_messages_and_have_a_limit_of_their_own() -> None:
+    lane = FrameLane(10)
+    ping = frame(0x89, b"p" * 125)
+    assert lane.take(ping) == ([], ping)
+    assert not lane.too_big
 
 
 @pytest.mark.parametrize("data", [b"\x81\x00", b"\xf1\x80", b"\x83\x80", b"\x80\x80"])

@@ -62,6 +62,19 @@ async def test_an_encrypted_register_gets_its_channel_and_a_secret_signed_by_the
         assert len(client.secret.key) == 32
 
 
+@pytest.mark.parametrize("path", ["/", f"/{APP}", f"/{APP}/bound", f"/{APP}/sealed"])
+async def test_who_asks_is_told_that_the_secret_is_the_nodes_own(path: str) -> None:
+    async with web_node() as web:
+        app = await web.started(App(echo=True))
+        await app.tell(WebSocketBind("/bound", authenticated=False))
+        await app.tell(WebSocketBind("/sealed", authenticated=False, encrypted=True))
+        socket = await web.websocket(path)
+        await socket.send(sealed_register(web, sign_secret=True))
+        client = await answered(socket, sign_secret=True)
+        await client.send(b"sealed")
+        assert await client.receive() == b"sealed"
+
+
 async def test_each_channel_has_a_secret_of_its_own() -> None:
     async with web_node() as web:
         app = await web.started(App(echo=True))

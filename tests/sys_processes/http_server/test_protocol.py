@@ -62,6 +62,7 @@ from sys_processes.http_server.protocol import (
 from tests.support.golden import golden
 from tests.support.strategies import json_values, mutated, text
 
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.e30.AAAA"
 CHESS = ProcessId.from_str("chess:chess:nectar")
 CALL = IncomingHttpRequest(
     "127.0.0.1:51234",
@@ -143,17 +144,19 @@ def test_success_is_the_constant_of_the_codec() -> None:
     ("name", "shape", "value"),
     [
         ("response", RESPONSE, HttpResponse(200, {"Content-Type": "text/html"})),
-        ("register", REGISTER, WsRegister("eyJhbGciOiJIUzI1NiJ9.e30.AAAA", CHESS, False)),
+        ("register", REGISTER, WsRegister(TOKEN, CHESS, False)),
         ("register_response", REGISTERED, WsRegisterResponse(3735928559)),
-        (
-            "register_encrypted",
-            REGISTER,
-            WsRegister("eyJhbGciOiJIUzI1NiJ9.e30.AAAA", CHESS, True, "c0ffee"),
-        ),
+        ("register_encrypted", REGISTER, WsRegister(TOKEN, CHESS, True, "c0ffee")),
         (
             "register_encrypted_response",
             REGISTERED_ENCRYPTED,
             WsEncryptedRegisterResponse(3735928559, "0a0b", "0c0d"),
+        ),
+        ("register_encrypted_signed", REGISTER, WsRegister(TOKEN, CHESS, True, "c0ffee", True)),
+        (
+            "register_encrypted_signed_response",
+            REGISTERED_ENCRYPTED,
+            WsEncryptedRegisterResponse(3735928559, "0a0b", "0c0d", "0e0f"),
         ),
         (
             "rpc_request",

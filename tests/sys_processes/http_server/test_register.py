@@ -134,6 +134,16 @@ def test_an_encrypted_register_brings_its_key() -> None:
     assert rules(encrypted_plain_ok=True).first_frame(raw, None) == Registered(APP, KEY)
 
 
+def test_a_register_may_ask_that_its_secret_be_signed() -> None:
+    raw = frame(encrypted=True, public_key_hex=MODULUS, sign_secret=True)
+    key = ClientKey.parse(MODULUS, sign_secret=True)
+    assert key != KEY
+    assert rules().first_frame(raw, None) == Registered(APP, key)
+    assert rules().first_bound_frame(raw, APP) == Swallow(key)
+    assert rules().first_encrypted_frame(raw, APP) == Registered(APP, key)
+    assert "no WsRegister" in problem(rules().first_frame(frame(sign_secret="yes"), None))
+
+
 def test_a_key_counts_only_where_encryption_is_asked_for() -> None:
     assert rules().first_frame(frame(public_key_hex="no key"), None) == Registered(APP)
     assert rules().first_bound_frame(frame(public_key_hex=MODULUS), APP) == Swallow()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import trio
 
 from kernel.message import Payload, Request
 from kernel.syscalls import current
@@ -74,3 +75,36 @@ async def test_a_push_behind_one_that_waits_does_not_overtake_it() -> None:
             await settle()
         for number in range(20):
             assert await socket.receive() == f"{number:03d}" * 40
+
+
+async def test_a_channel_whose_client_keeps_up_has_no_task_for_what_waits() -> None:
+    """Ten thousand idle channels are two tasks each: of the connection, and of its reader."""
+    async with web_node() as web:
+        app = await web.started(App(echo=True))
+        await web.registered()
+        await settle()
+        before = trio.lowlevel.current_statistics().tasks_living
+        opened = [await web.registered() for _ in range(5)]
+        for socket, channel_id in opened:
+            await push_all(app, channel_id, [(TEXT, b"pushed")])
+            assert await socket.receive() == "pushed"
+            await socket.send("echoed")
+            assert await socket.receive() == "echoed"
+        await settle()
+        assert trio.lowlevel.current_statistics().tasks_living - before == 2 * len(opened)
+
+
+async def test_a_channel_that_had_to_wait_once_keeps_its_order_and_its_end() -> None:
+    async with web_node(capacity=100) as web:
+        app = await web.started(App())
+        socket, channel_id = await web.registered()
+        await settle()
+        await push_all(app, channel_id, [(BINARY, bytes(5000))])
+        assert await socket.receive() == bytes(5000)
+        await settle()
+        await push_all(app, channel_id, [(TEXT, b"small"), (PING, b"p"), (TEXT, b"x" * 500), (CLOSE, b"")])
+        assert await socket.receive() == "small"
+        assert await socket.receive() == "x" * 500
+        assert (await socket.ended()).code == 1000
+        await settle()
+        app.check_law(all_closed=True)

@@ -362,6 +362,19 @@ async def test_a_message_that_is_too_big_closes_with_1009(first: int, fragments:
         assert [closed.code for closed in client.site.closes] == [1009]
 
 
+@pytest.mark.parametrize("size", [1001, 1 << 40, (1 << 63) - 1])
+@pytest.mark.parametrize("first", [0x81, 0x82, 0x01, 0x02])
+async def test_a_frame_that_announces_too_much_is_not_waited_for(first: int, size: int) -> None:
+    async with serving(limits=Limits(message_bytes=1000)) as client:
+        ours = await talker(client)
+        length = b"\xfe" + size.to_bytes(2, "big") if size < 65536 else b"\xff" + size.to_bytes(8, "big")
+        await client.send(frame(0x81, b"good"))
+        assert text(await ours.event()) == "good"
+        await client.send(bytes((first,)) + length + bytes(4))
+        assert (await ours.closed_with())[0] == 1009
+        assert [closed.code for closed in client.site.closes] == [1009]
+
+
 async def test_the_default_limit_is_ten_mebibytes() -> None:
     async with serving() as client:
         ours = await talker(client)
