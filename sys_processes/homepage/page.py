@@ -56,7 +56,7 @@ def _bar(node: str) -> str:
 
 
 def _main(node: str, entries: Sequence[AppEntry], widgets: Sequence[AppEntry], arranging: bool) -> str:
-    tiles = [entry for entry in entries if entry.path is not None or entry.widget is None]
+    tiles = [entry for entry in entries if entry.has_tile]
     favorites = [entry for entry in tiles if entry.favorite]
     others = [entry for entry in tiles if not entry.favorite]
     parts = [f"<h1>{html.escape(node)}</h1>"]
