@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from runtime.options import example_packages
 from tests.support.browser import DESKTOP, PHONE, Size, Tab, open_page
@@ -15,6 +15,8 @@ from tests.support.live_node import LiveNode, Person
 
 CHAT = next(folder for folder in example_packages() if folder.name == "chat")
 PAGE = "/chat:chat:nectar/"
+# In milliseconds: the client's longest wait, and what a busy machine adds.
+BOOTING = 30_000
 
 
 @contextmanager
@@ -67,8 +69,8 @@ def test_a_plain_and_an_encrypted_tab_chat_over_a_node_that_is_restarted(browser
         expect(plain.page.get_by_role("alert")).to_contain_text("nothing was sent")
         assert typed(plain) == "typed meanwhile"
         with person.dev(CHAT, "--home", tmp_path / "home", port=node.port):
-            expect(plain.page.get_by_role("status")).to_have_text("Connected")
-            expect(sealed.page.get_by_role("status")).to_have_text("Connected, encrypted")
+            expect(plain.page.get_by_role("status")).to_have_text("Connected", timeout=BOOTING)
+            expect(sealed.page.get_by_role("status")).to_have_text("Connected, encrypted", timeout=BOOTING)
             plain.page.get_by_role("button", name="Send").click()
             for tab in (plain, sealed):
                 wait_said(tab, "from the plain one", "from the sealed one", "typed meanwhile")
@@ -97,6 +99,33 @@ def test_a_message_that_the_node_refuses_stays_in_its_field(browser: Browser, ch
         say(tab, "x" * 4001)
         expect(tab.page.get_by_role("alert")).to_contain_text("4000 at most")
         assert typed(tab) == "x" * 4001
+
+
+@pytest.mark.parametrize(
+    ("query", "links"), [("", ["Log in"]), ("?encrypted=1", ["Log in", "Chat unencrypted"])]
+)
+def test_who_is_refused_reads_what_helps(browser: Browser, chat: LiveNode, query: str, links: list[str]):
+    with open_page(browser) as page:
+        tab = Tab(page, chat)
+        tab.visit("/login")
+        tab.log_in()
+
+        def end_session(route: Route) -> None:
+            page.context.clear_cookies()
+            route.continue_()
+
+        # The page is there already when it asks for the client.
+        page.route("**/client.js", end_session)
+        tab.visit(PAGE + query)
+        problem = page.get_by_role("alert")
+        expect(problem).to_contain_text("your login has ended")
+        assert problem.get_by_role("link").all_inner_texts() == links
+        page.unroute("**/client.js")
+        problem.get_by_role("link", name="Log in").click()
+        page.get_by_label("Password").fill("secret")
+        page.get_by_role("button", name="Log in").click()
+        page.wait_for_url(tab.url(PAGE + query))
+        expect(page.get_by_role("status")).to_contain_text("Connected")
 
 
 def test_a_name_is_remembered_and_tells_whose_messages_are_ones_own(browser: Browser, chat: LiveNode):

@@ -31,15 +31,24 @@ function show(kind, words) {
   find("state").textContent = words;
 }
 
-function complain(words, link) {
-  find("problem").replaceChildren(words, ...(link ? [" ", link] : []));
+function complain(words, ...links) {
+  find("problem").replaceChildren(words, ...links.flatMap((link) => [" ", link]));
 }
 
-function loginLink() {
-  const link = document.createElement("a");
-  link.href = `/login?redirect=${encodeURIComponent(location.pathname + location.search)}`;
-  link.textContent = "Log in";
-  return link;
+function link(words, href) {
+  const made = document.createElement("a");
+  made.href = href;
+  made.textContent = words;
+  return made;
+}
+
+/** The node does not say why it refuses a channel. */
+function explainRefusal() {
+  const login = link("Log in", `/login?redirect=${encodeURIComponent(location.pathname + location.search)}`);
+  if (encrypted) {
+    const why = "your login has ended, the chat does not run, or the node takes no encrypted connections";
+    complain(`The encrypted connection was refused: ${why}.`, login, link("Chat unencrypted", location.pathname));
+  } else complain("The connection was refused: your login has ended, or the chat does not run.", login);
 }
 
 // -- the name
@@ -163,7 +172,8 @@ const handlers = {
   onError(error) {
     if (error.kind === "unreachable") return;
     show("lost", "Not connected");
-    complain(`${error.message}.`, error.kind === "refused" ? loginLink() : null);
+    if (error.kind === "refused") explainRefusal();
+    else complain(`${error.message}.`);
   },
 };
 
