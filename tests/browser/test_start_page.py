@@ -14,6 +14,8 @@ from tests.support.live_node import LiveNode, Person
 
 FIBONACCI = next(folder for folder in example_packages() if folder.name == "fibonacci")
 
+BACKGROUND = "() => getComputedStyle(document.body).backgroundColor"
+
 
 @pytest.fixture(scope="module")
 def person(tmp_path_factory: pytest.TempPathFactory) -> Person:
@@ -71,6 +73,18 @@ def test_the_keyboard_stays_on_the_app_that_it_moves(start: Tab):
     start.page.go_back()
     start.page.wait_for_url(start.url("/"))
     assert shown(start) == ["Fibonacci", "Chat", "Echo"]
+
+
+def test_each_example_opens_in_the_look_of_its_node_and_leads_home(start: Tab):
+    paper = start.run(BACKGROUND)
+    for label in shown(start):
+        start.page.get_by_role("link", name=label).click()
+        expect(start.page.get_by_role("heading", level=1)).to_have_text(label)
+        expect(start.page.get_by_role("main")).to_have_count(1)
+        assert start.run(BACKGROUND) == paper
+        assert start.run("() => document.documentElement.scrollWidth <= window.innerWidth")
+        start.page.get_by_role("link", name="Home").click()
+        start.page.wait_for_url(start.url("/"))
 
 
 def test_without_javascript_all_of_it_works(browser: Browser, apps: LiveNode, start: Tab):
