@@ -101,12 +101,22 @@ def test_a_message_that_the_node_refuses_stays_in_its_field(browser: Browser, ch
         assert typed(tab) == "x" * 4001
 
 
-@pytest.mark.parametrize(
-    ("query", "links"), [("", ["Log in"]), ("?encrypted=1", ["Log in", "Chat unencrypted"])]
-)
-def test_who_is_refused_reads_what_helps(browser: Browser, chat: LiveNode, query: str, links: list[str]):
+COUNTING = """
+window.refused = 0;
+window.WebSocket = class extends WebSocket {
+  constructor(address) {
+    super(address);
+    this.addEventListener("close", (event) => { refused += event.code === 1008; });
+  }
+};
+"""
+
+
+@contextmanager
+def refused(browser: Browser, node: LiveNode, query: str = "") -> Iterator[Tab]:
+    """A page whose session ended while it was loaded. Its clock is ours."""
     with open_page(browser) as page:
-        tab = Tab(page, chat)
+        tab = Tab(page, node)
         tab.visit("/login")
         tab.log_in()
 
@@ -114,18 +124,38 @@ def test_who_is_refused_reads_what_helps(browser: Browser, chat: LiveNode, query
             page.context.clear_cookies()
             route.continue_()
 
-        # The page is there already when it asks for the client.
-        page.route("**/client.js", end_session)
+        page.route("**/client.js", end_session, times=1)
+        page.add_init_script(COUNTING)
+        page.clock.install()
         tab.visit(PAGE + query)
-        problem = page.get_by_role("alert")
-        expect(problem).to_contain_text("your login has ended")
+        expect(page.get_by_role("alert")).to_contain_text("your login has ended")
+        yield tab
+
+
+@pytest.mark.parametrize(
+    ("query", "links"), [("", ["Log in"]), ("?encrypted=1", ["Log in", "Chat unencrypted"])]
+)
+def test_who_is_refused_reads_what_helps(browser: Browser, chat: LiveNode, query: str, links: list[str]):
+    with refused(browser, chat, query) as tab:
+        problem = tab.page.get_by_role("alert")
         assert problem.get_by_role("link").all_inner_texts() == links
-        page.unroute("**/client.js")
         problem.get_by_role("link", name="Log in").click()
-        page.get_by_label("Password").fill("secret")
-        page.get_by_role("button", name="Log in").click()
-        page.wait_for_url(tab.url(PAGE + query))
-        expect(page.get_by_role("status")).to_contain_text("Connected")
+        tab.page.get_by_label("Password").fill("secret")
+        tab.page.get_by_role("button", name="Log in").click()
+        tab.page.wait_for_url(tab.url(PAGE + query))
+        expect(tab.page.get_by_role("status")).to_contain_text("Connected")
+
+
+def test_who_is_refused_is_connected_soon_after_a_login_in_another_tab(browser: Browser, chat: LiveNode):
+    with refused(browser, chat) as tab:
+        for refusals in range(2, 8):
+            tab.page.clock.run_for(60_000)
+            tab.page.wait_for_function("least => refused >= least", arg=refusals)
+        other = Tab(tab.page.context.new_page(), chat)
+        other.visit("/login")
+        other.log_in()
+        tab.page.clock.run_for(60_000)
+        expect(tab.page.get_by_role("status")).to_have_text("Connected")
 
 
 def test_a_name_is_remembered_and_tells_whose_messages_are_ones_own(browser: Browser, chat: LiveNode):

@@ -9,6 +9,7 @@ import { Log } from "./view.js";
 
 const PROCESS = "chat:chat:nectar";
 const CONFIRMED_MS = 15_000;
+const AGAIN_MS = 5_000;
 
 const find = (id) => document.getElementById(id);
 const text = find("text");
@@ -169,11 +170,17 @@ const handlers = {
     if (sending) sending.interrupted = true;
     if (find("state").dataset.kind !== "lost") show("waiting", "Connection lost, trying again");
   },
-  onError(error) {
+  onError(error, client) {
     if (error.kind === "unreachable") return;
     show("lost", "Not connected");
-    if (error.kind === "refused") explainRefusal();
-    else complain(`${error.message}.`);
+    if (error.kind !== "refused") {
+      complain(`${error.message}.`);
+      return;
+    }
+    explainRefusal();
+    // A client gives up after a few refusals, but the node may just be starting, or the login be made in another tab.
+    client.close();
+    setTimeout(connect, AGAIN_MS);
   },
 };
 
