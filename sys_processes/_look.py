@@ -49,7 +49,10 @@ button:disabled { opacity: .6; cursor: default }
 .alone form { margin-top: 1.5rem }
 label { display: block; margin-bottom: .375rem }
 input { width: 100%; padding: .625rem .75rem; background: var(--card); border: 1px solid var(--edge) }
-.main { width: 100%; margin-top: 1rem; border-color: transparent; background: var(--accent); color: var(--on-accent); font-weight: 600 }
+.main {
+  width: 100%; margin-top: 1rem; border-color: transparent; background: var(--accent); color: var(--on-accent);
+  font-weight: 600;
+}
 .main:hover { filter: brightness(1.1) }
 [role=alert] { color: var(--bad); min-height: 1.5em }
 

@@ -99,7 +99,9 @@ def test_without_javascript_all_of_it_works(browser: Browser, apps: LiveNode, st
         tab.page.wait_for_url("**/login")
 
 
-def test_what_is_installed_and_removed_comes_and_goes_on_an_open_page(person: Person, apps: LiveNode, start: Tab):
+def test_what_is_installed_and_removed_comes_and_goes_on_an_open_page(
+    person: Person, apps: LiveNode, start: Tab
+):
     assert person.nectar("remove-package", "fibonacci:nectar", "--url", apps.url).code == 0
     return_to(start)
     link = start.page.get_by_role("link", name="Fibonacci")
