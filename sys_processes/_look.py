@@ -49,7 +49,10 @@ button:disabled { opacity: .6; cursor: default }
 .alone form { margin-top: 1.5rem }
 label { display: block; margin-bottom: .375rem }
 input { width: 100%; padding: .625rem .75rem; background: var(--card); border: 1px solid var(--edge) }
-.main { width: 100%; margin-top: 1rem; border: 0; background: var(--accent); color: var(--on-accent); font-weight: 600 }
+.main {
+  width: 100%; margin-top: 1rem; border-color: transparent; background: var(--accent); color: var(--on-accent);
+  font-weight: 600;
+}
 .main:hover { filter: brightness(1.1) }
 [role=alert] { color: var(--bad); min-height: 1.5em }
 
@@ -62,6 +65,7 @@ input { width: 100%; padding: .625rem .75rem; background: var(--card); border: 1
 .bar button { white-space: nowrap }
 .start { width: 100%; max-width: 66.5rem; margin: 0 auto; padding: 1.75rem 1.25rem 3rem }
 .start section { margin-top: 2rem }
+.start [role=alert] { min-height: 0 }
 .over { display: flex; align-items: baseline; justify-content: space-between; gap: 1rem }
 .apps {
   list-style: none; margin: .75rem 0 0; padding: 0; display: grid; gap: .75rem;

@@ -145,13 +145,17 @@ def with_order(kept: Kept, listed: Sequence[AppEntry], order: Mapping[str, int])
 
 
 def moved(kept: Kept, listed: Sequence[AppEntry], app: str, *, up: bool) -> Kept:
-    """One place up or down among the favorites, or among the others."""
+    """One place up or down among the tiles of the favorites, or of the others."""
     ids = _ids(listed)
-    if app not in ids:
+    tiles = [place for place, entry in enumerate(listed) if entry.has_tile]
+    row = next((n for n, place in enumerate(tiles) if ids[place] == app), None)
+    if row is None:
         return kept
-    here = ids.index(app)
-    there = here - 1 if up else here + 1
-    if not 0 <= there < len(ids) or listed[here].favorite != listed[there].favorite:
+    other = row - 1 if up else row + 1
+    if not 0 <= other < len(tiles):
+        return kept
+    here, there = tiles[row], tiles[other]
+    if listed[here].favorite != listed[there].favorite:
         return kept
     ids[here], ids[there] = ids[there], ids[here]
     return with_order(kept, listed, {each: place for place, each in enumerate(ids)})

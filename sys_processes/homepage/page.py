@@ -9,17 +9,39 @@ from typing import Final
 from sys_processes._look import MARK, STYLE, document, page_headers
 from sys_processes.homepage.protocol import AppEntry
 
-# Apps come and go while the page is open in a tab: it looks again when somebody returns to it.
+# Apps come and go while the page is open: it looks again when somebody returns to it. A star or an arrow is sent beside
+# the page, so that the keyboard stays on it and "back" leads away from the page.
 _SCRIPT: Final = """
-const shown = () => document.querySelector("main");
-document.addEventListener("visibilitychange", async () => {
-  if (document.hidden) return;
+const tell = (text) => { document.querySelector("main [role=alert]").textContent = text; };
+let last = 0;
+async function take(url, options) {
+  const mine = ++last;
   try {
-    const answer = await fetch(location.href, { cache: "no-store", redirect: "manual" });
-    if (!answer.ok) return location.reload();
-    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
-    if (fresh && fresh.innerHTML !== shown().innerHTML) shown().replaceWith(document.adoptNode(fresh));
-  } catch {}
+    const answer = await fetch(url, { cache: "no-store", ...options });
+    const text = await answer.text();
+    if (mine !== last) return;
+    const fresh = new DOMParser().parseFromString(text, "text/html").querySelector("main.start");
+    const shown = document.querySelector("main");
+    if (fresh && fresh.innerHTML !== shown.innerHTML) shown.replaceWith(document.adoptNode(fresh));
+    if (!fresh && answer.status >= 500) tell("The node answered " + answer.status + ": " + text);
+    else if (!fresh) location.reload();
+  } catch {
+    tell("The node did not answer. Is it running?");
+  }
+}
+function look() {
+  if (!document.hidden) take(location.href);
+}
+document.addEventListener("visibilitychange", look);
+window.addEventListener("focus", look);
+document.addEventListener("submit", async (event) => {
+  const form = event.target, place = [...form.querySelectorAll("button")].indexOf(event.submitter);
+  if (!form.closest("main")) return;
+  event.preventDefault();
+  const body = new URLSearchParams(new FormData(form, event.submitter));
+  await take(form.action, { method: "POST", body });
+  const buttons = document.getElementById(body.get("id"))?.querySelectorAll("form button") ?? [];
+  (buttons[place]?.disabled ? buttons[1 - place] : buttons[place])?.focus();
 });
 """
 
@@ -56,10 +78,10 @@ def _bar(node: str) -> str:
 
 
 def _main(node: str, entries: Sequence[AppEntry], widgets: Sequence[AppEntry], arranging: bool) -> str:
-    tiles = [entry for entry in entries if entry.path is not None or entry.widget is None]
+    tiles = [entry for entry in entries if entry.has_tile]
     favorites = [entry for entry in tiles if entry.favorite]
     others = [entry for entry in tiles if not entry.favorite]
-    parts = [f"<h1>{html.escape(node)}</h1>"]
+    parts = [f'<h1>{html.escape(node)}</h1>\n<p role="alert"></p>']
     if favorites:
         parts.append(_section("Favorites", favorites, arranging, _arrange(arranging, tiles)))
     if others:

@@ -87,6 +87,11 @@ class AppEntry:
     order: U32
     favorite: bool
 
+    @property
+    def has_tile(self) -> bool:
+        """A widget that opens nothing stands among the widgets alone."""
+        return self.path is not None or self.widget is None
+
 
 @newtype("GetApps")
 @attrs.frozen
@@ -136,7 +141,7 @@ DONE = OK
 def check_add(add: Add) -> Add:
     """As it is shown: the label in one line. ValueError says what may not stand on the page, and what may."""
     label = " ".join(_UNSHOWN.sub(" ", add.label).split())
-    if not label:
+    if not any(map(str.isprintable, label.replace(" ", ""))):
         raise ValueError(f"label {add.label[:MAX_LABEL]!r} shows nothing; write the app's name")
     for what, text, most in (
         ("label", label, MAX_LABEL),

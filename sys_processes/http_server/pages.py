@@ -13,11 +13,19 @@ from sys_processes.http_server.replies import HttpReply, text_reply
 _LOGIN_SCRIPT = """
 const form = document.querySelector("form"), button = form.querySelector("button");
 const problem = document.querySelector("[role=alert]"), field = form.querySelector("#password");
+function here(wanted) {
+  try {
+    const target = new URL(wanted || "/", location.origin);
+    return target.origin === location.origin ? target : "/";
+  } catch {
+    return "/";
+  }
+}
 function onwards() {
-  if (location.pathname.replace(/\\/$/, "") !== "/login") return location.reload();
-  const wanted = new URLSearchParams(location.search).get("redirect") || "/";
-  const target = new URL(wanted, location.origin);
-  location.assign(target.origin === location.origin && wanted.startsWith("/") ? target : "/");
+  const { insteadOf } = form.dataset;
+  if (insteadOf === "GET") return location.reload();
+  const asked = new URLSearchParams(location.search).get("redirect");
+  location.assign(here(insteadOf ? document.referrer : asked));
 }
 async function explain(answer) {
   if (answer.status === 401) return "That is not the password of this node.";
@@ -50,7 +58,7 @@ _LOGIN = """<main class="alone">
 <div>
 {mark}
 <h1>Log in to {node}</h1>
-<form method="post">
+<form method="post"{place}>
 <input type="text" name="username" value="{node}" autocomplete="username" hidden>
 <label for="password">Password</label>
 <input id="password" type="password" autocomplete="current-password" required autofocus aria-describedby="problem">
@@ -70,9 +78,13 @@ def _page(status: int, title: str, content: str, script: str = "") -> HttpReply:
     return HttpReply(status, list(headers.items()), document(title, content, script=script))
 
 
-def login_page(node: str, status: int = 200) -> HttpReply:
-    """The form posts JSON to /login, then follows `?redirect=`, or reloads the page that it stood in for."""
-    content = _LOGIN.format(node=html.escape(node), mark=MARK)
+def login_page(node: str, status: int = 200, *, instead_of: str = "") -> HttpReply:
+    """The form posts JSON to /login, then follows `?redirect=`.
+
+    Where it stands instead of the answer to a GET, it brings that; to another method, the page that sent it.
+    """
+    place = f' data-instead-of="{html.escape(instead_of)}"' if instead_of else ""
+    content = _LOGIN.format(node=html.escape(node), mark=MARK, place=place)
     return _page(status, f"Log in to {node}", content, _LOGIN_SCRIPT)
 
 

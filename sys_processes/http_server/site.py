@@ -178,7 +178,7 @@ class Pages:
                 self._complain(
                     Kind.LOGIN, f"{head.method} {head.path} of {head.peer} needs the cookie of a login"
                 )
-                return pages.login_page(self._node, 401)
+                return pages.login_page(self._node, 401, instead_of=head.method)
 
     def _content(self, head: RequestHead, binding: HttpBinding) -> HttpReply | None:
         """None when the process is to be asked."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from runtime.options import example_packages
 from tests.support.browser import DESKTOP, PHONE, Size, Tab, open_page
@@ -15,6 +15,8 @@ from tests.support.live_node import LiveNode, Person
 
 CHAT = next(folder for folder in example_packages() if folder.name == "chat")
 PAGE = "/chat:chat:nectar/"
+# In milliseconds: the client's longest wait, and what a busy machine adds.
+BOOTING = 30_000
 
 
 @contextmanager
@@ -67,8 +69,8 @@ def test_a_plain_and_an_encrypted_tab_chat_over_a_node_that_is_restarted(browser
         expect(plain.page.get_by_role("alert")).to_contain_text("nothing was sent")
         assert typed(plain) == "typed meanwhile"
         with person.dev(CHAT, "--home", tmp_path / "home", port=node.port):
-            expect(plain.page.get_by_role("status")).to_have_text("Connected")
-            expect(sealed.page.get_by_role("status")).to_have_text("Connected, encrypted")
+            expect(plain.page.get_by_role("status")).to_have_text("Connected", timeout=BOOTING)
+            expect(sealed.page.get_by_role("status")).to_have_text("Connected, encrypted", timeout=BOOTING)
             plain.page.get_by_role("button", name="Send").click()
             for tab in (plain, sealed):
                 wait_said(tab, "from the plain one", "from the sealed one", "typed meanwhile")
@@ -97,6 +99,63 @@ def test_a_message_that_the_node_refuses_stays_in_its_field(browser: Browser, ch
         say(tab, "x" * 4001)
         expect(tab.page.get_by_role("alert")).to_contain_text("4000 at most")
         assert typed(tab) == "x" * 4001
+
+
+COUNTING = """
+window.refused = 0;
+window.WebSocket = class extends WebSocket {
+  constructor(address) {
+    super(address);
+    this.addEventListener("close", (event) => { refused += event.code === 1008; });
+  }
+};
+"""
+
+
+@contextmanager
+def refused(browser: Browser, node: LiveNode, query: str = "") -> Iterator[Tab]:
+    """A page whose session ended while it was loaded. Its clock is ours."""
+    with open_page(browser) as page:
+        tab = Tab(page, node)
+        tab.visit("/login")
+        tab.log_in()
+
+        def end_session(route: Route) -> None:
+            page.context.clear_cookies()
+            route.continue_()
+
+        page.route("**/client.js", end_session, times=1)
+        page.add_init_script(COUNTING)
+        page.clock.install()
+        tab.visit(PAGE + query)
+        expect(page.get_by_role("alert")).to_contain_text("your login has ended")
+        yield tab
+
+
+@pytest.mark.parametrize(
+    ("query", "links"), [("", ["Log in"]), ("?encrypted=1", ["Log in", "Chat unencrypted"])]
+)
+def test_who_is_refused_reads_what_helps(browser: Browser, chat: LiveNode, query: str, links: list[str]):
+    with refused(browser, chat, query) as tab:
+        problem = tab.page.get_by_role("alert")
+        assert problem.get_by_role("link").all_inner_texts() == links
+        problem.get_by_role("link", name="Log in").click()
+        tab.page.get_by_label("Password").fill("secret")
+        tab.page.get_by_role("button", name="Log in").click()
+        tab.page.wait_for_url(tab.url(PAGE + query))
+        expect(tab.page.get_by_role("status")).to_contain_text("Connected")
+
+
+def test_who_is_refused_is_connected_soon_after_a_login_in_another_tab(browser: Browser, chat: LiveNode):
+    with refused(browser, chat) as tab:
+        for refusals in range(2, 8):
+            tab.page.clock.run_for(60_000)
+            tab.page.wait_for_function("least => refused >= least", arg=refusals)
+        other = Tab(tab.page.context.new_page(), chat)
+        other.visit("/login")
+        other.log_in()
+        tab.page.clock.run_for(60_000)
+        expect(tab.page.get_by_role("status")).to_have_text("Connected")
 
 
 def test_a_name_is_remembered_and_tells_whose_messages_are_ones_own(browser: Browser, chat: LiveNode):

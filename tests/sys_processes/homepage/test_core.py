@@ -174,6 +174,16 @@ def test_an_app_moves_one_place_within_its_group() -> None:
     assert after(apps, SetFavorite(str(B), favorite=True), Move(str(C), up=True)) == ["b", "c", "a"]
 
 
+def test_an_app_moves_past_a_widget_that_has_no_tile() -> None:
+    apps = shelf("a", "b")
+    apps.add(pid("w"), Add("aa", widget="<p>"))
+    assert after(apps) == ["a", "aa", "b"]
+    assert after(apps, Move(str(B), up=True)) == ["b", "aa", "a"]
+    before = apps.kept
+    assert after(apps, Move(str(pid("w")), up=True)) == ["b", "aa", "a"]
+    assert apps.kept == before
+
+
 def test_an_order_leaves_those_alone_that_it_does_not_name() -> None:
     apps = shelf("a", "b", "c")
     assert after(apps, SetOrder({str(C): 0, str(B): 1})) == ["c", "b", "a"]

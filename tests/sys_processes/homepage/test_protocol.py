@@ -157,7 +157,7 @@ def test_a_path_does_not_lead_out_of_the_process(path: str) -> None:
         check_add(Add("x", path=path))
 
 
-@pytest.mark.parametrize("label", ["", "  ", "\u202e\n"])
+@pytest.mark.parametrize("label", ["", "  ", "\u202e\n", "\u200b", "\ufeff \u2060"])
 def test_a_label_that_shows_nothing_is_refused(label: str) -> None:
     with pytest.raises(ValueError, match="shows nothing"):
         check_add(Add(label))

@@ -9,6 +9,7 @@ import { Log } from "./view.js";
 
 const PROCESS = "chat:chat:nectar";
 const CONFIRMED_MS = 15_000;
+const AGAIN_MS = 5_000;
 
 const find = (id) => document.getElementById(id);
 const text = find("text");
@@ -31,15 +32,24 @@ function show(kind, words) {
   find("state").textContent = words;
 }
 
-function complain(words, link) {
-  find("problem").replaceChildren(words, ...(link ? [" ", link] : []));
+function complain(words, ...links) {
+  find("problem").replaceChildren(words, ...links.flatMap((link) => [" ", link]));
 }
 
-function loginLink() {
-  const link = document.createElement("a");
-  link.href = `/login?redirect=${encodeURIComponent(location.pathname + location.search)}`;
-  link.textContent = "Log in";
-  return link;
+function link(words, href) {
+  const made = document.createElement("a");
+  made.href = href;
+  made.textContent = words;
+  return made;
+}
+
+/** The node does not say why it refuses a channel. */
+function explainRefusal() {
+  const login = link("Log in", `/login?redirect=${encodeURIComponent(location.pathname + location.search)}`);
+  if (encrypted) {
+    const why = "your login has ended, the chat does not run, or the node takes no encrypted connections";
+    complain(`The encrypted connection was refused: ${why}.`, login, link("Chat unencrypted", location.pathname));
+  } else complain("The connection was refused: your login has ended, or the chat does not run.", login);
 }
 
 // -- the name
@@ -160,10 +170,17 @@ const handlers = {
     if (sending) sending.interrupted = true;
     if (find("state").dataset.kind !== "lost") show("waiting", "Connection lost, trying again");
   },
-  onError(error) {
+  onError(error, client) {
     if (error.kind === "unreachable") return;
     show("lost", "Not connected");
-    complain(`${error.message}.`, error.kind === "refused" ? loginLink() : null);
+    if (error.kind !== "refused") {
+      complain(`${error.message}.`);
+      return;
+    }
+    explainRefusal();
+    // A client gives up after a few refusals, but the node may just be starting, or the login be made in another tab.
+    client.close();
+    setTimeout(connect, AGAIN_MS);
   },
 };
 
