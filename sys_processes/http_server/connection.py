@@ -175,10 +175,13 @@ class Conversation:
             self.head = head
             if "expect" in head.fields:
                 _check_expectation(head)
-            body = b"" if head.length == 0 else await self._wait_body(head)
-            if "upgrade" in head.fields and head.upgrade_websocket:
-                return await self._decide_upgrade(head)
-            await self._reply(await self._ask(head, body), head)
+            if head.length == 0:
+                if "upgrade" in head.fields and head.upgrade_websocket:
+                    return await self._decide_upgrade(head)
+                await self._reply(await self._ask(head, b""), head)
+            else:
+                # In no variable of ours, which would keep the body until the next request.
+                await self._reply(await self._ask(head, await self._wait_body(head)), head)
             if not head.keep_alive:
                 await close_after_last_words(self._stream, self._limits.linger_seconds)
                 return None

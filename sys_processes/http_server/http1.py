@@ -189,9 +189,17 @@ class RequestParser:
             raise BadRequest(413, f"a body of {length} bytes; at most {limit} are taken here")
         if len(self._data) - self._at < length:
             return None
-        body = bytes(self._data[self._at : self._at + length])
+        # One copy: a body may be so large that each costs others their time.
+        with memoryview(self._data) as view:
+            body = bytes(view[self._at : self._at + length])
         self._at += length
+        self._let_go()
         return body
+
+    def _let_go(self) -> None:
+        """Of a body that was taken: the connection may be idle for long."""
+        if self._at == len(self._data):
+            self._data, self._at = b"", 0
 
     def _chunked_body(self, limit: int) -> bytes | None:
         if self._chunked is None:
@@ -204,6 +212,7 @@ class RequestParser:
         if used is None:
             return None
         self._data, self._at = rest, used
+        self._let_go()
         body = bytes(self._chunked.body)
         self._chunked = None
         return body

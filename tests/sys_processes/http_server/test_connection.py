@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import attrs
 import pytest
 import trio
@@ -475,3 +477,30 @@ async def test_a_shutdown_closes_the_connection_at_once() -> None:
     assert shutdown.cancelled_caught
     assert server.closed
     assert await client.receive_some() == b""
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_an_idle_connection_keeps_nothing_of_its_last_body(chunked: bool) -> None:
+    size = 4_000_000
+
+    async def count(head: RequestHead, body: bytes) -> HttpReply:
+        return HttpReply(200, [], str(len(body)).encode())
+
+    tracemalloc.start()
+    try:
+        async with serving(EchoSite(allowed=size, answer=count)) as client:
+            before = tracemalloc.get_traced_memory()[0]
+            framing = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: %d" % size
+            await client.send(POST + framing + b"\r\n\r\n" + (b"%x\r\n" % size if chunked else b""))
+            for _ in range(size // 100_000):
+                await client.send(bytes(100_000))
+            await client.send(b"\r\n0\r\n\r\n" if chunked else b"")
+            assert (await client.reply())[2] == str(size).encode()
+            await trio.testing.wait_all_tasks_blocked()
+            held, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held - before < size / 2
+    assert peak - before < 2.5 * size
+
+
