@@ -215,13 +215,13 @@ class Conversation:
         if isinstance(allowed, HttpReply):
             raise _Refused(allowed)
         parser = self._parser
+        received = parser.unread
         body = parser.body(allowed)
         if body is not None:
             return body
         self._phase = _Phase.BODY
         limits = self._limits
         started = trio.current_time()
-        received = parser.unread
         self._move_deadline(limits.body_seconds)
         if received == 0 and head.version == "1.1" and head.header("expect") is not None:
             await self._stream.send_all(_CONTINUE)

@@ -7,6 +7,7 @@ repaired.
 
 from __future__ import annotations
 
+import io
 import re
 
 import attrs
@@ -110,6 +111,8 @@ class RequestParser:
         self._at = 0
         self._searched = 0
         self._chunked: ChunkedBody | None = None
+        self._gathered: io.BytesIO | None = None
+        """What is there of a body of known length. It gives the whole away without a copy, which could take long."""
         self._head: RequestHead | None = None
         self._last_raw = b""
         """Of a request without body: whoever polls sends the same head again, and it need not be read twice."""
@@ -187,19 +190,20 @@ class RequestParser:
             return self._chunked_body(limit)
         if length > limit:
             raise BadRequest(413, f"a body of {length} bytes; at most {limit} are taken here")
-        if len(self._data) - self._at < length:
+        if self._gathered is None:
+            if len(self._data) - self._at >= length:
+                body = bytes(self._data[self._at : self._at + length])
+                self._at += length
+                return body
+            self._gathered = io.BytesIO()
+        part = self._data[self._at : self._at + length - self._gathered.tell()]
+        self._at += len(part)
+        self._gathered.write(part)
+        if self._gathered.tell() < length:
             return None
-        # One copy: a body may be so large that each costs others their time.
-        with memoryview(self._data) as view:
-            body = bytes(view[self._at : self._at + length])
-        self._at += length
-        self._let_go()
+        body = self._gathered.getvalue()
+        self._gathered = None
         return body
-
-    def _let_go(self) -> None:
-        """Of a body that was taken: the connection may be idle for long."""
-        if self._at == len(self._data):
-            self._data, self._at = b"", 0
 
     def _chunked_body(self, limit: int) -> bytes | None:
         if self._chunked is None:
@@ -212,8 +216,7 @@ class RequestParser:
         if used is None:
             return None
         self._data, self._at = rest, used
-        self._let_go()
-        body = bytes(self._chunked.body)
+        body = self._chunked.body.getvalue()
         self._chunked = None
         return body
 
