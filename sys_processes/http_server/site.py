@@ -28,6 +28,7 @@ from sys_processes.http_server.calls import Answers, BadQuery, incoming, static_
 from sys_processes.http_server.complaints import Kind
 from sys_processes.http_server.door import Door
 from sys_processes.http_server.http1 import RequestHead
+from sys_processes.http_server.long_calls import LONG_BYTES, read_in_steps
 from sys_processes.http_server.protocol import METADATA_HTTP, REQUEST
 from sys_processes.http_server.replies import HttpReply
 from sys_processes.http_server.tokens import Session
@@ -301,9 +302,22 @@ class Pages:
         )
         return era0.refusal(head, refused)
 
+    async def _read_call(self, body: bytes) -> rpc.RpcCall:
+        """Raises `BadCall`."""
+        if len(body) <= LONG_BYTES:
+            return rpc.read_call(body, self._node)
+        steps = read_in_steps(body, self._node)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as read:
+                call: rpc.RpcCall = read.value
+                return call
+            await trio.lowlevel.checkpoint()
+
     async def _inject(self, head: RequestHead, body: bytes) -> HttpReply:
         try:
-            call = rpc.read_call(body, self._node)
+            call = await self._read_call(body)
         except rpc.BadCall as error:
             return rpc.rpc_error(400, str(error))
         request = call.request(self._door.settings.timeout)

@@ -502,5 +502,3 @@ async def test_an_idle_connection_keeps_nothing_of_its_last_body(chunked: bool) 
         tracemalloc.stop()
     assert held - before < size / 2
     assert peak - before < 2.5 * size
-
-
