@@ -17,7 +17,7 @@ from sys_processes.devices import ByteStream
 from sys_processes.http_server.http1 import BadRequest, RequestHead, RequestParser
 from sys_processes.http_server.limits import Limits
 from sys_processes.http_server.linger import close_after_last_words
-from sys_processes.http_server.replies import HttpReply, encode_reply, text_reply
+from sys_processes.http_server.replies import HttpReply, encode_reply, reply_parts, text_reply
 from sys_processes.http_server.upgrade import Accept, check_upgrade, is_proposed
 from sys_processes.http_server.websocket import Socket, serve_websocket
 
@@ -269,17 +269,19 @@ class Conversation:
         return _Upgrade(_for_a_socket(head), self._parser.leftover(), decision)
 
     async def _reply(self, reply: HttpReply, head: RequestHead) -> None:
-        data = encode_reply(reply, method=head.method, keep_alive=head.keep_alive, version=head.version)
+        lines, body = reply_parts(reply, head.method, keep_alive=head.keep_alive, version=head.version)
         self._phase = _Phase.WRITE
-        if len(data) <= WRITE_BYTES:
+        if len(body) <= WRITE_BYTES:
             # One deadline for this small write and for the wait for the next request, moved once in a while.
             lowest = trio.current_time() + self._limits.idle_seconds
             if not lowest <= self._deadline <= lowest + DEADLINE_SLACK:
                 self._scope.deadline = self._deadline = lowest + DEADLINE_SLACK
-            await self._stream.send_all(data)
+            await self._stream.send_all(lines + body)
         else:
-            view = memoryview(data)
-            for at in range(0, len(data), WRITE_BYTES):
+            self._move_deadline(self._limits.write_seconds)
+            await self._stream.send_all(lines)
+            view = memoryview(body)
+            for at in range(0, len(body), WRITE_BYTES):
                 self._move_deadline(self._limits.write_seconds)
                 await self._stream.send_all(view[at : at + WRITE_BYTES])
             self._move_deadline(self._limits.idle_seconds)
