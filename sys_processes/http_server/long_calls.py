@@ -1,19 +1,34 @@
-"""RPC calls that are large, as installing a package makes them: read in steps, so that nobody else waits for one."""
+"""RPC calls that are large, as installing a package makes them: read and answered in steps, so that nobody waits."""
 
 from __future__ import annotations
 
+import base64
 import binascii
 import io
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
+import attrs
+
+from kernel.jsontext import dump
 from kernel.message import Payload
-from sys_processes.http_server.rpc import BadCall, RpcCall, as_call, read_call, read_request
+from sys_processes.http_server.replies import HttpReply
+from sys_processes.http_server.rpc import (
+    BadCall,
+    RpcCall,
+    Vocabulary,
+    answered,
+    as_call,
+    read_call,
+    read_request,
+)
 
 LONG_BYTES = 1024 * 1024
-"""Of a body; smaller ones are read in one step."""
+"""Of a call or an answer; smaller ones are made in one step."""
 STEP_BYTES = 256 * 1024
 """Of base64 decoded in one step; four characters at a time."""
 
+_ENCODED_BYTES = 48 * 1024
+"""Of an answer encoded in one step; three bytes at a time."""
 _MARK = b"(long data)"
 _QUOTES = 10_000
 """Looked at to find the data: what stands before it is short."""
@@ -64,3 +79,35 @@ def _decoded(body: bytes, start: int, stop: int) -> Generator[None, None, bytes]
             raise binascii.Error("padding before the end")
         yield
     return decoded.getvalue()
+
+
+def answer_in_steps(
+    vocabulary: Vocabulary, ipc: bytes, payload: Payload | None
+) -> Generator[None, None, HttpReply]:
+    """As `answered`, in many short steps."""
+    empty = answered(vocabulary, b"", None if payload is None else Payload(payload.mime, b""))
+    body = io.BytesIO()
+    # The first empty list is the ipc, whatever the mime says, and the last one the bytes.
+    before, _, rest = empty.body.partition(b"[]")
+    body.write(before)
+    for text in _numbers(ipc):
+        body.write(text)
+        yield
+    if payload is not None:
+        before, _, rest = rest.rpartition(b"[]")
+        body.write(before)
+        for text in _numbers(payload.bytes, base64_text=True):
+            body.write(text)
+            yield
+    body.write(rest)
+    return attrs.evolve(empty, body=body.getvalue())
+
+
+def _numbers(data: bytes, *, base64_text: bool = False) -> Iterator[bytes]:
+    """The JSON list of its bytes, or of those of its base64 text."""
+    yield b"["
+    for at in range(0, len(data), _ENCODED_BYTES):
+        piece = data[at : at + _ENCODED_BYTES]
+        numbers = dump(list(base64.b64encode(piece) if base64_text else piece))[1:-1]
+        yield b"," + numbers if at else numbers
+    yield b"]"

@@ -7,8 +7,10 @@ import base64
 import pytest
 
 from kernel.jsontext import dump
-from sys_processes.http_server.long_calls import LONG_BYTES, STEP_BYTES, read_in_steps
-from sys_processes.http_server.rpc import BadCall, RpcCall, read_call
+from kernel.message import Payload
+from sys_processes.http_server.long_calls import LONG_BYTES, STEP_BYTES, answer_in_steps, read_in_steps
+from sys_processes.http_server.replies import HttpReply
+from sys_processes.http_server.rpc import BadCall, RpcCall, Vocabulary, answered, read_call
 
 BYTES = bytes(range(256)) * (LONG_BYTES // 256) + b"!"
 DATA = base64.b64encode(BYTES).decode()
@@ -79,3 +81,25 @@ def test_long_data_is_read_in_many_steps(body: bytes) -> None:
 )  # fmt: skip
 def test_whatever_else_is_long_means_what_it_means_when_read_at_once(body: bytes) -> None:
     assert in_steps(body)[0] == in_one(body)
+
+
+@pytest.mark.parametrize("vocabulary", Vocabulary)
+@pytest.mark.parametrize("ipc", [b"", b"[]", BYTES])
+@pytest.mark.parametrize(
+    "payload",
+    [None, Payload(None, b""), Payload('[] "', b"xy"), Payload("a/b", BYTES), Payload("", BYTES[:-1])],
+    ids=lambda payload: "none" if payload is None else f"{payload.mime}-{len(payload.bytes)}",
+)
+def test_a_long_answer_says_in_many_steps_what_it_says_in_one(
+    vocabulary: Vocabulary, ipc: bytes, payload: Payload | None
+) -> None:
+    steps, count = answer_in_steps(vocabulary, ipc, payload), 0
+    try:
+        while True:
+            next(steps)
+            count += 1
+    except StopIteration as made:
+        reply: HttpReply = made.value
+    at_once = answered(vocabulary, ipc, payload)
+    assert (reply.status, reply.headers, reply.body) == (at_once.status, at_once.headers, at_once.body)
+    assert count >= (len(ipc) + len(payload.bytes if payload else b"")) / 100_000
