@@ -13,6 +13,7 @@ from sys_processes.http_server.connection import serve_connection
 from sys_processes.http_server.http1 import RequestHead
 from sys_processes.http_server.limits import Limits
 from sys_processes.http_server.replies import HttpReply
+from sys_processes.http_server.room import Room
 from sys_processes.http_server.upgrade import Accept
 from tests.support.streams import connection, stalling_connection
 from tests.sys_processes.http_server.serving import ASK, KEY, UPGRADE, VERSION, Client, EchoSite, serving
@@ -477,6 +478,32 @@ async def test_a_shutdown_closes_the_connection_at_once() -> None:
     assert shutdown.cancelled_caught
     assert server.closed
     assert await client.receive_some() == b""
+
+
+async def test_bodies_of_all_connections_share_a_room_that_is_given_back() -> None:
+    room, site, size = Room(1000), EchoSite(), 800
+    head, body = POST + b"Content-Length: %d\r\n\r\n" % size, bytes(size)
+    async with serving(site, room=room) as first, serving(site, room=room) as second:
+        await first.send(head)
+        await trio.testing.wait_all_tasks_blocked()
+        await first.send(body[1:])
+        await trio.testing.wait_all_tasks_blocked()
+        await second.send(head)
+        await trio.testing.wait_all_tasks_blocked()
+        await second.send(body[1:])
+        status, refusal, _ = await second.reply()
+        assert (status, b"retry-after" in refusal) == (503, True)
+        assert await second.rest() == b""
+        await first.send(body[:1])
+        assert (await first.reply())[0] == 200
+        await first.send(head + body[1:])
+        await trio.testing.wait_all_tasks_blocked()
+    async with serving(site, room=room) as third:
+        await third.send(head)
+        await trio.testing.wait_all_tasks_blocked()
+        await third.send(body)
+        assert (await third.reply())[0] == 200
+    assert room.take(1000)
 
 
 @pytest.mark.parametrize("chunked", [False, True])
