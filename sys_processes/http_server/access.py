@@ -9,6 +9,7 @@ from urllib.parse import quote
 import attrs
 
 from sys_processes.http_server.bindings import (
+    HOMEPAGE,
     Fixed,
     Gone,
     HttpBinding,
@@ -128,7 +129,9 @@ def check_subdomain(
             if route.secure and (subdomain is None or not subdomain.serves(process)):
                 host = f"{digest_label(process)}.{_main_host(head, subdomain)}"
                 return Refuse(401, f"{process} serves this path on the host {host} only")
-            foreign = subdomain is not None and subdomain.package != process.package_id
+            # The homepage's style is for all, and whatever else it serves wants a login.
+            style = process == HOMEPAGE and not route.authenticated
+            foreign = subdomain is not None and subdomain.package != process.package_id and not style
         case Fixed.START | Fixed.RPC | Fixed.ENCRYPTOR:
             foreign = subdomain is not None
         case _:

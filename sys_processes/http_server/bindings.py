@@ -315,8 +315,12 @@ class PathTable:
         return RegisterRoute(target) if len(_segments(path)) == 1 and self._is_running(target) else None
 
     def roots(self) -> list[ProcessId]:
-        """Processes whose root is bound, sorted: what a start page can link to."""
-        return sorted(one.process for path, one in self._http.literals.items() if path == f"/{one.process}")
+        """Processes whose root is bound on the main site, sorted: what a start page can link to."""
+        return sorted(
+            one.process
+            for path, one in self._http.literals.items()
+            if path == f"/{one.process}" and not one.secure
+        )
 
 
 def _below(process: ProcessId, path: str) -> Pattern:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 
 # `1;name=value` with an extension that is ignored; trailers are checked and ignored.
@@ -23,7 +24,7 @@ class ChunkedBody:
     """One body. `body` grows while chunks arrive."""
 
     def __init__(self) -> None:
-        self.body = bytearray()
+        self.body = io.BytesIO()
         self._line = bytearray()
         self._left = 0
         """Bytes of the current chunk still to come."""
@@ -41,7 +42,7 @@ class ChunkedBody:
         while True:
             if self._left:
                 part = data[at : at + self._left]
-                self.body += part
+                self.body.write(part)
                 self._left -= len(part)
                 at += len(part)
                 if self._left:
@@ -63,7 +64,7 @@ class ChunkedBody:
         size = len(self._line)
         if size > _LINE_BYTES:
             raise BadChunk(400, f"a chunk line is longer than {_LINE_BYTES} bytes")
-        if self._overhead + size > _OVERHEAD_BYTES + _OVERHEAD_PER_BYTE * len(self.body):
+        if self._overhead + size > _OVERHEAD_BYTES + _OVERHEAD_PER_BYTE * self.body.tell():
             raise BadChunk(400, "more chunk framing than body")
         if self._ends_chunk and not b"\r\n".startswith(self._line):
             raise BadChunk(400, "a chunk is longer than it says")
@@ -85,7 +86,7 @@ class ChunkedBody:
         if size_line is None:
             raise BadChunk(400, f"bad chunk size {line[:80]!r}")
         self._left = int(size_line[1], 16)
-        if len(self.body) + self._left > limit:
+        if self.body.tell() + self._left > limit:
             raise BadChunk(413, f"a body beyond {limit} bytes")
         self._in_trailers = self._left == 0
         return False

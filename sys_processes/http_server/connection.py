@@ -17,7 +17,8 @@ from sys_processes.devices import ByteStream
 from sys_processes.http_server.http1 import BadRequest, RequestHead, RequestParser
 from sys_processes.http_server.limits import Limits
 from sys_processes.http_server.linger import close_after_last_words
-from sys_processes.http_server.replies import HttpReply, encode_reply, text_reply
+from sys_processes.http_server.replies import HttpReply, encode_reply, reply_parts, text_reply
+from sys_processes.http_server.room import Room
 from sys_processes.http_server.upgrade import Accept, check_upgrade, is_proposed
 from sys_processes.http_server.websocket import Socket, serve_websocket
 
@@ -82,18 +83,25 @@ class _Refused(Exception):
 
 _OF_SOCKETS = ("host", "origin", "sec-websocket-key")
 _INTERNAL_ERROR = text_reply(500, "internal error")
+_NO_ROOM = text_reply(503, "too many bodies are being received; try again", [("retry-after", "5")])
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 async def serve_connection(
-    stream: ByteStream, site: Site, limits: Limits, conversations: dict[Conversation, None] | None = None
+    stream: ByteStream,
+    site: Site,
+    limits: Limits,
+    conversations: dict[Conversation, None] | None = None,
+    room: Room | None = None,
 ) -> None:
     """Serve one connection to its end and close it. Raises for nothing a client does.
 
-    It stands in `conversations` until it ends or becomes a WebSocket. Cancelled, it closes at once. DESIGN 5.
+    It stands in `conversations` until it ends or becomes a WebSocket; its bodies are in `room`, which connections
+    share. Cancelled, it closes at once. DESIGN 5.
     """
     try:
-        upgrade = await _converse(stream, site, limits, {} if conversations is None else conversations)
+        shared = {} if conversations is None else conversations
+        upgrade = await _converse(Conversation(stream, site, limits, room or Room()), shared)
         if upgrade is not None:
             await _run_websocket(stream, site, upgrade, limits)
     except (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -102,14 +110,12 @@ async def serve_connection(
         await stream.aclose()
 
 
-async def _converse(
-    stream: ByteStream, site: Site, limits: Limits, conversations: dict[Conversation, None]
-) -> _Upgrade | None:
-    conversation = Conversation(stream, site, limits)
+async def _converse(conversation: Conversation, conversations: dict[Conversation, None]) -> _Upgrade | None:
     conversations[conversation] = None
     try:
         return await conversation.run()
     finally:
+        conversation.leave_room()
         del conversations[conversation]
 
 
@@ -128,10 +134,13 @@ async def _run_websocket(stream: ByteStream, site: Site, upgrade: _Upgrade, limi
 class Conversation:
     """The HTTP part of a connection. One cancel scope spans it; its deadline follows the phase."""
 
-    def __init__(self, stream: ByteStream, site: Site, limits: Limits) -> None:
+    def __init__(self, stream: ByteStream, site: Site, limits: Limits, room: Room) -> None:
         self._stream = stream
         self._site = site
         self._limits = limits
+        self._room = room
+        self._taken = 0
+        """Of the room."""
         self._parser = RequestParser(stream.peer)
         self._scope = trio.CancelScope()
         self._deadline = math.inf
@@ -175,10 +184,14 @@ class Conversation:
             self.head = head
             if "expect" in head.fields:
                 _check_expectation(head)
-            body = b"" if head.length == 0 else await self._wait_body(head)
-            if "upgrade" in head.fields and head.upgrade_websocket:
-                return await self._decide_upgrade(head)
-            await self._reply(await self._ask(head, body), head)
+            if head.length == 0:
+                if "upgrade" in head.fields and head.upgrade_websocket:
+                    return await self._decide_upgrade(head)
+                await self._reply(await self._ask(head, b""), head)
+            else:
+                # In no variable of ours, which would keep the body until the next request.
+                await self._reply(await self._ask(head, await self._wait_body(head)), head)
+                self.leave_room()
             if not head.keep_alive:
                 await close_after_last_words(self._stream, self._limits.linger_seconds)
                 return None
@@ -212,20 +225,18 @@ class Conversation:
         if isinstance(allowed, HttpReply):
             raise _Refused(allowed)
         parser = self._parser
+        received = parser.unread
         body = parser.body(allowed)
         if body is not None:
             return body
         self._phase = _Phase.BODY
         limits = self._limits
         started = trio.current_time()
-        received = parser.unread
         self._move_deadline(limits.body_seconds)
         if received == 0 and head.version == "1.1" and head.header("expect") is not None:
             await self._stream.send_all(_CONTINUE)
         while True:
-            data = await self._stream.receive_some(READ_BYTES)
-            if not data:
-                raise BadRequest(400, "the connection ended inside a body")
+            data = await self._receive_of_body()
             parser.feed(data)
             body = parser.body(allowed)
             if body is not None:
@@ -234,6 +245,20 @@ class Conversation:
             due = started + limits.body_seconds + received / limits.body_rate
             if due - self._deadline > DEADLINE_SLACK:
                 self._scope.deadline = self._deadline = due
+
+    async def _receive_of_body(self) -> bytes | bytearray:
+        data = await self._stream.receive_some(READ_BYTES)
+        if not data:
+            raise BadRequest(400, "the connection ended inside a body")
+        if not self._room.take(len(data)):
+            raise _Refused(_NO_ROOM)
+        self._taken += len(data)
+        return data
+
+    def leave_room(self) -> None:
+        """The body is gone."""
+        self._room.give_back(self._taken)
+        self._taken = 0
 
     async def _ask(self, head: RequestHead, body: bytes) -> HttpReply:
         self._phase = _Phase.EXCHANGE
@@ -266,17 +291,19 @@ class Conversation:
         return _Upgrade(_for_a_socket(head), self._parser.leftover(), decision)
 
     async def _reply(self, reply: HttpReply, head: RequestHead) -> None:
-        data = encode_reply(reply, method=head.method, keep_alive=head.keep_alive, version=head.version)
+        lines, body = reply_parts(reply, head.method, keep_alive=head.keep_alive, version=head.version)
         self._phase = _Phase.WRITE
-        if len(data) <= WRITE_BYTES:
+        if len(body) <= WRITE_BYTES:
             # One deadline for this small write and for the wait for the next request, moved once in a while.
             lowest = trio.current_time() + self._limits.idle_seconds
             if not lowest <= self._deadline <= lowest + DEADLINE_SLACK:
                 self._scope.deadline = self._deadline = lowest + DEADLINE_SLACK
-            await self._stream.send_all(data)
+            await self._stream.send_all(lines + body)
         else:
-            view = memoryview(data)
-            for at in range(0, len(data), WRITE_BYTES):
+            self._move_deadline(self._limits.write_seconds)
+            await self._stream.send_all(lines)
+            view = memoryview(body)
+            for at in range(0, len(body), WRITE_BYTES):
                 self._move_deadline(self._limits.write_seconds)
                 await self._stream.send_all(view[at : at + WRITE_BYTES])
             self._move_deadline(self._limits.idle_seconds)

@@ -7,6 +7,7 @@ repaired.
 
 from __future__ import annotations
 
+import io
 import re
 
 import attrs
@@ -110,6 +111,8 @@ class RequestParser:
         self._at = 0
         self._searched = 0
         self._chunked: ChunkedBody | None = None
+        self._gathered: io.BytesIO | None = None
+        """What is there of a body of known length. It gives the whole away without a copy, which could take long."""
         self._head: RequestHead | None = None
         self._last_raw = b""
         """Of a request without body: whoever polls sends the same head again, and it need not be read twice."""
@@ -187,10 +190,19 @@ class RequestParser:
             return self._chunked_body(limit)
         if length > limit:
             raise BadRequest(413, f"a body of {length} bytes; at most {limit} are taken here")
-        if len(self._data) - self._at < length:
+        if self._gathered is None:
+            if len(self._data) - self._at >= length:
+                body = bytes(self._data[self._at : self._at + length])
+                self._at += length
+                return body
+            self._gathered = io.BytesIO()
+        part = self._data[self._at : self._at + length - self._gathered.tell()]
+        self._at += len(part)
+        self._gathered.write(part)
+        if self._gathered.tell() < length:
             return None
-        body = bytes(self._data[self._at : self._at + length])
-        self._at += length
+        body = self._gathered.getvalue()
+        self._gathered = None
         return body
 
     def _chunked_body(self, limit: int) -> bytes | None:
@@ -204,7 +216,7 @@ class RequestParser:
         if used is None:
             return None
         self._data, self._at = rest, used
-        body = bytes(self._chunked.body)
+        body = self._chunked.body.getvalue()
         self._chunked = None
         return body
 

@@ -16,7 +16,7 @@ from kernel.jsontext import dump
 from sys_processes.http_server.calls import BadQuery, query_params
 from sys_processes.http_server.http1 import RequestHead
 from sys_processes.http_server.replies import HttpReply
-from sys_processes.http_server.subdomains import Subdomain, first_label, is_digest
+from sys_processes.http_server.subdomains import Subdomain, is_subdomain
 
 BODY_BYTES = 16 * 1024
 
@@ -61,7 +61,7 @@ def refuse_head(head: RequestHead) -> HttpReply | None:
         return None
     if head.method != "POST":
         return login_error(405, f"{head.method} is not possible here", [("allow", "GET, HEAD, POST")])
-    if head.length is None:
+    if head.length is None or "content-length" not in head.fields:
         return login_error(411, "Send Content-Length")
     if head.length > BODY_BYTES:
         return login_error(413, f"The body has {head.length} bytes, at most {BODY_BYTES} are taken")
@@ -78,7 +78,7 @@ def read_login(body: bytes) -> LoginRequest | None:
 
 def wrong_host(host: str | None, request: LoginRequest, subdomain: Subdomain | None) -> HttpReply | None:
     """A login that would not be good for what is meant; the main token has no business on an app's own host."""
-    if subdomain is None and is_digest(first_label(host)):
+    if subdomain is None and is_subdomain(host):
         return login_error(404, f"No app has bound a path on the secure subdomain {host}; is it running?")
     if not request.is_for(subdomain):
         return login_error(400, f"Host {host} is not the secure subdomain of {request.subdomain}")

@@ -65,8 +65,9 @@ class Pattern:
             fits = len(path) > len(first) + len(last) and (self.stars[0] or "/" not in taken)
             return (taken,) if fits else None
         ends = [[len(path) - len(last)]]
-        for literal, star in zip(reversed(self.literals[1:-1]), reversed(self.stars[1:]), strict=True):
-            ends.append(_starts(path, literal, ends[-1], star=star))
+        for number in range(len(self.stars) - 1, 0, -1):
+            starts = _before_star if self.stars[number] else _before_name
+            ends.append(starts(path, self.literals[number], ends[-1], last=self.stars[number - 1]))
         at = len(first)
         captured: list[str] = []
         for literal, star, possible in zip(self.literals[1:], self.stars, reversed(ends), strict=True):
@@ -94,21 +95,43 @@ def _furthest(ends: list[int], at: int, limit: int) -> int | None:
     return ends[index] if index >= 0 and ends[index] > at else None
 
 
-def _starts(path: str, literal: str, ends: list[int], *, star: bool) -> list[int]:
-    """Where `literal` stands with a capture behind it that reaches one of `ends`."""
-    found: list[int] = []
+def _before_star(path: str, literal: str, ends: list[int], *, last: bool) -> list[int]:
+    """Where `literal` stands with a `*` behind it that reaches one of the sorted `ends`.
+
+    `last`: only the last of them, for that is the one that a `*` before it takes.
+    """
     if not ends:
-        return found
-    limit = len(path) if star else -1
+        return []
+    # The furthest end is as good as any.
+    limit = max(0, ends[-1] - 1)
+    start = path.rfind(literal, 0, limit)
+    if last or start < 0:
+        return [start] if start >= 0 else []
+    found = []
+    start = path.find(literal, 0, limit)
+    while start >= 0:
+        found.append(start)
+        start = path.find(literal, start + 1, limit)
+    return found
+
+
+def _before_name(path: str, literal: str, ends: list[int], *, last: bool) -> list[int]:
+    """The same with a `:` behind it."""
+    found: list[int] = []
+    number, slash = 0, -1
     start = path.find(literal)
-    while 0 <= start < ends[-1]:
+    while start >= 0:
         at = start + len(literal)
-        if at > limit:
-            limit = _next_slash(path, at)
-        if _furthest(ends, at, limit) is not None:
+        while number < len(ends) and ends[number] <= at:
+            number += 1
+        if number == len(ends):
+            break
+        if slash < at:
+            slash = _next_slash(path, at)
+        if ends[number] <= slash:
             found.append(start)
         start = path.find(literal, start + 1)
-    return found
+    return found[-1:] if last else found
 
 
 @attrs.frozen(eq=False)

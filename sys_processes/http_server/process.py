@@ -28,6 +28,7 @@ from sys_processes.http_server.http1 import RequestHead
 from sys_processes.http_server.protocol import METADATA_WS, REQUEST, WebSocketPush
 from sys_processes.http_server.register import RegisterRules
 from sys_processes.http_server.replies import HttpReply
+from sys_processes.http_server.room import Room
 from sys_processes.http_server.roots import asked_roots
 from sys_processes.http_server.site import GRACE, Pages
 from sys_processes.http_server.sockets import Owed, Sockets
@@ -49,6 +50,7 @@ class _Server:
         self._paths = paths
         self._closing = False
         self._conversations: dict[Conversation, None] = {}
+        self._room = Room()
         self._busy = 0
         """Calls being answered, and sockets."""
         self._owed = owed = Owed()
@@ -141,7 +143,7 @@ class _Server:
 
     async def _serve(self, stream: ByteStream) -> None:
         try:
-            await serve_connection(stream, self, self._door.limits, self._conversations)
+            await serve_connection(stream, self, self._door.limits, self._conversations, self._room)
         except Exception as error:  # noqa: BLE001 - no client may reach the listener or another client
             current().print_to_terminal(0, f"a connection of {stream.peer} failed: {error!r}")
 

@@ -98,6 +98,12 @@ def encode_reply(
     reply: HttpReply, *, method: str = "GET", keep_alive: bool = True, version: str = "1.1"
 ) -> bytes:
     """The reply to a request of that method and version: the head, and the body where there is one."""
+    head, body = reply_parts(reply, method, keep_alive=keep_alive, version=version)
+    return head + body
+
+
+def reply_parts(reply: HttpReply, method: str, *, keep_alive: bool, version: str) -> tuple[bytes, bytes]:
+    """The head and the body of `encode_reply`: to put together a large one takes long."""
     status = reply.status if 200 <= reply.status <= 999 else 500
     lines = reply_lines(reply) if reply.lines is None else reply.lines
     body = reply.body
@@ -113,4 +119,4 @@ def encode_reply(
         framing += b"connection: close\r\n"
     elif version == "1.0":
         framing += b"connection: keep-alive\r\n"
-    return b"%b%b\r\n%b" % (lines, framing, body)
+    return b"%b%b\r\n" % (lines, framing), body

@@ -98,10 +98,20 @@ def _is_json(head: RequestHead) -> bool:
 
 def read_call(body: bytes, node: str) -> RpcCall:
     """`node` is ours, meant when the call names none. Raises `BadCall`."""
+    request = read_request(body)
+    return as_call(request, node, _payload(request))
+
+
+def read_request(body: bytes) -> RpcRequest:
+    """Raises `BadCall`."""
     try:
-        request = RPC_REQUEST.decode(body)
+        return RPC_REQUEST.decode(body)
     except Malformed as malformed:
         raise BadCall(f"not an RPC call: {malformed}") from None
+
+
+def as_call(request: RpcRequest, node: str, payload: Payload | None) -> RpcCall:
+    """`payload` is the request's `data`, decoded. Raises `BadCall`."""
     if request.ipc is not None and request.body is not None:
         raise BadCall("has both 'ipc' and 'body', which name the same field; send one")
     text = request.ipc if request.body is None else request.body
@@ -109,7 +119,7 @@ def read_call(body: bytes, node: str) -> RpcCall:
         target=_target(request, node),
         ipc=(text or "").encode(),
         metadata=request.metadata,
-        payload=_payload(request),
+        payload=payload,
         expects_response=request.expects_response,
         vocabulary=Vocabulary.EARLY if request.body is None else Vocabulary.LATER,
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Literal, assert_never
+from collections.abc import Callable, Generator
+from typing import Literal, TypeVar, assert_never
 
 import attrs
 import trio
@@ -28,9 +28,12 @@ from sys_processes.http_server.calls import Answers, BadQuery, incoming, static_
 from sys_processes.http_server.complaints import Kind
 from sys_processes.http_server.door import Door
 from sys_processes.http_server.http1 import RequestHead
+from sys_processes.http_server.long_calls import LONG_BYTES, answer_in_steps, read_in_steps
 from sys_processes.http_server.protocol import METADATA_HTTP, REQUEST
 from sys_processes.http_server.replies import HttpReply
 from sys_processes.http_server.tokens import Session
+
+T = TypeVar("T")
 
 GRACE = 0.5
 _ReadOnly = Literal[Fixed.OUR, Fixed.OUR_JS, Fixed.CLIENT, Fixed.IDENTITY]
@@ -301,9 +304,15 @@ class Pages:
         )
         return era0.refusal(head, refused)
 
+    async def _read_call(self, body: bytes) -> rpc.RpcCall:
+        """Raises `BadCall`."""
+        if len(body) <= LONG_BYTES:
+            return rpc.read_call(body, self._node)
+        return await _in_steps(read_in_steps(body, self._node))
+
     async def _inject(self, head: RequestHead, body: bytes) -> HttpReply:
         try:
-            call = rpc.read_call(body, self._node)
+            call = await self._read_call(body)
         except rpc.BadCall as error:
             return rpc.rpc_error(400, str(error))
         request = call.request(self._door.settings.timeout)
@@ -319,4 +328,18 @@ class Pages:
             return rpc.came_back(error.kind, error.detail)
         finally:
             del self._waiting[head]
-        return rpc.answered(call.vocabulary, message.ipc, message.payload())
+        payload = message.payload()
+        if len(message.ipc) + (0 if payload is None else len(payload.bytes)) <= LONG_BYTES:
+            return rpc.answered(call.vocabulary, message.ipc, payload)
+        return await _in_steps(answer_in_steps(call.vocabulary, message.ipc, payload))
+
+
+async def _in_steps(steps: Generator[None, None, T]) -> T:
+    """What the steps come to; others run in between."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            outcome: T = end.value
+            return outcome
+        await trio.lowlevel.checkpoint()

@@ -12,6 +12,7 @@ from kernel.address import PackageId, ProcessId
 _DIGITS = 32
 _OTHER = re.compile(r"[^a-z0-9]")
 _DIGEST = re.compile(f"[0-9a-f]{{{_DIGITS}}}")
+_OF_THIS_MACHINE = re.compile(r"^[^.]*\.localhost\.?(?::[0-9]*)?$", re.IGNORECASE)
 _RESTING_KEPT = 1000
 
 
@@ -42,9 +43,14 @@ def first_label(host: str | None) -> str | None:
     return label.lower() if dot else None
 
 
-def is_digest(label: str | None) -> bool:
-    """Whether it can only be the label of a process."""
-    return label is not None and _DIGEST.fullmatch(label) is not None
+def is_subdomain(host: str | None) -> bool:
+    """Whether a host can only be a secure subdomain, even if nobody has bound a path there yet."""
+    label = first_label(host)
+    if label is None:
+        return False
+    return _DIGEST.fullmatch(label) is not None or (
+        "-" in label and _OF_THIS_MACHINE.search(host or "") is not None
+    )
 
 
 class Subdomains:

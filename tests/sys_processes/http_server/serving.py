@@ -12,6 +12,7 @@ from sys_processes.http_server.connection import serve_connection
 from sys_processes.http_server.http1 import RequestHead
 from sys_processes.http_server.limits import Limits
 from sys_processes.http_server.replies import HttpReply
+from sys_processes.http_server.room import Room
 from sys_processes.http_server.upgrade import Accept
 from sys_processes.http_server.websocket import Socket, SocketClosed
 from tests.support.streams import PeerStream, connection
@@ -124,13 +125,14 @@ async def serving(
     site: EchoSite | None = None,
     limits: Limits = LIMITS,
     ends: tuple[trio.abc.HalfCloseableStream, PeerStream] | None = None,
+    room: Room | None = None,
 ) -> AsyncIterator[Client]:
     """A served connection; when the block ends, the client leaves and the server must end by itself."""
     ends = ends or connection()
     client = Client(*ends, site or EchoSite())
 
     async def serve() -> None:
-        await serve_connection(client.server, client.site, limits)
+        await serve_connection(client.server, client.site, limits, room=room)
         assert client.server.closed
         client.ended.set()
 

@@ -16,7 +16,7 @@ from sys_processes.http_server.access import (
     is_local_caller,
     socket_address,
 )
-from sys_processes.http_server.bindings import Fixed, HttpBinding, RegisterRoute, SocketBinding
+from sys_processes.http_server.bindings import HOMEPAGE, Fixed, HttpBinding, RegisterRoute, SocketBinding
 from sys_processes.http_server.http1 import RequestHead
 from sys_processes.http_server.origins import Authority, Origin, is_loopback
 from sys_processes.http_server.settings import BadSetting, HttpSettings
@@ -285,6 +285,14 @@ def test_a_subdomain_serves_its_package_and_nothing_else(
         assert status(check_http(head(), route, Session.VALID, NOBODY, subdomain)) == code
     for socket, code in ((SECURE_SOCKET, status_of_secure), (SOCKET, status_of_plain)):
         assert status(check_upgrade(head(), socket, Session.VALID, NOBODY, subdomain)) == code
+
+
+def test_the_style_of_the_node_is_there_on_every_host() -> None:
+    style = HttpBinding(HOMEPAGE, "/nectar.css", authenticated=False, local_only=False)
+    apps = HttpBinding(HOMEPAGE, "/apps", authenticated=True, local_only=False)
+    for subdomain, code in ((None, 200), (MINE, 403)):
+        assert status(check_http(head(), style, Session.ABSENT, NOBODY, subdomain)) == 200
+        assert status(check_http(head(), apps, Session.VALID, NOBODY, subdomain)) == code
 
 
 @pytest.mark.parametrize("route", [Fixed.LOGIN, Fixed.LOGOUT, Fixed.OUR, Fixed.OUR_JS, Fixed.CLIENT])

@@ -238,6 +238,7 @@ def test_the_start_page_lists_apps_whose_root_is_bound() -> None:
     node.bind("/")
     node.bind("/x", Address("alice.uq", "r:k:u"))
     node.bind("/", HOME)
+    assert node.paths.bind(Address("alice.uq", "s:k:u"), SecureBind("/", cache=False), None) is None
     assert node.paths.roots() == [APP.process, OTHER.process]
 
 

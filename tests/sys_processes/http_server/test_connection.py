@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import attrs
 import pytest
 import trio
@@ -11,6 +13,7 @@ from sys_processes.http_server.connection import serve_connection
 from sys_processes.http_server.http1 import RequestHead
 from sys_processes.http_server.limits import Limits
 from sys_processes.http_server.replies import HttpReply
+from sys_processes.http_server.room import Room
 from sys_processes.http_server.upgrade import Accept
 from tests.support.streams import connection, stalling_connection
 from tests.sys_processes.http_server.serving import ASK, KEY, UPGRADE, VERSION, Client, EchoSite, serving
@@ -475,3 +478,54 @@ async def test_a_shutdown_closes_the_connection_at_once() -> None:
     assert shutdown.cancelled_caught
     assert server.closed
     assert await client.receive_some() == b""
+
+
+async def test_bodies_of_all_connections_share_a_room_that_is_given_back() -> None:
+    room, site, size = Room(1000), EchoSite(), 800
+    head, body = POST + b"Content-Length: %d\r\n\r\n" % size, bytes(size)
+    async with serving(site, room=room) as first, serving(site, room=room) as second:
+        await first.send(head)
+        await trio.testing.wait_all_tasks_blocked()
+        await first.send(body[1:])
+        await trio.testing.wait_all_tasks_blocked()
+        await second.send(head)
+        await trio.testing.wait_all_tasks_blocked()
+        await second.send(body[1:])
+        status, refusal, _ = await second.reply()
+        assert (status, b"retry-after" in refusal) == (503, True)
+        assert await second.rest() == b""
+        await first.send(body[:1])
+        assert (await first.reply())[0] == 200
+        await first.send(head + body[1:])
+        await trio.testing.wait_all_tasks_blocked()
+    async with serving(site, room=room) as third:
+        await third.send(head)
+        await trio.testing.wait_all_tasks_blocked()
+        await third.send(body)
+        assert (await third.reply())[0] == 200
+    assert room.take(1000)
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_an_idle_connection_keeps_nothing_of_its_last_body(chunked: bool) -> None:
+    size = 4_000_000
+
+    async def count(head: RequestHead, body: bytes) -> HttpReply:
+        return HttpReply(200, [], str(len(body)).encode())
+
+    tracemalloc.start()
+    try:
+        async with serving(EchoSite(allowed=size, answer=count)) as client:
+            before = tracemalloc.get_traced_memory()[0]
+            framing = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: %d" % size
+            await client.send(POST + framing + b"\r\n\r\n" + (b"%x\r\n" % size if chunked else b""))
+            for _ in range(size // 100_000):
+                await client.send(bytes(100_000))
+            await client.send(b"\r\n0\r\n\r\n" if chunked else b"")
+            assert (await client.reply())[2] == str(size).encode()
+            await trio.testing.wait_all_tasks_blocked()
+            held, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held - before < size / 2
+    assert peak - before < 2.5 * size

@@ -135,6 +135,7 @@ async def test_the_body_of_a_login_may_name_the_process_and_must_mean_the_same_h
 async def test_a_host_of_a_subdomain_never_gives_the_main_login() -> None:
     async with web_node() as web:
         assert (await login(web, f"{PROCESS_LABEL}.localhost")).status == 404
+        assert (await login(web, PACKAGE_HOST)).status == 404
         await vault(web)
         await web.kill()
         there = cookie(await login(web, f"{PROCESS_LABEL}.localhost"))

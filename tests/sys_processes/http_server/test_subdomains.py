@@ -15,7 +15,7 @@ from sys_processes.http_server.subdomains import (
     Subdomains,
     digest_label,
     first_label,
-    is_digest,
+    is_subdomain,
     package_label,
 )
 
@@ -87,9 +87,21 @@ def test_a_label_that_two_packages_share_is_that_of_the_first() -> None:
     assert own.serves(second)
 
 
-def test_what_looks_like_a_digest() -> None:
-    assert is_digest(digest_label(CHESS))
-    assert not any(map(is_digest, ("chess-nectar", "0" * 31, "g" * 32, None)))
+def test_what_can_only_be_a_secure_subdomain() -> None:
+    label = digest_label(CHESS)
+    assert all(
+        map(
+            is_subdomain, (f"{label}.example.net", f"{label.upper()}.localhost:80", "chess-nectar.localhost.")
+        )
+    )
+    others = (
+        "chess-nectar",
+        "chess-nectar.example.net",
+        "localhost",
+        "x.chess-nectar.localhost",
+        f"{'0' * 31}.localhost",
+    )
+    assert not any(map(is_subdomain, (*others, f"{'g' * 32}.localhost", label, None)))
 
 
 SEGMENT = st.text("abAB09_.-", min_size=1, max_size=8)
