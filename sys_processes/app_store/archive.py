@@ -77,6 +77,8 @@ def unpack(data: bytes) -> dict[str, bytes]:
         with ZipFile(BytesIO(data)) as archive:
             entries = _checked(archive.infolist())
             files = {path: _inflated(archive, entry) for path, entry in entries.items()}
+    except PackageError:
+        raise
     except _BROKEN as error:
         raise _refused(f"is broken: {error}", "zip the package again") from None
     return _as_folder(files)
