@@ -8,8 +8,9 @@ from collections.abc import Collection, Mapping
 import attrs
 
 from kernel.address import Address, PackageId, ProcessId, is_safe
+from kernel.admission import STATE, VFS
 from kernel.aliases import seed_era
-from kernel.capability import KERNEL, MESSAGING, Capability
+from kernel.capability import KERNEL, MESSAGING, ROOT, Capability
 from kernel.jsontext import dump
 from kernel.mailbox import Limits
 from kernel.message import OnExit
@@ -25,7 +26,6 @@ from sys_processes.app_store.protocol import APP_STORE
 
 MANIFEST = "pkg/manifest.json"
 METADATA = ("metadata.json", "pkg/metadata.json")
-SYSTEM_PUBLISHER = "nectar"
 # Ids in these packages are system processes, or are taken for them by the alias rule (PROTOCOL 0.3).
 RESERVED = (
     PackageId("sys", "nectar"),
@@ -38,10 +38,13 @@ RESERVED = (
     PackageId("terminal", "nectar"),
     PackageId("terminal", "sys"),
 )
-# Who may message one of these may do anything with the node (PROTOCOL 4.6).
+# Who holds one of these may do anything with the node (PROTOCOL 4.6). A publisher's name is no excuse: a package says
+# itself who published it.
 _CONTROL = {
-    KERNEL: "is control over the node",
-    APP_STORE: "is control over the node: it installs and removes packages",
+    (KERNEL, MESSAGING): "messaging to it starts, ends and empowers processes",
+    (APP_STORE, MESSAGING): "messaging to it installs and removes packages",
+    (VFS, ROOT): "its root is everybody's files",
+    (STATE, ROOT): "its root is everybody's state",
 }
 
 
@@ -209,17 +212,16 @@ def _plan_process(
 
 
 def _check_control(right: Right, process: ProcessId, around: Surroundings) -> None:
-    if right.process not in _CONTROL or right.params != MESSAGING:
+    what = _CONTROL.get((right.process, right.params))
+    if what is None or around.approved:
         return
-    if process.publisher != SYSTEM_PUBLISHER and not around.approved:
-        raise PackageError(
-            MANIFEST,
-            right.path,
-            f"messaging to {right.process} {_CONTROL[right.process]}; "
-            f"{process.publisher!r} is no system publisher",
-            f"remove it, or name the package on the command line (`nectar boot --package`), "
-            f"which approves what {process} asks for",
-        )
+    raise PackageError(
+        MANIFEST,
+        right.path,
+        f"this right of {right.process} is control over the node: {what}",
+        f"remove it, or name the package on the command line (`nectar boot --package`, `nectar dev`), "
+        f"which approves what {process} asks for",
+    )
 
 
 def _code(entry: ManifestEntry, files: Mapping[str, bytes]) -> str:

@@ -8,6 +8,7 @@ import pytest
 import trio
 
 from kernel.address import Address, ProcessId
+from kernel.jsontext import JsonValue
 from kernel.kernel import Kernel
 from kernel.message import KernelMessage, Request, Response
 from kernel.syscalls import current
@@ -189,11 +190,19 @@ async def test_a_version_that_does_not_start_leaves_the_old_one_running():
         assert await node.ask(APP, "kept") == "me"
 
 
-@pytest.mark.parametrize("store", ["kernel:sys:nectar", "main:app_store:nectar", "main:app-store:sys"])
-async def test_control_over_the_node_takes_a_name_on_the_command_line(store: str):
-    asking = package(ACTOR, request_capabilities=[store])
+FILES_OF_ALL = {"process": "vfs:sys:nectar", "params": {"root": True}}
+STATES_OF_ALL = {"process": "state:sys:nectar", "params": {"root": True}}
+
+
+@pytest.mark.parametrize("publisher", ["me", "nectar"])
+@pytest.mark.parametrize(
+    "right", ["kernel:sys:nectar", "main:app_store:nectar", "main:app-store:sys", FILES_OF_ALL, STATES_OF_ALL]
+)
+async def test_control_over_the_node_takes_a_name_on_the_command_line(right: JsonValue, publisher: str):
+    metadata = json.dumps({"package": "app", "publisher": publisher}).encode()
+    asking = package(ACTOR, request_capabilities=[right]) | {"metadata.json": metadata}
     async with SimHome().booted() as node:
-        answer = await put(node, asking)
+        answer = await put(node, asking, f"app:{publisher}")
         assert answer.body == {"NewPackageResponse": FAILURE}
         assert "is control over the node" in answer.said
         assert "nectar boot --package" in answer.said
