@@ -32,7 +32,7 @@ from runtime.packages import (
 from runtime.unfinished import Removing, Starting, Unfinished
 from sys_processes.app_store.core import MANIFEST, METADATA, InstallPlan, Surroundings, plan_install
 from sys_processes.app_store.fields import PackageError
-from sys_processes.app_store.manifest import parse_manifest, parse_metadata
+from sys_processes.app_store.manifest import ManifestEntry, parse_manifest, parse_metadata
 from sys_processes.devices import Disk, PackageStanding, Workers
 from sys_processes.state.process import TABLE as STATES
 
@@ -153,14 +153,34 @@ class Installer:
 
     async def remove(self, package: PackageId) -> Sequence[ProcessId]:
         async with self._turn:
-            ended = self._processes_of(package)
-            if not ended and not await exists(self._disk, str(package)):
+            there = await exists(self._disk, str(package)) or package in self._unfinished.begun
+            if not there and not self._processes_of(package):
                 raise _not_installed(package)
             await self._unfinished.begin(package, Removing())
-            await self._remove(package)
-            self._unfinished.end(package)
-            await self._kernel.records.flush()
-        return ended
+            return await self._finish_removal(package)
+
+    async def resume(self) -> Sequence[ProcessId]:
+        removed: list[ProcessId] = []
+        async with self._turn:
+            for package, work in list(self._unfinished.begun.items()):
+                if isinstance(work, Removing):
+                    removed += await self._finish_removal(package)
+                    continue
+                try:
+                    plan = await self._plan_of_drive(package, approved=work.approved)
+                    await self._replace(plan, approved=work.approved)
+                except PackageError as error:
+                    self._unfinished.end(package)
+                    self._print(f"the install of {package} was cut off, and cannot be finished: {error}")
+        return removed
+
+    async def _finish_removal(self, package: PackageId) -> Sequence[ProcessId]:
+        """The processes that it had, and those that its manifest names."""
+        processes = dict.fromkeys([*self._processes_of(package), *await self._named_by(package)])
+        await self._remove(package)
+        self._unfinished.end(package)
+        await self._kernel.records.flush()
+        return list(processes)
 
     async def standing(self) -> Sequence[PackageStanding]:
         found = await installed_packages(self._disk)
@@ -197,13 +217,21 @@ class Installer:
         return claims
 
     async def _requests_of(self, process: ProcessId) -> list[tuple[ProcessId, str]]:
-        """What its manifest asks for; nothing when it has none that can be read."""
+        """What its manifest asks for."""
+        own = [entry for entry in await self._entries_of(process.package_id) if entry.name == process.process]
+        return [(right.process, right.params) for entry in own for right in entry.requests]
+
+    async def _named_by(self, package: PackageId) -> list[ProcessId]:
+        """What its manifest calls its processes."""
+        entries = await self._entries_of(package)
+        return [ProcessId(entry.name, package.package, package.publisher) for entry in entries]
+
+    async def _entries_of(self, package: PackageId) -> list[ManifestEntry]:
+        """None when it has no manifest that can be read."""
         try:
-            entries, _ = parse_manifest(MANIFEST, await read_manifest(self._disk, process.package_id))
+            return parse_manifest(MANIFEST, await read_manifest(self._disk, package))[0]
         except (OSError, PackageError):
             return []
-        own = [entry for entry in entries if entry.name == process.process]
-        return [(right.process, right.params) for entry in own for right in entry.requests]
 
     async def _stop(self, package: PackageId) -> None:
         while left := self._processes_of(package):
