@@ -148,11 +148,14 @@ class Kernel:
             self.router.print(0, process.address, f"cannot be started: {error}")
         return process
 
+    def starting(self) -> list[Process]:
+        """Those that were created and not yet run, in order of creation."""
+        return [p for p in self.router.processes.values() if p.state is ProcessState.STARTING]
+
     def start_all(self) -> None:
         """Run every process that was created and not yet run, in order of creation (PROTOCOL 3.9)."""
-        for process in list(self.router.processes.values()):
-            if process.state is ProcessState.STARTING:
-                self.lifecycle.start(process)
+        for process in self.starting():
+            self.lifecycle.start(process)
 
     @staticmethod
     def note_first_receive(processes: Sequence[Process]) -> list[trio.Event]:

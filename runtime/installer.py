@@ -37,14 +37,6 @@ from sys_processes.devices import Disk, PackageStanding, Workers
 from sys_processes.state.process import TABLE as STATES
 
 
-@attrs.frozen
-class Made:
-    """A package whose processes exist and were not started yet."""
-
-    plan: InstallPlan
-    processes: Sequence[Process]
-
-
 class Installer:
     """`sys_processes.devices.Packages` of one node. `programs` are those that its kernel runs."""
 
@@ -61,12 +53,13 @@ class Installer:
 
     # -- a boot
 
-    async def make_given(self, packages: Sequence[Mapping[str, bytes]]) -> list[Made | PackageError]:
-        """Of each, in order, its processes or what speaks against it; all are checked before the first is touched.
+    async def make_given(self, packages: Sequence[Mapping[str, bytes]]) -> list[InstallPlan | PackageError]:
+        """Make the processes of each, in order, or say what speaks against it; all are checked before the first is
+        touched.
 
         `grant_all` is for when everybody is there. Raises OSError.
         """
-        made: list[Made | PackageError] = []
+        made: list[InstallPlan | PackageError] = []
         async with self._turn:
             for plan in await self._plan_all(packages):
                 if isinstance(plan, PackageError):
@@ -74,7 +67,8 @@ class Installer:
                     continue
                 try:
                     await self._put(plan)
-                    made.append(Made(plan, self._create_all(plan, await self._prepare(plan))))
+                    self._create_all(plan, await self._prepare(plan))
+                    made.append(plan)
                 except PackageError as error:
                     made.append(error)
         return made
@@ -96,18 +90,19 @@ class Installer:
             plans.append(plan)
         return plans
 
-    async def make_interrupted(self, given: Sequence[PackageId]) -> list[Made]:
-        """What was being started when the node ended, but for those `given` to this boot.
+    async def make_interrupted(self, given: Sequence[PackageId]) -> list[InstallPlan]:
+        """Make what was being started when the node ended, but for those `given` to this boot.
 
         Raises `StoreFailed`, OSError.
         """
-        made: list[Made] = []
+        made: list[InstallPlan] = []
         for package, work in (await self._unfinished.load()).items():
             if package in given or not isinstance(work, Starting):
                 continue
             try:
                 plan = await self._plan_of_drive(package, approved=work.approved)
-                made.append(Made(plan, self._create_all(plan, await self._prepare(plan))))
+                self._create_all(plan, await self._prepare(plan))
+                made.append(plan)
             except PackageError as error:
                 self._print(f"{package} was being installed when the node ended, and cannot be: {error}")
         return made

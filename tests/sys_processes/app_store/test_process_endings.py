@@ -130,6 +130,17 @@ async def crash_while(home: SimHome, node: SimNode, request: JsonValue) -> SimHo
     return crashed
 
 
+async def test_what_was_installed_is_served_as_soon_as_the_node_is_booted_again():
+    slow = ACTOR.replace("    await http", "    import trio\n    await trio.sleep(2)\n    await http", 1)
+    assert slow != ACTOR
+    home = SimHome()
+    async with home.booted() as node:
+        await put_in(node, package(slow, SLOW) | {"pkg/slow.py": slow.encode()})
+        await trio.sleep(5)
+    async with home.booted() as node:
+        assert [await http_get(node, f"/{pid}/") for pid in (APP, "slow:app:me")] == [200, 200]
+
+
 async def test_an_install_cut_off_when_half_of_the_old_version_has_ended_is_finished_by_the_next_boot():
     home = SimHome()
     async with home.booted(slow_to_end()) as node:
