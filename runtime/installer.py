@@ -93,7 +93,7 @@ class Installer:
     async def make_interrupted(self, given: Sequence[PackageId]) -> list[InstallPlan]:
         """Make what was being started when the node ended, but for those `given` to this boot.
 
-        Raises `StoreFailed`, OSError.
+        Raises `StoreFailed`.
         """
         made: list[InstallPlan] = []
         for package, work in (await self._unfinished.load()).items():
@@ -103,7 +103,7 @@ class Installer:
                 plan = await self._plan_of_drive(package, approved=work.approved)
                 self._create_all(plan, await self._prepare(plan))
                 made.append(plan)
-            except PackageError as error:
+            except (PackageError, OSError) as error:
                 self._print(f"{package} was being installed when the node ended, and cannot be: {error}")
         return made
 

@@ -114,11 +114,15 @@ async def recover(disk: Disk, package: PackageId) -> None:
 
 
 async def recover_all(disk: Disk) -> None:
-    """`recover` for every package: part of every boot, before any code is read. Raises OSError."""
-    if not await exists(disk, STAGING):
-        return
-    for name, _ in await disk.list(STAGING):
-        await recover(disk, PackageId.from_str(name))
+    """`recover` for every package, and away with what else lies there: part of every boot, before any code is read.
+
+    Raises OSError.
+    """
+    for name, _ in await _listed(disk, STAGING):
+        package = _package_called(name)
+        if package is not None:
+            await recover(disk, package)
+    await disk.remove(STAGING)
 
 
 async def remove_files(disk: Disk, package: PackageId) -> None:
@@ -156,14 +160,32 @@ async def installed_packages(disk: Disk) -> list[tuple[PackageId, bytes]]:
     """Those with a manifest, in the order of their names, with the text of their metadata. Raises OSError."""
     found = []
     for name, _ in await disk.list(""):
-        try:
-            package = PackageId.from_str(name)
-        except ProcessIdParseError:
-            continue
-        if await exists(disk, f"{package}/{MANIFEST}"):
-            metadata = f"{package}/{METADATA[1]}"
-            found.append((package, await disk.read(metadata) if await exists(disk, metadata) else b""))
+        package = _package_called(name)
+        if package is not None and await exists(disk, f"{package}/{MANIFEST}"):
+            found.append((package, await _read_if_there(disk, f"{package}/{METADATA[1]}")))
     return found
+
+
+def _package_called(name: str) -> PackageId | None:
+    try:
+        return PackageId.from_str(name)
+    except ProcessIdParseError:
+        return None
+
+
+async def _read_if_there(disk: Disk, path: str) -> bytes:
+    try:
+        return await disk.read(path)
+    except (FileNotFoundError, IsADirectoryError):
+        return b""
+
+
+async def _listed(disk: Disk, folder: str) -> list[tuple[str, FileType]]:
+    """Nothing where no folder is."""
+    try:
+        return await disk.list(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _drive(package: PackageId) -> str:

@@ -147,7 +147,9 @@ def test_a_publisher_that_the_package_writes_itself_excuses_nothing() -> None:
     assert "control over the node" in refusal(files).problem
 
 
-@pytest.mark.parametrize("spelling", ["vfs:sys:nectar", "vfs:distro:sys", "state:sys:nectar", "state:distro:sys"])
+@pytest.mark.parametrize(
+    "spelling", ["vfs:sys:nectar", "vfs:distro:sys", "state:sys:nectar", "state:distro:sys"]
+)
 def test_the_files_and_states_of_everybody_take_an_approval(spelling: str) -> None:
     around = attrs.evolve(NODE, running=(HTTP, VFS, STATE))
     right: JsonValue = {"process": spelling, "params": {"root": True}}
@@ -161,7 +163,9 @@ def test_the_files_and_states_of_everybody_take_an_approval(spelling: str) -> No
 
 def test_other_rights_of_vfs_take_no_approval() -> None:
     params: JsonValue = {"kind": "read", "drive": "/go:me/pkg"}
-    found = plan(chess(request_capabilities=["vfs:sys:nectar", {"process": "vfs:sys:nectar", "params": params}]))
+    found = plan(
+        chess(request_capabilities=["vfs:sys:nectar", {"process": "vfs:sys:nectar", "params": params}])
+    )
     assert len(found.processes[0].capabilities) == 2
 
 

@@ -167,6 +167,17 @@ async def test_an_install_cut_off_that_cannot_be_finished_is_told_and_harms_nobo
         assert await crashed.store.scan("unfinished") == []
 
 
+async def test_an_install_cut_off_of_which_the_drive_is_lost_stops_no_boot():
+    home = SimHome()
+    async with home.booted(slow_to_end(), package(ACTOR, name="other")) as node:
+        crashed = await crash_while_other_runs(home, node)
+    await crashed.disk.remove("app:me/pkg")
+    await crashed.disk.write("app:me/pkg", b"not a folder")
+    async with crashed.booted() as node:
+        assert "app:me was being installed when the node ended, and cannot be: " in node.console.text
+        assert await node.ask("other:other:me") == "one"
+
+
 async def crash_while_other_runs(home: SimHome, node: SimNode) -> SimHome:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(install, node)
