@@ -6,7 +6,6 @@ One at a time, in the order asked. Whoever is cut off on the way leaves either v
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 
 import attrs
 import trio
@@ -19,11 +18,11 @@ from kernel.lifecycle import NewProcess
 from kernel.ports import Delete, Program, Store
 from kernel.process import Process
 from runtime.loader import DiskPrograms
-from runtime.package_code import compile_package
 from runtime.packages import (
+    check_code,
+    compile_plan,
     exists,
     installed_packages,
-    plan_checked,
     put_files,
     read_manifest,
     read_plan_files,
@@ -251,12 +250,9 @@ class Installer:
         self, files: Mapping[str, bytes], *, approved: bool, claimed: PackageId | None = None
     ) -> InstallPlan:
         """Check everything. Raises `PackageError`."""
-        around = self._around(approved=approved)
-        drive = plan_install(files, around, claimed)
-        with suppress(ProgramError):
-            # Compiled beforehand and kept: that takes long, and the check itself must not.
-            await self._workers.run(compile_package, drive.drive, drive.files)
-        plan = plan_checked(files, around, self._programs, claimed)
+        plan = plan_install(files, self._around(approved=approved), claimed)
+        # Takes long: elsewhere, and once.
+        check_code(plan, await self._workers.run(compile_plan, plan), self._programs)
         for warning in plan.warnings:
             self._print(str(warning))
         return plan

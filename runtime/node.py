@@ -90,7 +90,7 @@ class Node:
         self.given: list[PackageId | PackageError] = []
         """The packages of the boot, in the order in which they were given; what speaks against one instead of it."""
         self._stopped = False
-        programs = DiskPrograms(devices.disk)
+        programs = DiskPrograms(devices.disk, devices.workers)
         self.kernel = Kernel(
             name,
             Ports(

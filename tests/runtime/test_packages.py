@@ -12,15 +12,17 @@ from kernel.jsontext import dump
 from runtime import packages
 from runtime.loader import DiskPrograms
 from runtime.packages import (
+    check_code,
+    compile_plan,
     installed_packages,
-    plan_checked,
     put_files,
     read_package,
     recover_all,
     remove_files,
 )
 from runtime.sim.disk import MemoryDisk
-from sys_processes.app_store.core import InstallPlan, Surroundings
+from runtime.sim.workers import InlineWorkers
+from sys_processes.app_store.core import InstallPlan, Surroundings, plan_install
 from sys_processes.app_store.fields import PackageError
 from sys_processes.devices import FileType
 
@@ -45,7 +47,9 @@ def write(folder: Path, files: Mapping[str, bytes]) -> Path:
 
 
 def planned(files: Mapping[str, bytes]) -> InstallPlan:
-    return plan_checked(files, NODE, DiskPrograms(MemoryDisk()))
+    plan = plan_install(files, NODE)
+    check_code(plan, compile_plan(plan), DiskPrograms(MemoryDisk(), InlineWorkers()))
+    return plan
 
 
 async def content(disk: MemoryDisk, folder: str = "") -> dict[str, bytes]:
