@@ -129,8 +129,11 @@ class Installer:
     async def put(self, package: PackageId, files: Mapping[str, bytes], archive: bytes) -> Sequence[str]:
         async with self._turn:
             plan = await self._plan(files, approved=False, claimed=package)
-            kept = {**plan.files, f"{package.package}.zip": archive}
-            await self._put(attrs.evolve(plan, files=kept))
+            name = f"{package.package}.zip"
+            if any(path.startswith(f"{name}/") for path in plan.files):
+                problem = "is a folder, and the node keeps the package's zip under that name"
+                raise PackageError(f"pkg/{name}", "$", problem, "rename it")
+            await self._put(attrs.evolve(plan, files={**plan.files, name: archive}))
             # A removal that failed half-way must not be finished at the expense of these files.
             self._unfinished.end(package)
             await self._kernel.records.flush()
@@ -251,11 +254,19 @@ class Installer:
     ) -> InstallPlan:
         """Check everything. Raises `PackageError`."""
         plan = plan_install(files, self._around(approved=approved), claimed)
+        await self._check_neighbours(plan.package)
         # Takes long: elsewhere, and once.
         check_code(plan, await self._workers.run(compile_plan, plan), self._programs)
         for warning in plan.warnings:
             self._print(str(warning))
         return plan
+
+    async def _check_neighbours(self, package: PackageId) -> None:
+        """Some disks would take the drives of two packages for one. Raises `PackageError`, OSError."""
+        for name, _ in await self._disk.list(""):
+            if name != str(package) and name.lower() == str(package).lower():
+                problem = f"{package} and {name}, which is on this node, differ in upper and lower case only"
+                raise PackageError(METADATA[0], "$", problem, "choose another name")
 
     async def _plan_of_drive(self, package: PackageId, *, approved: bool) -> InstallPlan:
         """From its files on the disk; their content is not in it. Raises `PackageError`, OSError."""

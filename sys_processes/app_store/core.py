@@ -26,6 +26,8 @@ from sys_processes.app_store.protocol import APP_STORE
 
 MANIFEST = "pkg/manifest.json"
 METADATA = ("metadata.json", "pkg/metadata.json")
+MAX_ID = 200
+"""Characters of a package's id: it names a folder, and with more behind it a file."""
 # Ids in these packages are system processes, or are taken for them by the alias rule (PROTOCOL 0.3).
 RESERVED = (
     PackageId("sys", "nectar"),
@@ -102,13 +104,16 @@ class Surroundings:
         return meant if meant is not None and (meant in self.running or meant == KERNEL) else process
 
 
-def check_name(package: PackageId) -> None:
+def check_name(package: PackageId, file: str = METADATA[0]) -> None:
     """Whether users may install and remove a package of that name. Raises `PackageError`."""
-    if package in RESERVED:
-        raise _reserved(METADATA[0], package)
+    if str(package).lower() in map(str, RESERVED):
+        raise PackageError(file, "$", f"the package {package} belongs to the node", "choose another name")
     if not (is_safe(package.package) and is_safe(package.publisher)):
         problem = f"{str(package)!r} cannot be part of an id"
-        raise PackageError(METADATA[0], "$", problem, "use letters, digits, '_', '-' and '.' only")
+        raise PackageError(file, "$", problem, "use letters, digits, '_', '-' and '.' only")
+    if len(str(package)) > MAX_ID:
+        problem = f"the package's id has {len(str(package))} characters, {MAX_ID} at most"
+        raise PackageError(file, "$", problem, "choose shorter names")
 
 
 def plan_install(
@@ -142,8 +147,7 @@ def _metadata(
     metadata, warnings = parse_metadata(found[0], files[found[0]])
     if len(found) > 1:
         warnings.append(PackageWarning(found[1], "$", f"is not read, because there is a {found[0]} on top"))
-    if metadata.package in RESERVED:
-        raise _reserved(found[0], metadata.package)
+    check_name(metadata.package, found[0])
     if claimed is not None and metadata.package != claimed:
         problem = f"is that of {metadata.package}, and the request is about {claimed}"
         raise PackageError(found[0], "$", problem, "write the same package and publisher in both")
@@ -163,10 +167,6 @@ def _claimed_only(claimed: PackageId | None) -> tuple[Metadata, bytes, list[Pack
     text = dump({"package": claimed.package, "publisher": claimed.publisher})
     warning = PackageWarning(METADATA[0], "$", f"is missing; the package is {claimed}, of no version")
     return Metadata(claimed), text, [warning]
-
-
-def _reserved(file: str, package: PackageId) -> PackageError:
-    return PackageError(file, "$", f"the package {package} belongs to the node", "choose another name")
 
 
 def _no_manifest(files: Mapping[str, bytes]) -> PackageError:

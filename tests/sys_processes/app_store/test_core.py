@@ -255,3 +255,20 @@ def test_the_packages_of_the_node_itself_cannot_be_replaced(package_name: str, p
     files = package(chess())
     files["metadata.json"] = dump({"package": package_name, "publisher": publisher})
     assert "belongs to the node" in refusal(files).problem
+
+
+@pytest.mark.parametrize("package_id", [PackageId("Sys", "Nectar"), PackageId("App_Store", "nectar")])
+def test_a_package_of_the_node_in_other_letters_is_still_the_node_s(package_id: PackageId) -> None:
+    files = package(chess())
+    files["metadata.json"] = dump({"package": package_id.package, "publisher": package_id.publisher})
+    assert "belongs to the node" in refusal(files).problem
+    with pytest.raises(PackageError, match="belongs to the node"):
+        check_name(package_id)
+
+
+def test_a_package_whose_folder_no_disk_could_name_is_refused() -> None:
+    files = package(chess())
+    files["metadata.json"] = dump({"package": "x" * 196, "publisher": "me"})
+    assert plan_install(files, NODE).package.package == "x" * 196
+    files["metadata.json"] = dump({"package": "x" * 198, "publisher": "me"})
+    assert "has 201 characters, 200 at most" in refusal(files).problem

@@ -159,6 +159,10 @@ async def test_a_package_given_to_the_boot_can_be_installed_again_and_removed():
         (pack(package("async def init(our)")), "pkg/app.py: line 1"),
         (pack(package("raise OSError")), "pkg/app.py: line 1: OSError"),
         (pack(package(TWO, public="yes")), "$[0].public: expected true or false"),
+        (
+            pack(package(TWO) | {"pkg/app.zip/x": b""}),
+            "pkg/app.zip: is a folder, and the node keeps the package's",
+        ),
         (pack(package(TWO, name="other")), "is that of other:me, and the request is about app:me"),
     ],
 )
@@ -226,6 +230,14 @@ async def test_the_packages_of_the_node_are_neither_replaced_nor_removed(name: s
         for answer in (await put(node, files, name), await install(node, name), await uninstall(node, name)):
             assert list(answer.body.values()) == [FAILURE]
             assert "belongs to the node" in answer.said
+
+
+async def test_a_package_whose_drive_some_disk_takes_for_that_of_another_is_refused():
+    async with SimHome().booted(package(ACTOR)) as node:
+        answer = await put(node, package(TWO, name="App"), "App:me")
+        assert answer.body == {"NewPackageResponse": FAILURE}
+        assert "App:me and app:me, which is on this node, differ in upper and lower case only" in answer.said
+        assert await node.ask(APP) == "one"
 
 
 async def test_a_package_that_is_not_there_is_neither_installed_nor_removed():
