@@ -185,6 +185,9 @@ class Kernel:
         program, path = await self._program(pid, path, on_exit)
         if parent.state is not ProcessState.RUNNING:
             raise ProcessEnded(f"{parent.pid} has ended; no child was made")
+        if parent.asked is not None:
+            # Whoever ends a package would never be done with one that starts another process for each that ends.
+            raise ProcessEnded(f"{parent.pid} was asked to end; no child was made")
         held = self._held_by(parent, request_capabilities)
         grants = self._grants_of(Address(self.node, pid), grant_capabilities)
         new = NewProcess(

@@ -103,6 +103,25 @@ async def test_what_was_removed_stays_away():
             await node.ask(APP)
 
 
+async def test_a_package_that_starts_another_process_for_each_that_ends_is_removed_all_the_same():
+    hydra = """
+import trio
+from userland.process_lib import *
+
+async def init(our):
+    try:
+        await trio.sleep_forever()
+    finally:
+        with trio.CancelScope(shield=True):
+            await trio.sleep(1)
+            await spawn(None, "/app.py", OnExit.restart(), [], [], True)
+"""
+    async with SimHome().booted(package(hydra)) as node:
+        with trio.fail_after(60):
+            assert (await uninstall(node)).body == {"UninstallResponse": SUCCESS}
+        assert await node.ps() == {}
+
+
 # -- crashes and restarts
 
 
