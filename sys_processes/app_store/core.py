@@ -8,7 +8,6 @@ from collections.abc import Collection, Mapping
 import attrs
 
 from kernel.address import Address, PackageId, ProcessId, is_safe
-from kernel.admission import STATE, VFS
 from kernel.aliases import seed_era
 from kernel.capability import KERNEL, MESSAGING, ROOT, Capability
 from kernel.jsontext import dump
@@ -23,6 +22,8 @@ from sys_processes.app_store.manifest import (
     parse_metadata,
 )
 from sys_processes.app_store.protocol import APP_STORE
+from sys_processes.state.protocol import STATE
+from sys_processes.vfs.protocol import VFS
 
 MANIFEST = "pkg/manifest.json"
 METADATA = ("metadata.json", "pkg/metadata.json")
