@@ -74,18 +74,19 @@ class Installer:
 
     async def _plan_all(self, packages: Sequence[Mapping[str, bytes]]) -> list[InstallPlan | PackageError]:
         plans: list[InstallPlan | PackageError] = []
-        known: dict[PackageId, None] = {}
+        known: dict[str, None] = {}
         for files in packages:
             try:
                 plan = await self._plan(files, approved=True)
             except PackageError as error:
                 plans.append(error)
                 continue
-            if plan.package in known:
+            folder = str(plan.package).lower()
+            if folder in known:
                 problem = f"is that of {plan.package}, which is given twice"
                 plans.append(PackageError(METADATA[0], "$", problem, "give it once"))
                 continue
-            known[plan.package] = None
+            known[folder] = None
             plans.append(plan)
         return plans
 

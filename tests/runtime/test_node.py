@@ -152,9 +152,11 @@ async def test_a_package_that_cannot_be_installed_at_a_boot_leaves_the_saved_ver
         assert await node.ask(APP) == "one"
 
 
-async def test_of_the_same_package_twice_the_second_is_refused():
-    async with SimHome().booted(package(ACTOR), package(TWO)) as node:
-        assert "app:me, which is given twice" in str(node.node.given[1])
+@pytest.mark.parametrize("second", ["app", "App"])
+async def test_of_the_same_package_twice_the_second_is_refused(second: str):
+    """Also of two whose drives some disk takes for one."""
+    async with SimHome().booted(package(ACTOR), package(TWO, name=second)) as node:
+        assert f"{second}:me, which is given twice" in str(node.node.given[1])
         assert await node.ask(APP) == "one"
 
 
