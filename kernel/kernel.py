@@ -148,11 +148,14 @@ class Kernel:
             self.router.print(0, process.address, f"cannot be started: {error}")
         return process
 
+    def starting(self) -> list[Process]:
+        """Those that were created and not yet run, in order of creation."""
+        return [p for p in self.router.processes.values() if p.state is ProcessState.STARTING]
+
     def start_all(self) -> None:
         """Run every process that was created and not yet run, in order of creation (PROTOCOL 3.9)."""
-        for process in list(self.router.processes.values()):
-            if process.state is ProcessState.STARTING:
-                self.lifecycle.start(process)
+        for process in self.starting():
+            self.lifecycle.start(process)
 
     @staticmethod
     def note_first_receive(processes: Sequence[Process]) -> list[trio.Event]:
@@ -182,6 +185,9 @@ class Kernel:
         program, path = await self._program(pid, path, on_exit)
         if parent.state is not ProcessState.RUNNING:
             raise ProcessEnded(f"{parent.pid} has ended; no child was made")
+        if parent.asked is not None:
+            # Whoever ends a package would never be done with one that starts another process for each that ends.
+            raise ProcessEnded(f"{parent.pid} was asked to end; no child was made")
         held = self._held_by(parent, request_capabilities)
         grants = self._grants_of(Address(self.node, pid), grant_capabilities)
         new = NewProcess(

@@ -7,12 +7,10 @@ from pathlib import Path
 
 from kernel.address import IdentifierParseError, PackageId
 from kernel.codec import Malformed
-from kernel.errors import ProgramError
 from kernel.jsontext import dump
 from kernel.message import Payload
 from runtime.command_error import USAGE, CommandError
-from runtime.package_code import compile_package
-from runtime.packages import read_package
+from runtime.packages import compile_plan, read_package
 from runtime.rpc_client import NodeDoor, call
 from sys_processes.app_store.archive import pack
 from sys_processes.app_store.core import METADATA, InstallPlan, Surroundings, plan_install
@@ -71,12 +69,9 @@ def _checked(folder: Path) -> InstallPlan:
     """As the node will check it, but for what only the node knows: who runs there, and what the code does."""
     try:
         plan = plan_install(read_package(folder), Surroundings("our", (), approved=True))
-        compile_package(plan.drive, plan.files)
+        compile_plan(plan)
     except PackageError as error:
         raise CommandError(f"{folder}: {error}", f"nectar start-package {folder}") from None
-    except ProgramError as error:
-        problem = f"{folder}: {error.file.replace(plan.drive, 'pkg', 1)}: {error.problem} ({error.fix})"
-        raise CommandError(problem, f"nectar start-package {folder}") from None
     return plan
 
 

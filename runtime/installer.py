@@ -6,7 +6,6 @@ One at a time, in the order asked. Whoever is cut off on the way leaves either v
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 
 import attrs
 import trio
@@ -19,11 +18,11 @@ from kernel.lifecycle import NewProcess
 from kernel.ports import Delete, Program, Store
 from kernel.process import Process
 from runtime.loader import DiskPrograms
-from runtime.package_code import compile_package
 from runtime.packages import (
+    check_code,
+    compile_plan,
     exists,
     installed_packages,
-    plan_checked,
     put_files,
     read_manifest,
     read_plan_files,
@@ -32,17 +31,9 @@ from runtime.packages import (
 from runtime.unfinished import Removing, Starting, Unfinished
 from sys_processes.app_store.core import MANIFEST, METADATA, InstallPlan, Surroundings, plan_install
 from sys_processes.app_store.fields import PackageError
-from sys_processes.app_store.manifest import parse_manifest, parse_metadata
+from sys_processes.app_store.manifest import ManifestEntry, parse_manifest, parse_metadata
 from sys_processes.devices import Disk, PackageStanding, Workers
 from sys_processes.state.process import TABLE as STATES
-
-
-@attrs.frozen
-class Made:
-    """A package whose processes exist and were not started yet."""
-
-    plan: InstallPlan
-    processes: Sequence[Process]
 
 
 class Installer:
@@ -61,12 +52,13 @@ class Installer:
 
     # -- a boot
 
-    async def make_given(self, packages: Sequence[Mapping[str, bytes]]) -> list[Made | PackageError]:
-        """Of each, in order, its processes or what speaks against it; all are checked before the first is touched.
+    async def make_given(self, packages: Sequence[Mapping[str, bytes]]) -> list[InstallPlan | PackageError]:
+        """Make the processes of each, in order, or say what speaks against it; all are checked before the first is
+        touched.
 
         `grant_all` is for when everybody is there. Raises OSError.
         """
-        made: list[Made | PackageError] = []
+        made: list[InstallPlan | PackageError] = []
         async with self._turn:
             for plan in await self._plan_all(packages):
                 if isinstance(plan, PackageError):
@@ -74,41 +66,44 @@ class Installer:
                     continue
                 try:
                     await self._put(plan)
-                    made.append(Made(plan, self._create_all(plan, await self._prepare(plan))))
+                    self._create_all(plan, await self._prepare(plan))
+                    made.append(plan)
                 except PackageError as error:
                     made.append(error)
         return made
 
     async def _plan_all(self, packages: Sequence[Mapping[str, bytes]]) -> list[InstallPlan | PackageError]:
         plans: list[InstallPlan | PackageError] = []
-        known: dict[PackageId, None] = {}
+        known: dict[str, None] = {}
         for files in packages:
             try:
                 plan = await self._plan(files, approved=True)
             except PackageError as error:
                 plans.append(error)
                 continue
-            if plan.package in known:
+            folder = str(plan.package).lower()
+            if folder in known:
                 problem = f"is that of {plan.package}, which is given twice"
                 plans.append(PackageError(METADATA[0], "$", problem, "give it once"))
                 continue
-            known[plan.package] = None
+            known[folder] = None
             plans.append(plan)
         return plans
 
-    async def make_interrupted(self, given: Sequence[PackageId]) -> list[Made]:
-        """What was being started when the node ended, but for those `given` to this boot.
+    async def make_interrupted(self, given: Sequence[PackageId]) -> list[InstallPlan]:
+        """Make what was being started when the node ended, but for those `given` to this boot.
 
-        Raises `StoreFailed`, OSError.
+        Raises `StoreFailed`.
         """
-        made: list[Made] = []
+        made: list[InstallPlan] = []
         for package, work in (await self._unfinished.load()).items():
             if package in given or not isinstance(work, Starting):
                 continue
             try:
                 plan = await self._plan_of_drive(package, approved=work.approved)
-                made.append(Made(plan, self._create_all(plan, await self._prepare(plan))))
-            except PackageError as error:
+                self._create_all(plan, await self._prepare(plan))
+                made.append(plan)
+            except (PackageError, OSError) as error:
                 self._print(f"{package} was being installed when the node ended, and cannot be: {error}")
         return made
 
@@ -135,8 +130,11 @@ class Installer:
     async def put(self, package: PackageId, files: Mapping[str, bytes], archive: bytes) -> Sequence[str]:
         async with self._turn:
             plan = await self._plan(files, approved=False, claimed=package)
-            kept = {**plan.files, f"{package.package}.zip": archive}
-            await self._put(attrs.evolve(plan, files=kept))
+            name = f"{package.package}.zip"
+            if any(path.startswith(f"{name}/") for path in plan.files):
+                problem = "is a folder, and the node keeps the package's zip under that name"
+                raise PackageError(f"pkg/{name}", "$", problem, "rename it")
+            await self._put(attrs.evolve(plan, files={**plan.files, name: archive}))
             # A removal that failed half-way must not be finished at the expense of these files.
             self._unfinished.end(package)
             await self._kernel.records.flush()
@@ -153,14 +151,34 @@ class Installer:
 
     async def remove(self, package: PackageId) -> Sequence[ProcessId]:
         async with self._turn:
-            ended = self._processes_of(package)
-            if not ended and not await exists(self._disk, str(package)):
+            there = await exists(self._disk, str(package)) or package in self._unfinished.begun
+            if not there and not self._processes_of(package):
                 raise _not_installed(package)
             await self._unfinished.begin(package, Removing())
-            await self._remove(package)
-            self._unfinished.end(package)
-            await self._kernel.records.flush()
-        return ended
+            return await self._finish_removal(package)
+
+    async def resume(self) -> Sequence[ProcessId]:
+        removed: list[ProcessId] = []
+        async with self._turn:
+            for package, work in list(self._unfinished.begun.items()):
+                if isinstance(work, Removing):
+                    removed += await self._finish_removal(package)
+                    continue
+                try:
+                    plan = await self._plan_of_drive(package, approved=work.approved)
+                    await self._replace(plan, approved=work.approved)
+                except PackageError as error:
+                    self._unfinished.end(package)
+                    self._print(f"the install of {package} was cut off, and cannot be finished: {error}")
+        return removed
+
+    async def _finish_removal(self, package: PackageId) -> Sequence[ProcessId]:
+        """The processes that it had, and those that its manifest names."""
+        processes = dict.fromkeys([*self._processes_of(package), *await self._named_by(package)])
+        await self._remove(package)
+        self._unfinished.end(package)
+        await self._kernel.records.flush()
+        return list(processes)
 
     async def standing(self) -> Sequence[PackageStanding]:
         found = await installed_packages(self._disk)
@@ -197,13 +215,21 @@ class Installer:
         return claims
 
     async def _requests_of(self, process: ProcessId) -> list[tuple[ProcessId, str]]:
-        """What its manifest asks for; nothing when it has none that can be read."""
+        """What its manifest asks for."""
+        own = [entry for entry in await self._entries_of(process.package_id) if entry.name == process.process]
+        return [(right.process, right.params) for entry in own for right in entry.requests]
+
+    async def _named_by(self, package: PackageId) -> list[ProcessId]:
+        """What its manifest calls its processes."""
+        entries = await self._entries_of(package)
+        return [ProcessId(entry.name, package.package, package.publisher) for entry in entries]
+
+    async def _entries_of(self, package: PackageId) -> list[ManifestEntry]:
+        """None when it has no manifest that can be read."""
         try:
-            entries, _ = parse_manifest(MANIFEST, await read_manifest(self._disk, process.package_id))
+            return parse_manifest(MANIFEST, await read_manifest(self._disk, package))[0]
         except (OSError, PackageError):
             return []
-        own = [entry for entry in entries if entry.name == process.process]
-        return [(right.process, right.params) for entry in own for right in entry.requests]
 
     async def _stop(self, package: PackageId) -> None:
         while left := self._processes_of(package):
@@ -228,15 +254,20 @@ class Installer:
         self, files: Mapping[str, bytes], *, approved: bool, claimed: PackageId | None = None
     ) -> InstallPlan:
         """Check everything. Raises `PackageError`."""
-        around = self._around(approved=approved)
-        drive = plan_install(files, around, claimed)
-        with suppress(ProgramError):
-            # Compiled beforehand and kept: that takes long, and the check itself must not.
-            await self._workers.run(compile_package, drive.drive, drive.files)
-        plan = plan_checked(files, around, self._programs, claimed)
+        plan = plan_install(files, self._around(approved=approved), claimed)
+        await self._check_neighbours(plan.package)
+        # Takes long: elsewhere, and once.
+        check_code(plan, await self._workers.run(compile_plan, plan), self._programs)
         for warning in plan.warnings:
             self._print(str(warning))
         return plan
+
+    async def _check_neighbours(self, package: PackageId) -> None:
+        """Some disks would take the drives of two packages for one. Raises `PackageError`, OSError."""
+        for name, _ in await self._disk.list(""):
+            if name != str(package) and name.lower() == str(package).lower():
+                problem = f"{package} and {name}, which is on this node, differ in upper and lower case only"
+                raise PackageError(METADATA[0], "$", problem, "choose another name")
 
     async def _plan_of_drive(self, package: PackageId, *, approved: bool) -> InstallPlan:
         """From its files on the disk; their content is not in it. Raises `PackageError`, OSError."""

@@ -17,7 +17,7 @@ from kernel.errors import NoSuchFile, ProgramError
 from kernel.ports import Init
 from runtime.modules import Guard, ModuleSet, Unguarded, owned_builtins
 from runtime.package_code import PackageCode, can_be_module, compile_package, holds_code, is_component
-from sys_processes.devices import Disk, FileType
+from sys_processes.devices import Disk, FileType, Workers
 
 INIT_FORM = "async def init(our: Address) -> None:"
 
@@ -193,8 +193,9 @@ class _Drive:
 class DiskPrograms:
     """The code of a package is read once and kept until `forget`: whoever changes a drive's files calls that."""
 
-    def __init__(self, disk: Disk, guard: GuardOf = lambda package: Unguarded()) -> None:
+    def __init__(self, disk: Disk, workers: Workers, guard: GuardOf = lambda package: Unguarded()) -> None:
         self._disk = disk
+        self._workers = workers
         self._guard = guard
         self._drives: dict[str, _Drive] = {}
         self._forgotten = 0
@@ -225,11 +226,10 @@ class DiskPrograms:
             drive.checked[module] = None
         return program
 
-    def check(self, process: ProcessId, path: str, files: Mapping[str, bytes]) -> None:
-        """Would `prepare` succeed if these were all the files of the drive that `path` names? Raises as it does."""
+    def check(self, process: ProcessId, path: str, code: PackageCode) -> None:
+        """Would `prepare` succeed if this were the code of the drive that `path` names? Raises as it does."""
         place = locate(process, path)
-        drive = self._compiled(place, files)
-        PythonProgram(drive.code, drive.code.entry(place.inner), str(process), drive.builtins).check()
+        PythonProgram(code, code.entry(place.inner), str(process), self._builtins(place)).check()
 
     def forget(self, package: PackageId) -> None:
         """The package's files changed: the next `prepare` reads them. What runs is left alone."""
@@ -239,7 +239,7 @@ class DiskPrograms:
 
     async def _read(self, place: CodePath) -> _Drive:
         forgotten = self._forgotten
-        drive = self._compiled(place, await self._files(place))
+        drive = await self._compiled(place, await self._files(place))
         if forgotten == self._forgotten:
             self._drives[place.root] = drive
         return drive
@@ -251,10 +251,14 @@ class DiskPrograms:
         except NoSuchFile:
             files = {}
         inner = place.inner.removesuffix(".wasm") + ".py" if place.inner.endswith(".wasm") else place.inner
-        return self._compiled(place, {**files, inner: source})
+        return await self._compiled(place, {**files, inner: source})
 
-    def _compiled(self, place: CodePath, files: Mapping[str, bytes]) -> _Drive:
-        return _Drive(compile_package(place.root, files), owned_builtins(self._guard(place.package)))
+    async def _compiled(self, place: CodePath, files: Mapping[str, bytes]) -> _Drive:
+        code = await self._workers.run(compile_package, place.root, files)
+        return _Drive(code, self._builtins(place))
+
+    def _builtins(self, place: CodePath) -> dict[str, object]:
+        return owned_builtins(self._guard(place.package))
 
     async def _files(self, place: CodePath) -> dict[str, bytes]:
         """The content of the drive's modules; of other files the names only."""

@@ -69,6 +69,7 @@ class ModuleSet:
         self._code = code
         self._builtins = own_builtins
         self._modules: dict[str, ModuleType] = {}
+        self._closed = False
         self.name = _free_name(label, entry)
 
     def load(self, name: str) -> ModuleType:
@@ -91,13 +92,17 @@ class ModuleSet:
         entry = linecache_entry(source)
         if linecache.cache.get(source.file) is not entry:
             linecache.cache[source.file] = entry
+        namesake = sys.modules.get(module.__name__)
         self._modules[name] = sys.modules[module.__name__] = module
         try:
             exec(source.code, module.__dict__)  # noqa: S102 - running the package's code is what this is for
         except BaseException:
             del self._modules[name]
-            sys.modules.pop(module.__name__, None)
+            _give_back(module.__name__, namesake)
             raise
+        if self._closed:
+            # A function that outlived its process imports this: the name may be that of another start by now.
+            _give_back(module.__name__, namesake)
         if above is not None:
             setattr(above, leaf, module)
         return module
@@ -138,9 +143,17 @@ class ModuleSet:
         return module
 
     def close(self) -> None:
+        self._closed = True
         for module in self._modules.values():
             if sys.modules.get(module.__name__) is module:
                 del sys.modules[module.__name__]
+
+
+def _give_back(name: str, namesake: ModuleType | None) -> None:
+    if namesake is None:
+        sys.modules.pop(name, None)
+    else:
+        sys.modules[name] = namesake
 
 
 def _free_name(label: str, entry: str) -> str:

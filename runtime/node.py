@@ -19,8 +19,8 @@ from kernel.events import Observer
 from kernel.exits import ExitCause
 from kernel.kernel import Kernel, Ports
 from kernel.ports import Chance, Console, Keys, Store
-from kernel.process import Process, ProcessState
-from runtime.installer import Installer, Made
+from kernel.process import ProcessState
+from runtime.installer import Installer
 from runtime.loader import DiskPrograms
 from runtime.packages import recover_all
 from sys_processes.app_store import process as app_store
@@ -89,9 +89,8 @@ class Node:
         self._devices = devices
         self.given: list[PackageId | PackageError] = []
         """The packages of the boot, in the order in which they were given; what speaks against one instead of it."""
-        self._awaited: list[Process] = []
         self._stopped = False
-        programs = DiskPrograms(devices.disk)
+        programs = DiskPrograms(devices.disk, devices.workers)
         self.kernel = Kernel(
             name,
             Ports(
@@ -137,7 +136,7 @@ class Node:
         await recover_all(devices.disk)
         plans = await self._make_given(packages)
         given = [plan.package for plan in plans]
-        plans += [made.plan for made in await self.packages.make_interrupted(given)]
+        plans += await self.packages.make_interrupted(given)
         await self._restore(plans)
         for plan in plans:
             self.packages.grant_all(plan)
@@ -146,24 +145,23 @@ class Node:
     async def _make_given(self, packages: Sequence[PackageFiles]) -> list[InstallPlan]:
         """The plans of those that can be installed. Raises `PackageRefused` when none can."""
         made = await self.packages.make_given(packages)
-        self.given = [one if isinstance(one, PackageError) else one.plan.package for one in made]
+        self.given = [one if isinstance(one, PackageError) else one.package for one in made]
         refused = [one for one in made if isinstance(one, PackageError)]
         if refused and len(refused) == len(made):
             raise PackageRefused(refused)
-        good = [one for one in made if isinstance(one, Made)]
-        self._awaited = [process for one in good for process in one.processes]
-        return [one.plan for one in good]
+        return [one for one in made if isinstance(one, InstallPlan)]
 
     async def start(self) -> None:
-        """Run every process; returns when those of the given packages wait for a message, at most `READY_SECONDS`
+        """Run every process, those that were saved too; returns when they wait for a message, at most `READY_SECONDS`
         later. May be cancelled: they run all the same.
         """
-        receiving = self.kernel.note_first_receive(self._awaited)
+        starting = self.kernel.starting()
+        receiving = self.kernel.note_first_receive(starting)
         self.kernel.start_all()
         with trio.move_on_after(READY_SECONDS):
             for event in receiving:
                 await event.wait()
-        for process, event in zip(self._awaited, receiving, strict=True):
+        for process, event in zip(starting, receiving, strict=True):
             if not event.is_set():
                 text = (
                     f"does not receive, {READY_SECONDS:g} s after its start: nobody waits for it any longer"

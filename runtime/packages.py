@@ -6,7 +6,6 @@ The old version stays until the new one is known to load and lies whole on the d
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 import trio
@@ -14,9 +13,10 @@ import trio
 from kernel.address import PackageId, ProcessIdParseError
 from kernel.errors import ProgramError
 from runtime.loader import DiskPrograms
+from runtime.package_code import PackageCode, compile_package
 from sys_processes.app_store.archive import MAX_BYTES, is_left_out
 from sys_processes.app_store.archive import MAX_ENTRIES as MAX_FILES
-from sys_processes.app_store.core import MANIFEST, METADATA, InstallPlan, Surroundings, plan_install
+from sys_processes.app_store.core import MANIFEST, METADATA, InstallPlan, PlannedProcess
 from sys_processes.app_store.fields import PackageError
 from sys_processes.devices import Disk, FileType
 
@@ -60,24 +60,29 @@ def package_paths(folder: Path) -> list[Path]:
     return found
 
 
-def plan_checked(
-    files: Mapping[str, bytes],
-    around: Surroundings,
-    programs: DiskPrograms,
-    claimed: PackageId | None = None,
-) -> InstallPlan:
-    """`plan_install`, and the code of each process started once, as no process. Raises `PackageError`."""
-    plan = plan_install(files, around, claimed)
+def compile_plan(plan: InstallPlan) -> PackageCode:
+    """All of its code. Blocks. Raises `PackageError`."""
+    try:
+        return compile_package(plan.drive, plan.files)
+    except ProgramError as error:
+        own = next((process for process in plan.processes if process.code == error.file), None)
+        raise _bad_code(plan, own, error) from error
+
+
+def check_code(plan: InstallPlan, code: PackageCode, programs: DiskPrograms) -> None:
+    """The code of each process is started once, as no process. Raises `PackageError`."""
     for process in plan.processes:
         try:
-            programs.check(process.id, process.code, plan.files)
+            programs.check(process.id, process.code, code)
         except ProgramError as error:
-            file = error.file.replace(plan.drive, "pkg", 1)
-            problem = (
-                f"{error.problem}; it is the code of {process.id} (pkg/manifest.json {process.code_path})"
-            )
-            raise PackageError(file, "$", problem, error.fix) from error
-    return plan
+            raise _bad_code(plan, process, error) from error
+
+
+def _bad_code(plan: InstallPlan, process: PlannedProcess | None, error: ProgramError) -> PackageError:
+    whose = (
+        "" if process is None else f"; it is the code of {process.id} (pkg/manifest.json {process.code_path})"
+    )
+    return PackageError(error.file.replace(plan.drive, "pkg", 1), "$", f"{error.problem}{whose}", error.fix)
 
 
 async def put_files(disk: Disk, plan: InstallPlan) -> None:
@@ -114,11 +119,15 @@ async def recover(disk: Disk, package: PackageId) -> None:
 
 
 async def recover_all(disk: Disk) -> None:
-    """`recover` for every package: part of every boot, before any code is read. Raises OSError."""
-    if not await exists(disk, STAGING):
-        return
-    for name, _ in await disk.list(STAGING):
-        await recover(disk, PackageId.from_str(name))
+    """`recover` for every package, and away with what else lies there: part of every boot, before any code is read.
+
+    Raises OSError.
+    """
+    for name, _ in await _listed(disk, STAGING):
+        package = _package_called(name)
+        if package is not None:
+            await recover(disk, package)
+    await disk.remove(STAGING)
 
 
 async def remove_files(disk: Disk, package: PackageId) -> None:
@@ -156,14 +165,32 @@ async def installed_packages(disk: Disk) -> list[tuple[PackageId, bytes]]:
     """Those with a manifest, in the order of their names, with the text of their metadata. Raises OSError."""
     found = []
     for name, _ in await disk.list(""):
-        try:
-            package = PackageId.from_str(name)
-        except ProcessIdParseError:
-            continue
-        if await exists(disk, f"{package}/{MANIFEST}"):
-            metadata = f"{package}/{METADATA[1]}"
-            found.append((package, await disk.read(metadata) if await exists(disk, metadata) else b""))
+        package = _package_called(name)
+        if package is not None and await exists(disk, f"{package}/{MANIFEST}"):
+            found.append((package, await _read_if_there(disk, f"{package}/{METADATA[1]}")))
     return found
+
+
+def _package_called(name: str) -> PackageId | None:
+    try:
+        return PackageId.from_str(name)
+    except ProcessIdParseError:
+        return None
+
+
+async def _read_if_there(disk: Disk, path: str) -> bytes:
+    try:
+        return await disk.read(path)
+    except (FileNotFoundError, IsADirectoryError):
+        return b""
+
+
+async def _listed(disk: Disk, folder: str) -> list[tuple[str, FileType]]:
+    """Nothing where no folder is."""
+    try:
+        return await disk.list(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _drive(package: PackageId) -> str:

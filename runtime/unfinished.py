@@ -30,18 +30,21 @@ _WORK: Shape[Work] = Shape(Work)
 
 
 class Unfinished:
-    """In a node's Store."""
+    """In a node's Store. `begun` is what began in this life of the node and did not end."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.begun: dict[PackageId, Work] = {}
 
     async def begin(self, package: PackageId, work: Work) -> None:
         """Durable when this returns. Raises `StoreFailed`."""
+        self.begun[package] = work
         self._store.apply([Put(TABLE, str(package), _WORK.encode(work))])
         await self._store.flush()
 
     def end(self, package: PackageId) -> None:
         """As durable as what was written before."""
+        self.begun.pop(package, None)
         self._store.apply([Delete(TABLE, str(package))])
 
     async def load(self) -> dict[PackageId, Work]:

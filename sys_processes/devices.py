@@ -123,7 +123,12 @@ class Packages(Protocol):
         """Start what its files say, in place of what runs of it. States are kept."""
 
     async def remove(self, package: PackageId) -> Sequence[ProcessId]:
-        """With its processes (which are returned), drives, states, and the rights to and of its processes."""
+        """With its processes (which are returned, also those that had ended before), drives, states, and the rights to
+        and of its processes.
+        """
+
+    async def resume(self) -> Sequence[ProcessId]:
+        """Finish what was cut off when its caller ended. Returns the processes of the packages removed."""
 
     async def standing(self) -> Sequence[PackageStanding]:
         """In the order of their names."""

@@ -77,6 +77,8 @@ def unpack(data: bytes) -> dict[str, bytes]:
         with ZipFile(BytesIO(data)) as archive:
             entries = _checked(archive.infolist())
             files = {path: _inflated(archive, entry) for path, entry in entries.items()}
+    except PackageError:
+        raise
     except _BROKEN as error:
         raise _refused(f"is broken: {error}", "zip the package again") from None
     return _as_folder(files)
@@ -92,7 +94,8 @@ def _check_directory(data: bytes) -> None:
     count, size = struct.unpack_from("<HL", data, end + 10)
     if data[max(0, end - _END64_SIZE) : end].startswith(_END64):
         raise _refused(
-            "is in the zip64 format", f"pack at most {MAX_ENTRIES} files and {MAX_BYTES >> 20} MiB"
+            "is in the zip64 format",
+            f"zip at most {MAX_ENTRIES} files and {MAX_BYTES >> 20} MiB, which need no zip64",
         )
     if count > MAX_ENTRIES:
         raise _refused(f"has {count} entries, {MAX_ENTRIES} at most", "pack only what belongs to the package")

@@ -9,7 +9,7 @@ import attrs
 
 from kernel.address import Address, PackageId, ProcessId, is_safe
 from kernel.aliases import seed_era
-from kernel.capability import KERNEL, MESSAGING, Capability
+from kernel.capability import KERNEL, MESSAGING, ROOT, Capability
 from kernel.jsontext import dump
 from kernel.mailbox import Limits
 from kernel.message import OnExit
@@ -22,10 +22,13 @@ from sys_processes.app_store.manifest import (
     parse_metadata,
 )
 from sys_processes.app_store.protocol import APP_STORE
+from sys_processes.state.protocol import STATE
+from sys_processes.vfs.protocol import VFS
 
 MANIFEST = "pkg/manifest.json"
 METADATA = ("metadata.json", "pkg/metadata.json")
-SYSTEM_PUBLISHER = "nectar"
+MAX_ID = 200
+"""Characters of a package's id: it names a folder, and with more behind it a file."""
 # Ids in these packages are system processes, or are taken for them by the alias rule (PROTOCOL 0.3).
 RESERVED = (
     PackageId("sys", "nectar"),
@@ -38,10 +41,13 @@ RESERVED = (
     PackageId("terminal", "nectar"),
     PackageId("terminal", "sys"),
 )
-# Who may message one of these may do anything with the node (PROTOCOL 4.6).
+# Who holds one of these may do anything with the node (PROTOCOL 4.6). A publisher's name is no excuse: a package says
+# itself who published it.
 _CONTROL = {
-    KERNEL: "is control over the node",
-    APP_STORE: "is control over the node: it installs and removes packages",
+    (KERNEL, MESSAGING): "messaging to it starts, ends and empowers processes",
+    (APP_STORE, MESSAGING): "messaging to it installs and removes packages",
+    (VFS, ROOT): "its root is everybody's files",
+    (STATE, ROOT): "its root is everybody's state",
 }
 
 
@@ -99,13 +105,16 @@ class Surroundings:
         return meant if meant is not None and (meant in self.running or meant == KERNEL) else process
 
 
-def check_name(package: PackageId) -> None:
+def check_name(package: PackageId, file: str = METADATA[0]) -> None:
     """Whether users may install and remove a package of that name. Raises `PackageError`."""
-    if package in RESERVED:
-        raise _reserved(METADATA[0], package)
+    if str(package).lower() in map(str, RESERVED):
+        raise PackageError(file, "$", f"the package {package} belongs to the node", "choose another name")
     if not (is_safe(package.package) and is_safe(package.publisher)):
         problem = f"{str(package)!r} cannot be part of an id"
-        raise PackageError(METADATA[0], "$", problem, "use letters, digits, '_', '-' and '.' only")
+        raise PackageError(file, "$", problem, "use letters, digits, '_', '-' and '.' only")
+    if len(str(package)) > MAX_ID:
+        problem = f"the package's id has {len(str(package))} characters, {MAX_ID} at most"
+        raise PackageError(file, "$", problem, "choose shorter names")
 
 
 def plan_install(
@@ -139,8 +148,7 @@ def _metadata(
     metadata, warnings = parse_metadata(found[0], files[found[0]])
     if len(found) > 1:
         warnings.append(PackageWarning(found[1], "$", f"is not read, because there is a {found[0]} on top"))
-    if metadata.package in RESERVED:
-        raise _reserved(found[0], metadata.package)
+    check_name(metadata.package, found[0])
     if claimed is not None and metadata.package != claimed:
         problem = f"is that of {metadata.package}, and the request is about {claimed}"
         raise PackageError(found[0], "$", problem, "write the same package and publisher in both")
@@ -160,10 +168,6 @@ def _claimed_only(claimed: PackageId | None) -> tuple[Metadata, bytes, list[Pack
     text = dump({"package": claimed.package, "publisher": claimed.publisher})
     warning = PackageWarning(METADATA[0], "$", f"is missing; the package is {claimed}, of no version")
     return Metadata(claimed), text, [warning]
-
-
-def _reserved(file: str, package: PackageId) -> PackageError:
-    return PackageError(file, "$", f"the package {package} belongs to the node", "choose another name")
 
 
 def _no_manifest(files: Mapping[str, bytes]) -> PackageError:
@@ -209,17 +213,16 @@ def _plan_process(
 
 
 def _check_control(right: Right, process: ProcessId, around: Surroundings) -> None:
-    if right.process not in _CONTROL or right.params != MESSAGING:
+    what = _CONTROL.get((right.process, right.params))
+    if what is None or around.approved:
         return
-    if process.publisher != SYSTEM_PUBLISHER and not around.approved:
-        raise PackageError(
-            MANIFEST,
-            right.path,
-            f"messaging to {right.process} {_CONTROL[right.process]}; "
-            f"{process.publisher!r} is no system publisher",
-            f"remove it, or name the package on the command line (`nectar boot --package`), "
-            f"which approves what {process} asks for",
-        )
+    raise PackageError(
+        MANIFEST,
+        right.path,
+        f"this right of {right.process} is control over the node: {what}",
+        f"remove it, or name the package on the command line (`nectar boot --package`, `nectar dev`), "
+        f"which approves what {process} asks for",
+    )
 
 
 def _code(entry: ManifestEntry, files: Mapping[str, bytes]) -> str:

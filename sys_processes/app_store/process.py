@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
-from kernel.address import Address, PackageId
+from kernel.address import Address, PackageId, ProcessId
 from kernel.codec import Err, Malformed
 from kernel.errors import KernelError
 from kernel.mailbox import Limits
@@ -81,10 +81,15 @@ class _AppStore:
         return ""
 
     async def _remove(self, package: PackageId) -> str:
-        for process in await self._packages.remove(package):
-            forget = HOMEPAGE_REQUEST.encode(RemoveOther(process))
-            current().send_request(Address(current().our.node, HOMEPAGE), Request(ipc=forget))
+        _off_the_start_page(await self._packages.remove(package))
         return ""
+
+    async def resume(self) -> None:
+        """A former run of this process may have been killed in the middle."""
+        try:
+            _off_the_start_page(await self._packages.resume())
+        except (KernelError, StoreFailed, OSError) as error:
+            current().print_to_terminal(0, f"what was cut off is left to the next boot: {error}")
 
     def malformed(self, error: Malformed) -> bytes:
         return STORE_ANSWER.encode(Err(str(error)))
@@ -94,6 +99,12 @@ class _AppStore:
 
     def failed(self, error: Exception) -> bytes:
         return STORE_ANSWER.encode(Err(f"{type(error).__name__}: {error}"))
+
+
+def _off_the_start_page(processes: Sequence[ProcessId]) -> None:
+    for process in processes:
+        forget = HOMEPAGE_REQUEST.encode(RemoveOther(process))
+        current().send_request(Address(current().our.node, HOMEPAGE), Request(ipc=forget))
 
 
 async def _tried(
@@ -115,6 +126,8 @@ def _answer(response: _CHANGED, text: str) -> Answer:
 
 def make(packages: Packages, workers: Workers) -> Init:
     async def init(our: Address) -> None:
-        await serve(_AppStore(packages, workers))
+        store = _AppStore(packages, workers)
+        await store.resume()
+        await serve(store)
 
     return init

@@ -7,6 +7,8 @@ import attrs
 from kernel.address import ProcessId
 from kernel.codec import Err, Shape, newtype, struct, unit
 
+STATE = ProcessId("state", "sys", "nectar")
+
 
 @newtype
 @attrs.frozen

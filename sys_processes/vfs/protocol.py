@@ -6,8 +6,10 @@ import enum
 
 import attrs
 
+from kernel.address import ProcessId
 from kernel.codec import U64, Err, Shape, newtype, struct, unit
 
+VFS = ProcessId("vfs", "sys", "nectar")
 MIME = "application/octet-stream"
 
 

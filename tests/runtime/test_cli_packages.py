@@ -199,7 +199,7 @@ def test_a_package_that_asks_for_control_over_the_node_is_refused_with_advice(
     said = person.nectar("start-package", folder, "--url", node.url)
     assert said.code == 1
     assert (
-        "$[0].request_capabilities[0]: messaging to main:app_store:nectar is control over the node"
+        "$[0].request_capabilities[0]: this right of main:app_store:nectar is control over the node"
         in said.err
     )
     assert "nectar boot --package" in said.err

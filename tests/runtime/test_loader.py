@@ -8,13 +8,19 @@ import traceback
 import typing
 from collections.abc import Awaitable, Callable, Mapping
 from types import ModuleType
+from typing import ClassVar, ParamSpec, TypeVar
 
 import pytest
 
 from kernel.address import Address, PackageId, ProcessId
 from kernel.errors import NoSuchFile, ProgramError
 from runtime.loader import DiskPrograms, PythonProgram
+from runtime.package_code import compile_package
 from runtime.sim.disk import MemoryDisk
+from runtime.sim.workers import InlineWorkers
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 CHESS = ProcessId("chess", "chess", "nectar")
 OUR = Address("alice.uq", CHESS)
@@ -30,7 +36,7 @@ async def disk_with(files: Mapping[str, str | bytes], drive: str = "chess:nectar
 
 
 async def programs(files: Mapping[str, str | bytes]) -> DiskPrograms:
-    return DiskPrograms(await disk_with(files))
+    return DiskPrograms(await disk_with(files), InlineWorkers())
 
 
 async def run(files: Mapping[str, str | bytes], path: str = PATH) -> object:
@@ -62,6 +68,29 @@ async def test_a_component_falls_back_to_the_module_beside_it() -> None:
     assert await run({"chess.py": INIT + "return 1", "chess.wasm": b"\0asm"}, "/chess.wasm") == 1
 
 
+async def test_a_function_that_outlives_its_modules_still_finds_its_siblings_and_takes_nobody_s_name() -> (
+    None
+):
+    """A child of `spawn(name, fn=..)` whose parent has ended, and been started again (PROTOCOL 5.1)."""
+    late = "from __future__ import annotations\nfrom dataclasses import dataclass\n@dataclass\nclass X:\n    a: int = 7"
+    code = "def child():\n    from .late import X\n    return X().a, X.__module__\n" + INIT + "return child"
+    program = await (await programs({"chess.py": code, "late.py": late})).prepare(CHESS, PATH)
+    child = await program.fresh()(OUR)
+    gc.collect()
+    again = program.fresh()
+    its = await again(OUR)
+    assert callable(child)
+    assert callable(its)
+    known = dict(sys.modules)
+    assert child()[0] == 7
+    assert sys.modules == known
+    name = its()[1]
+    assert sys.modules[name].X.__module__ == name
+    former = sys.modules[name]
+    assert child()[0] == 7
+    assert sys.modules[name] is former
+
+
 async def test_a_component_alone_is_refused_with_what_to_add() -> None:
     error = await refusal({"chess.wasm": b"\0asm"}, "/chess.wasm")
     assert "chess.py" in error.fix
@@ -69,7 +98,7 @@ async def test_a_component_alone_is_refused_with_what_to_add() -> None:
 
 async def test_code_may_lie_in_another_drive_of_the_package() -> None:
     disk = await disk_with({"made.py": INIT + "return 2"}, drive="chess:nectar/data")
-    program = await DiskPrograms(disk).prepare(CHESS, "/chess:nectar/data/made.py")
+    program = await DiskPrograms(disk, InlineWorkers()).prepare(CHESS, "/chess:nectar/data/made.py")
     assert await program.fresh()(OUR) == 2
 
 
@@ -302,7 +331,7 @@ async def test_given_source_stands_for_the_file_and_is_not_kept() -> None:
 
 
 async def test_given_source_needs_no_drive() -> None:
-    loader = DiskPrograms(MemoryDisk())
+    loader = DiskPrograms(MemoryDisk(), InlineWorkers())
     program = await loader.prepare(CHESS, "/chess:nectar/pkg/chess.wasm", f"{INIT}return 4".encode())
     assert await program.fresh()(OUR) == 4
 
@@ -318,9 +347,24 @@ async def test_given_source_needs_no_path(handle: str) -> None:
     assert await program.fresh()(OUR) == 3
 
 
+async def test_code_is_compiled_by_the_workers_and_not_again_to_be_checked() -> None:
+    class Counting(InlineWorkers):
+        done: ClassVar[list[str]] = []
+
+        async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+            self.done.append(work.__name__)
+            return await super().run(work, *args, **kwargs)
+
+    loader = DiskPrograms(await disk_with({"chess.py": INIT + "return 1"}), Counting())
+    await loader.prepare(CHESS, PATH)
+    await loader.prepare(CHESS, PATH, f"{INIT}return 2".encode())
+    loader.check(CHESS, PATH, compile_package("/chess:nectar/pkg", {"chess.py": b"async def init(our): ..."}))
+    assert Counting.done == ["compile_package", "compile_package"]
+
+
 async def test_ready_finds_what_was_prepared_until_it_is_forgotten() -> None:
     disk = await disk_with({"chess.py": INIT + "return 1"})
-    loader = DiskPrograms(disk)
+    loader = DiskPrograms(disk, InlineWorkers())
     assert loader.ready(CHESS, PATH) is None
     await loader.prepare(CHESS, PATH)
     other = loader.ready(ProcessId("second", "chess", "nectar"), "chess.py")
@@ -344,7 +388,7 @@ async def test_ready_knows_nothing_of_what_failed() -> None:
 
 async def test_code_is_read_again_when_it_was_forgotten_while_being_read() -> None:
     disk = await disk_with({"chess.py": INIT + "return 1"})
-    loader = DiskPrograms(disk)
+    loader = DiskPrograms(disk, InlineWorkers())
     read = disk.read
 
     async def read_and_change(path: str) -> bytes:
@@ -378,7 +422,7 @@ class StoppedClock:
 async def test_a_guard_stands_before_the_imports_and_builtins_of_a_package(statement: str) -> None:
     call = "t()" if statement.startswith("from") else "time.time()"
     files = {"chess.py": f"{statement}\nimport os.path\n{INIT}return {call}, open, os.path.sep"}
-    loader = DiskPrograms(await disk_with(files), lambda package: StoppedClock())
+    loader = DiskPrograms(await disk_with(files), InlineWorkers(), lambda package: StoppedClock())
     init: Callable[[Address], Awaitable[object]] = (await loader.prepare(CHESS, PATH)).fresh()
     assert await init(OUR) == (42.0, None, "/")
     assert open is not None
@@ -403,4 +447,4 @@ async def test_a_disk_that_fails_is_told_with_its_reason() -> None:
     disk = await disk_with({"chess.py": INIT + "pass"})
     disk.broken = errno.EIO
     with pytest.raises(ProgramError, match="Input/output error"):
-        await DiskPrograms(disk).prepare(CHESS, PATH)
+        await DiskPrograms(disk, InlineWorkers()).prepare(CHESS, PATH)

@@ -96,6 +96,17 @@ async def test_the_processes_of_a_given_package_answer_once_the_node_is_booted()
         assert await node.ask(APP) == "one"
 
 
+async def test_a_saved_process_that_never_receives_keeps_a_boot_waiting_for_a_while_only():
+    home = SimHome()
+    async with home.booted(package(QUIET)):
+        pass
+    begun = trio.current_time()
+    async with home.booted() as node:
+        assert trio.current_time() - begun == pytest.approx(READY_SECONDS)
+        assert "does not receive" in node.console.text
+        assert list(await node.ps()) == [APP]
+
+
 async def test_an_entry_gets_exactly_what_it_requests():
     """C-159."""
     asks = ["timer:sys:nectar", {"process": "vfs:sys:nectar", "params": {"x": 1}}]
@@ -141,9 +152,11 @@ async def test_a_package_that_cannot_be_installed_at_a_boot_leaves_the_saved_ver
         assert await node.ask(APP) == "one"
 
 
-async def test_of_the_same_package_twice_the_second_is_refused():
-    async with SimHome().booted(package(ACTOR), package(TWO)) as node:
-        assert "app:me, which is given twice" in str(node.node.given[1])
+@pytest.mark.parametrize("second", ["app", "App"])
+async def test_of_the_same_package_twice_the_second_is_refused(second: str):
+    """Also of two whose drives some disk takes for one."""
+    async with SimHome().booted(package(ACTOR), package(TWO, name=second)) as node:
+        assert f"{second}:me, which is given twice" in str(node.node.given[1])
         assert await node.ask(APP) == "one"
 
 

@@ -11,9 +11,18 @@ from kernel.address import PackageId, ProcessId
 from kernel.jsontext import dump
 from runtime import packages
 from runtime.loader import DiskPrograms
-from runtime.packages import plan_checked, put_files, read_package, recover_all, remove_files
+from runtime.packages import (
+    check_code,
+    compile_plan,
+    installed_packages,
+    put_files,
+    read_package,
+    recover_all,
+    remove_files,
+)
 from runtime.sim.disk import MemoryDisk
-from sys_processes.app_store.core import InstallPlan, Surroundings
+from runtime.sim.workers import InlineWorkers
+from sys_processes.app_store.core import InstallPlan, Surroundings, plan_install
 from sys_processes.app_store.fields import PackageError
 from sys_processes.devices import FileType
 
@@ -38,7 +47,9 @@ def write(folder: Path, files: Mapping[str, bytes]) -> Path:
 
 
 def planned(files: Mapping[str, bytes]) -> InstallPlan:
-    return plan_checked(files, NODE, DiskPrograms(MemoryDisk()))
+    plan = plan_install(files, NODE)
+    check_code(plan, compile_plan(plan), DiskPrograms(MemoryDisk(), InlineWorkers()))
+    return plan
 
 
 async def content(disk: MemoryDisk, folder: str = "") -> dict[str, bytes]:
@@ -206,6 +217,24 @@ async def test_an_old_version_that_was_moved_aside_comes_back() -> None:
     await disk.write(".staging/chess:nectar/new/half", b"")
     await recover_all(disk)
     assert await content(disk) == in_drive(package())
+
+
+@pytest.mark.parametrize("foreign", [".staging/junk/file", ".staging/junk", ".staging"])
+async def test_what_nobody_of_us_put_among_the_half_done_packages_stops_no_boot(foreign: str) -> None:
+    disk = MemoryDisk()
+    await disk.write(foreign, b"x")
+    await disk.write("chess:nectar/pkg/a.py", b"x")
+    before = {path: data for path, data in (await content(disk)).items() if not path.startswith(".staging")}
+    await recover_all(disk)
+    assert await content(disk) == before
+
+
+async def test_a_package_whose_metadata_is_no_file_is_listed_all_the_same() -> None:
+    disk = MemoryDisk()
+    await put_files(disk, planned(package()))
+    await disk.remove("chess:nectar/pkg/metadata.json")
+    await disk.write("chess:nectar/pkg/metadata.json/odd", b"x")
+    assert await installed_packages(disk) == [(CHESS, b"")]
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

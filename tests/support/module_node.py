@@ -21,6 +21,7 @@ from runtime.sim.chance import SeededChance
 from runtime.sim.console import MemoryConsole
 from runtime.sim.disk import MemoryDisk
 from runtime.sim.store import MemoryStore
+from runtime.sim.workers import InlineWorkers
 
 NODE = "alice.uq"
 
@@ -96,7 +97,12 @@ async def module_node(modules: dict[str, tuple[Init, bool]]) -> AsyncIterator[Mo
     """`modules` by name, each with whether it is public."""
     console = MemoryConsole()
     ports = Ports(
-        SeededChance(1), MemoryStore(), OneKey(), DiskPrograms(MemoryDisk()), console, lambda: 1_700_000_000.0
+        SeededChance(1),
+        MemoryStore(),
+        OneKey(),
+        DiskPrograms(MemoryDisk(), InlineWorkers()),
+        console,
+        lambda: 1_700_000_000.0,
     )
     node = ModuleNode(Kernel(NODE, ports), console)
 

@@ -13,9 +13,10 @@ from kernel.message import OnExit, Request
 from kernel.syscalls import current
 from runtime.loader import DiskPrograms
 from runtime.options import example_packages
-from runtime.packages import plan_checked, put_files, read_package
+from runtime.packages import check_code, compile_plan, put_files, read_package
 from runtime.sim.disk import MemoryDisk
-from sys_processes.app_store.core import Surroundings
+from runtime.sim.workers import InlineWorkers
+from sys_processes.app_store.core import Surroundings, plan_install
 from tests.support.module_node import NODE, module_node
 
 MODULES = tuple(ProcessId(name, "sys", "nectar") for name in ("http_server", "vfs", "timer", "state"))
@@ -23,7 +24,8 @@ MODULES = tuple(ProcessId(name, "sys", "nectar") for name in ("http_server", "vf
 
 @pytest.mark.parametrize("folder", example_packages(), ids=lambda folder: folder.name)
 def test_every_example_installs_without_a_warning(folder: Path) -> None:
-    plan = plan_checked(read_package(folder), Surroundings(NODE, MODULES), DiskPrograms(MemoryDisk()))
+    plan = plan_install(read_package(folder), Surroundings(NODE, MODULES))
+    check_code(plan, compile_plan(plan), DiskPrograms(MemoryDisk(), InlineWorkers()))
     assert plan.warnings == ()
     assert plan.processes
     assert all(process.on_exit == OnExit.restart() for process in plan.processes)
@@ -44,9 +46,9 @@ def test_a_page_of_an_example_loads_nothing_from_elsewhere_and_never_takes_text_
 
 async def test_echo_survives_every_send_error_on_a_node_without_a_web() -> None:
     disk = MemoryDisk()
-    programs = DiskPrograms(disk)
+    programs = DiskPrograms(disk, InlineWorkers())
     folder = next(folder for folder in example_packages() if folder.name == "echo")
-    plan = plan_checked(read_package(folder), Surroundings(NODE, MODULES), programs)
+    plan = plan_install(read_package(folder), Surroundings(NODE, MODULES))
     await put_files(disk, plan)
     (planned,) = plan.processes
 

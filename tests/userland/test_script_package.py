@@ -12,9 +12,10 @@ from kernel.lifecycle import NewProcess
 from kernel.message import Request
 from kernel.syscalls import current
 from runtime.loader import DiskPrograms
-from runtime.packages import plan_checked, put_files, read_package
+from runtime.packages import put_files, read_package
 from runtime.sim.disk import MemoryDisk
-from sys_processes.app_store.core import Surroundings
+from runtime.sim.workers import InlineWorkers
+from sys_processes.app_store.core import Surroundings, plan_install
 from tests.support.module_node import NODE, module_node
 
 SHOUT = """
@@ -49,8 +50,8 @@ def _package(folder: Path, name: str) -> Path:
 async def test_a_script_of_a_package_answers_once_and_ends(tmp_path: Path, name: str) -> None:
     """PROTOCOL 5.1."""
     disk = MemoryDisk()
-    programs = DiskPrograms(disk)
-    plan = plan_checked(read_package(_package(tmp_path, name)), Surroundings(NODE, ()), programs)
+    programs = DiskPrograms(disk, InlineWorkers())
+    plan = plan_install(read_package(_package(tmp_path, name)), Surroundings(NODE, ()))
     await put_files(disk, plan)
     (planned,) = plan.processes
     assert planned.id == ProcessId("shout", "shout", "nectar")

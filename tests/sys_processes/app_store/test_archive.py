@@ -36,6 +36,8 @@ def refusal(data: bytes) -> str:
     with pytest.raises(PackageError) as caught:
         unpack(data)
     assert caught.value.fix
+    # A reason is not wrapped into another one.
+    assert str(caught.value).count("the zip: ") <= 1
     return str(caught.value)
 
 

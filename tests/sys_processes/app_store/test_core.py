@@ -12,6 +12,7 @@ from sys_processes.app_store.protocol import APP_STORE
 
 HTTP = ProcessId("http_server", "sys", "nectar")
 VFS = ProcessId("vfs", "sys", "nectar")
+STATE = ProcessId("state", "sys", "nectar")
 NODE = Surroundings("alice.uq", (HTTP, VFS))
 METADATA = b'{"package":"chess","publisher":"alice.uq"}'
 
@@ -46,7 +47,7 @@ def test_each_entry_becomes_a_process_with_exactly_what_it_asked_for() -> None:
             request_networking=True,
             request_capabilities=[
                 "http_server:sys:nectar",
-                {"process": "vfs:sys:nectar", "params": {"root": True}},
+                {"process": "vfs:sys:nectar", "params": {"kind": "read", "drive": "/go:me/pkg"}},
             ],
             grant_capabilities=[
                 "http_server:sys:nectar",
@@ -60,7 +61,7 @@ def test_each_entry_becomes_a_process_with_exactly_what_it_asked_for() -> None:
     assert first.code == "/chess:alice.uq/pkg/chess.py"
     assert first.capabilities == (
         Capability.messaging(Address("alice.uq", HTTP)),
-        Capability(Address("alice.uq", VFS), '{"root":true}'),
+        Capability(Address("alice.uq", VFS), '{"drive":"/go:me/pkg","kind":"read"}'),
         Capability.network("alice.uq"),
     )
     assert first.grants == ((HTTP, '"messaging"'), (VFS, '"saves"'))
@@ -140,10 +141,32 @@ def test_messaging_to_the_kernel_is_given_when_the_user_approves() -> None:
     assert found.processes[0].capabilities[0].issuer.process.process == "kernel"
 
 
-def test_messaging_to_the_kernel_is_given_to_the_system_publisher() -> None:
+def test_a_publisher_that_the_package_writes_itself_excuses_nothing() -> None:
     files = package(chess(request_capabilities=["kernel:sys:nectar"]))
     files["metadata.json"] = b'{"package":"chess","publisher":"nectar"}'
-    assert len(plan_install(files, NODE).processes[0].capabilities) == 1
+    assert "control over the node" in refusal(files).problem
+
+
+@pytest.mark.parametrize(
+    "spelling", ["vfs:sys:nectar", "vfs:distro:sys", "state:sys:nectar", "state:distro:sys"]
+)
+def test_the_files_and_states_of_everybody_take_an_approval(spelling: str) -> None:
+    around = attrs.evolve(NODE, running=(HTTP, VFS, STATE))
+    right: JsonValue = {"process": spelling, "params": {"root": True}}
+    error = refusal(package(chess(request_capabilities=[right])), around)
+    assert error.path == "$[0].request_capabilities[0]"
+    assert "control over the node: its root is everybody's" in error.problem
+    assert "nectar boot --package" in error.fix
+    found = plan(chess(request_capabilities=[right]), around=attrs.evolve(around, approved=True))
+    assert [one.params for one in found.processes[0].capabilities] == ['{"root":true}']
+
+
+def test_other_rights_of_vfs_take_no_approval() -> None:
+    params: JsonValue = {"kind": "read", "drive": "/go:me/pkg"}
+    found = plan(
+        chess(request_capabilities=["vfs:sys:nectar", {"process": "vfs:sys:nectar", "params": params}])
+    )
+    assert len(found.processes[0].capabilities) == 2
 
 
 def test_the_ids_of_later_eras_mean_the_processes_that_run() -> None:
@@ -232,3 +255,20 @@ def test_the_packages_of_the_node_itself_cannot_be_replaced(package_name: str, p
     files = package(chess())
     files["metadata.json"] = dump({"package": package_name, "publisher": publisher})
     assert "belongs to the node" in refusal(files).problem
+
+
+@pytest.mark.parametrize("package_id", [PackageId("Sys", "Nectar"), PackageId("App_Store", "nectar")])
+def test_a_package_of_the_node_in_other_letters_is_still_the_node_s(package_id: PackageId) -> None:
+    files = package(chess())
+    files["metadata.json"] = dump({"package": package_id.package, "publisher": package_id.publisher})
+    assert "belongs to the node" in refusal(files).problem
+    with pytest.raises(PackageError, match="belongs to the node"):
+        check_name(package_id)
+
+
+def test_a_package_whose_folder_no_disk_could_name_is_refused() -> None:
+    files = package(chess())
+    files["metadata.json"] = dump({"package": "x" * 196, "publisher": "me"})
+    assert plan_install(files, NODE).package.package == "x" * 196
+    files["metadata.json"] = dump({"package": "x" * 198, "publisher": "me"})
+    assert "has 201 characters, 200 at most" in refusal(files).problem

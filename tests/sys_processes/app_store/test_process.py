@@ -8,6 +8,7 @@ import pytest
 import trio
 
 from kernel.address import Address, ProcessId
+from kernel.jsontext import JsonValue
 from kernel.kernel import Kernel
 from kernel.message import KernelMessage, Request, Response
 from kernel.syscalls import current
@@ -158,6 +159,10 @@ async def test_a_package_given_to_the_boot_can_be_installed_again_and_removed():
         (pack(package("async def init(our)")), "pkg/app.py: line 1"),
         (pack(package("raise OSError")), "pkg/app.py: line 1: OSError"),
         (pack(package(TWO, public="yes")), "$[0].public: expected true or false"),
+        (
+            pack(package(TWO) | {"pkg/app.zip/x": b""}),
+            "pkg/app.zip: is a folder, and the node keeps the package's",
+        ),
         (pack(package(TWO, name="other")), "is that of other:me, and the request is about app:me"),
     ],
 )
@@ -189,11 +194,19 @@ async def test_a_version_that_does_not_start_leaves_the_old_one_running():
         assert await node.ask(APP, "kept") == "me"
 
 
-@pytest.mark.parametrize("store", ["kernel:sys:nectar", "main:app_store:nectar", "main:app-store:sys"])
-async def test_control_over_the_node_takes_a_name_on_the_command_line(store: str):
-    asking = package(ACTOR, request_capabilities=[store])
+FILES_OF_ALL = {"process": "vfs:sys:nectar", "params": {"root": True}}
+STATES_OF_ALL = {"process": "state:sys:nectar", "params": {"root": True}}
+
+
+@pytest.mark.parametrize("publisher", ["me", "nectar"])
+@pytest.mark.parametrize(
+    "right", ["kernel:sys:nectar", "main:app_store:nectar", "main:app-store:sys", FILES_OF_ALL, STATES_OF_ALL]
+)
+async def test_control_over_the_node_takes_a_name_on_the_command_line(right: JsonValue, publisher: str):
+    metadata = json.dumps({"package": "app", "publisher": publisher}).encode()
+    asking = package(ACTOR, request_capabilities=[right]) | {"metadata.json": metadata}
     async with SimHome().booted() as node:
-        answer = await put(node, asking)
+        answer = await put(node, asking, f"app:{publisher}")
         assert answer.body == {"NewPackageResponse": FAILURE}
         assert "is control over the node" in answer.said
         assert "nectar boot --package" in answer.said
@@ -217,6 +230,14 @@ async def test_the_packages_of_the_node_are_neither_replaced_nor_removed(name: s
         for answer in (await put(node, files, name), await install(node, name), await uninstall(node, name)):
             assert list(answer.body.values()) == [FAILURE]
             assert "belongs to the node" in answer.said
+
+
+async def test_a_package_whose_drive_some_disk_takes_for_that_of_another_is_refused():
+    async with SimHome().booted(package(ACTOR)) as node:
+        answer = await put(node, package(TWO, name="App"), "App:me")
+        assert answer.body == {"NewPackageResponse": FAILURE}
+        assert "App:me and app:me, which is on this node, differ in upper and lower case only" in answer.said
+        assert await node.ask(APP) == "one"
 
 
 async def test_a_package_that_is_not_there_is_neither_installed_nor_removed():

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 import pytest
 import trio
 
-from kernel.address import PackageId
+from kernel.address import PackageId, ProcessId
 from kernel.errors import KernelError
 from kernel.jsontext import JsonValue
 from runtime.sim.disk import MemoryDisk
 from tests.support import start_page
-from tests.support.kit import SEED
+from tests.support.kit import SEED, KitAnswer
 from tests.support.sim_home import NotAnswered, SimHome, SimNode, package
 from tests.support.store_calls import (
     ACTOR,
@@ -103,6 +103,25 @@ async def test_what_was_removed_stays_away():
             await node.ask(APP)
 
 
+async def test_a_package_that_starts_another_process_for_each_that_ends_is_removed_all_the_same():
+    hydra = """
+import trio
+from userland.process_lib import *
+
+async def init(our):
+    try:
+        await trio.sleep_forever()
+    finally:
+        with trio.CancelScope(shield=True):
+            await trio.sleep(1)
+            await spawn(None, "/app.py", OnExit.restart(), [], [], True)
+"""
+    async with SimHome().booted(package(hydra)) as node:
+        with trio.fail_after(60):
+            assert (await uninstall(node)).body == {"UninstallResponse": SUCCESS}
+        assert await node.ps() == {}
+
+
 # -- crashes and restarts
 
 
@@ -130,6 +149,17 @@ async def crash_while(home: SimHome, node: SimNode, request: JsonValue) -> SimHo
     return crashed
 
 
+async def test_what_was_installed_is_served_as_soon_as_the_node_is_booted_again():
+    slow = ACTOR.replace("    await http", "    import trio\n    await trio.sleep(2)\n    await http", 1)
+    assert slow != ACTOR
+    home = SimHome()
+    async with home.booted() as node:
+        await put_in(node, package(slow, SLOW) | {"pkg/slow.py": slow.encode()})
+        await trio.sleep(5)
+    async with home.booted() as node:
+        assert [await http_get(node, f"/{pid}/") for pid in (APP, "slow:app:me")] == [200, 200]
+
+
 async def test_an_install_cut_off_when_half_of_the_old_version_has_ended_is_finished_by_the_next_boot():
     home = SimHome()
     async with home.booted(slow_to_end()) as node:
@@ -154,6 +184,17 @@ async def test_an_install_cut_off_that_cannot_be_finished_is_told_and_harms_nobo
         assert "app:me was being installed when the node ended, and cannot be: " in node.console.text
         assert await node.ask("other:other:me") == "one"
         assert await crashed.store.scan("unfinished") == []
+
+
+async def test_an_install_cut_off_of_which_the_drive_is_lost_stops_no_boot():
+    home = SimHome()
+    async with home.booted(slow_to_end(), package(ACTOR, name="other")) as node:
+        crashed = await crash_while_other_runs(home, node)
+    await crashed.disk.remove("app:me/pkg")
+    await crashed.disk.write("app:me/pkg", b"not a folder")
+    async with crashed.booted() as node:
+        assert "app:me was being installed when the node ended, and cannot be: " in node.console.text
+        assert await node.ask("other:other:me") == "one"
 
 
 async def crash_while_other_runs(home: SimHome, node: SimNode) -> SimHome:
@@ -269,3 +310,97 @@ async def test_installs_and_removals_of_several_askers_come_one_after_the_other(
         assert done == ["a", "b", "c", "d"]
         assert await node.ask(APP) == "one"
         assert (await node.ps())[APP]["restarts"] == 0
+
+
+# -- the store itself is killed
+
+
+async def end_the_store_while(node: SimNode, request: JsonValue) -> KitAnswer:
+    """One second after the request, when one process has ended and one has not; what the asker hears."""
+    answers: list[KitAnswer] = []
+
+    async def ask() -> None:
+        answers.append(await post(node, SEED.process, request))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ask)
+        await trio.sleep(1)
+        assert list(await node.ps()) == ["slow:app:me"]
+        await node.node.kernel.kill(ProcessId.from_str(SEED.process))
+    await trio.sleep(5)
+    return answers[0]
+
+
+async def test_an_install_that_is_cut_off_because_the_store_was_killed_is_finished_by_its_next_run():
+    home = SimHome()
+    async with home.booted(slow_to_end()) as node:
+        await node.ask(APP, "keep me")
+        await put(node, package(TWO))
+        assert "ended" in (await end_the_store_while(node, SEED.install("app:me"))).said
+        assert list(await node.ps()) == [APP]
+        assert (await node.ask(APP), await node.ask(APP, "kept")) == ("two", "me")
+        assert await home.store.scan("unfinished") == []
+
+
+async def test_a_removal_that_is_cut_off_because_the_store_was_killed_is_finished_by_its_next_run():
+    """C-161."""
+    home = SimHome()
+    async with home.booted(slow_to_end()) as node:
+        await node.ask(APP, "keep me")
+        assert (await start_page.post(node, "/favorite", b'["%s",true]' % APP.encode())).status == 200
+        await end_the_store_while(node, SEED.uninstall("app:me"))
+        assert (await node.ps(), await apps(node)) == ({}, {})
+        assert await home.store.read("states", APP) is None
+        assert await home.store.scan("unfinished") == []
+        await put_in(node, package(ACTOR))
+        assert await node.ask(APP, "kept") == "nothing"
+        assert ("app", False) in await start_page.listed(node)
+
+
+async def test_a_cut_off_install_that_cannot_be_finished_is_told_and_the_store_goes_on():
+    home = SimHome()
+    async with home.booted(slow_to_end()) as node:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(install, node)
+            await trio.sleep(1)
+            await home.disk.write("app:me/pkg/manifest.json", b"[{}]")
+            await node.node.kernel.kill(ProcessId.from_str(SEED.process))
+        await trio.sleep(5)
+        assert "the install of app:me was cut off, and cannot be finished" in node.console.text
+        await put_in(node, package(TWO))
+        assert await node.ask(APP) == "two"
+
+
+async def test_a_removal_that_the_disk_refused_may_be_asked_for_again():
+    """C-161."""
+    disk = Unsettled()
+    home = SimHome(disk=disk)
+    async with home.booted(package(ACTOR)) as node:
+        await node.ask(APP, "keep me")
+        disk.refuses = True
+        assert (await uninstall(node)).body == {"UninstallResponse": FAILURE}
+        disk.refuses = False
+        assert (await uninstall(node)).body == {"UninstallResponse": SUCCESS}
+        assert await home.store.read("states", APP) is None
+        assert "there is no such package" in (await uninstall(node)).said
+
+
+class Unsettled(MemoryDisk):
+    """What was removed is not durable while it `refuses`."""
+
+    refuses = False
+
+    async def sync(self, path: str) -> None:
+        if self.refuses:
+            raise OSError(errno.EIO, "the disk is in no mood")
+        await super().sync(path)
+
+
+async def test_a_process_that_had_ended_before_the_removal_leaves_the_start_page_too():
+    """C-161."""
+    async with SimHome().booted(package(ACTOR)) as node:
+        assert (await start_page.post(node, "/favorite", b'["%s",true]' % APP.encode())).status == 200
+        await node.node.kernel.kill(ProcessId.from_str(APP))
+        assert (await uninstall(node)).body == {"UninstallResponse": SUCCESS}
+        await put_in(node, package(ACTOR))
+        assert ("app", False) in await start_page.listed(node)
