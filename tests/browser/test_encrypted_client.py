@@ -111,8 +111,9 @@ def test_a_node_with_another_key_is_told_and_left(page: Tab):
     page.connect(encrypted=True, publicKey=NOBODYS_KEY)
     page.send("for its eyes only")
     page.wait_told("close")
-    (error,) = page.told("error")
+    error, *unsent = page.told("error")
     assert error.startswith("encryption: ")
+    assert all(one.startswith("closed: ") for one in unsent)  # where the send came after the end
     assert page.told("open") == page.told("ready") == []
 
 
@@ -161,8 +162,10 @@ def test_a_secret_that_the_node_did_not_sign_is_told_and_nothing_sent(
     page.visit(PAGE)
     page.connect(encrypted=True)
     page.send("for the node only")
-    (error,) = page.wait_told("error")
+    page.wait_told("close")
+    error, *unsent = page.told("error")
     assert error.startswith("encryption: the secret is not signed")
+    assert all(one.startswith("closed: ") for one in unsent)
     assert page.told("open") == page.told("ready") == []
     assert len(sent) == 1
 
