@@ -139,11 +139,13 @@ def test_who_is_refused_reads_what_helps(browser: Browser, chat: LiveNode, query
     with refused(browser, chat, query) as tab:
         problem = tab.page.get_by_role("alert")
         assert problem.get_by_role("link").all_inner_texts() == links
+        tab.page.get_by_label("Message", exact=True).fill("not said yet")
         problem.get_by_role("link", name="Log in").click()
         tab.page.get_by_label("Password").fill("secret")
         tab.page.get_by_role("button", name="Log in").click()
         tab.page.wait_for_url(tab.url(PAGE + query))
         expect(tab.page.get_by_role("status")).to_contain_text("Connected")
+        assert typed(tab) == "not said yet"
 
 
 def test_who_is_refused_is_connected_soon_after_a_login_in_another_tab(browser: Browser, chat: LiveNode):

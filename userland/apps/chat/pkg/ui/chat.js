@@ -52,21 +52,30 @@ function explainRefusal() {
   } else complain("The connection was refused: your login has ended, or the chat does not run.", login);
 }
 
-// -- the name
+// -- the name, and what was typed before a login led away
 
-function remembered() {
-  try {
-    return localStorage.getItem("chat:name") ?? "";
-  } catch {
-    return "";
+const KEPT = [
+  ["localStorage", "chat:name", name],
+  ["sessionStorage", "chat:text", text],
+];
+
+function recall() {
+  for (const [storage, key, field] of KEPT) {
+    try {
+      field.value = window[storage].getItem(key) ?? "";
+    } catch {
+      // A browser that keeps nothing asks for the name again.
+    }
   }
 }
 
 function remember() {
-  try {
-    localStorage.setItem("chat:name", name.value.trim());
-  } catch {
-    // A browser that keeps nothing asks for the name again.
+  for (const [storage, key, field] of KEPT) {
+    try {
+      window[storage].setItem(key, field.value);
+    } catch {
+      // The same.
+    }
   }
 }
 
@@ -194,7 +203,8 @@ async function connect() {
   }
 }
 
-name.value = remembered();
+recall();
+window.addEventListener("pagehide", remember);
 name.placeholder = node;
 name.addEventListener("change", () => {
   remember();
