@@ -226,9 +226,12 @@ class Host:
             entry.task = state.task
             state.asking = entry
             await sleep(state.sleep or self._make_sleep(state))
+            state.asking = None
         else:
             await checkpoint()
         outcome = entry.outcome
+        # The answer knows the entry too: in a circle, what both carry would stay until the garbage collector comes.
+        entry.outcome = None
         if outcome.__class__ is not KernelMessage:
             assert isinstance(outcome, SendError)
             state.payload = None
@@ -266,7 +269,7 @@ class Host:
             await sleep(self._make_sleep(aside))
         else:
             await checkpoint()
-        outcome = entry.outcome
+        outcome, entry.outcome = entry.outcome, None
         if isinstance(outcome, SendError):
             raise outcome
         assert outcome is not None

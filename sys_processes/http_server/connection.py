@@ -115,7 +115,7 @@ async def _converse(conversation: Conversation, conversations: dict[Conversation
     try:
         return await conversation.run()
     finally:
-        conversation.leave_room()
+        conversation.drop_body()
         del conversations[conversation]
 
 
@@ -191,7 +191,7 @@ class Conversation:
             else:
                 # In no variable of ours, which would keep the body until the next request.
                 await self._reply(await self._ask(head, await self._wait_body(head)), head)
-                self.leave_room()
+                self.drop_body()
             if not head.keep_alive:
                 await close_after_last_words(self._stream, self._limits.linger_seconds)
                 return None
@@ -255,8 +255,9 @@ class Conversation:
         self._taken += len(data)
         return data
 
-    def leave_room(self) -> None:
-        """The body is gone."""
+    def drop_body(self) -> None:
+        """Nobody wants it any more."""
+        self._parser.drop_body()
         self._room.give_back(self._taken)
         self._taken = 0
 

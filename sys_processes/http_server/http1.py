@@ -205,6 +205,10 @@ class RequestParser:
         self._gathered = None
         return body
 
+    def drop_body(self) -> None:
+        """Let go of what is there of a body. The parser and llhttp know each other, and would keep it for long."""
+        self._gathered = self._chunked = None
+
     def _chunked_body(self, limit: int) -> bytes | None:
         if self._chunked is None:
             self._chunked = ChunkedBody()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 import trio
 
 from kernel.address import Address
 from kernel.errors import SelfRequest
-from kernel.message import Request, SendError, SendErrorKind
+from kernel.message import Payload, Request, SendError, SendErrorKind
 from tests.support.kernel_node import NODE, kernel_node
 
 
@@ -51,6 +54,29 @@ async def test_answers_in_reverse_order_reach_the_tasks_that_asked():
         await b.respond(b"from b")
         await doing.result()
         assert got == [(b"c", b"from c"), (b"b", b"from b")]
+
+
+async def test_what_an_answered_request_carried_goes_without_the_garbage_collector():
+    async with kernel_node() as node:
+        a, b = await node.puppets("a", "b")
+        carried: list[weakref.ref[Payload]] = []
+
+        async def ask(calls):
+            payload = Payload(None, b"large")
+            carried.append(weakref.ref(payload))
+            await calls.send_and_await_response(b.address, request(), payload)
+
+        gc.disable()
+        try:
+            for _ in range(3):
+                doing = a.begin(ask)
+                await b.receive()
+                await b.respond(b"answer")
+                await doing.result()
+            node.events.clear()
+            assert carried[0]() is None
+        finally:
+            gc.enable()
 
 
 async def test_an_answer_after_its_timeout_is_never_delivered():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
 
 import attrs
@@ -478,6 +479,28 @@ async def test_a_shutdown_closes_the_connection_at_once() -> None:
     assert shutdown.cancelled_caught
     assert server.closed
     assert await client.receive_some() == b""
+
+
+async def test_a_connection_that_ends_inside_a_body_keeps_nothing_of_it() -> None:
+    size = 4_000_000
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for framing in (
+            b"Content-Length: %d\r\n\r\n" % (size + 1),
+            b"Transfer-Encoding: chunked\r\n\r\nffffff\r\n",
+        ):
+            async with serving(EchoSite(allowed=1 << 24)) as client:
+                await client.send(POST + framing)
+                for _ in range(size // 100_000):
+                    await client.send(bytes(100_000))
+                    await trio.testing.wait_all_tasks_blocked()
+        assert tracemalloc.get_traced_memory()[0] - before < size / 2
+    finally:
+        tracemalloc.stop()
+        gc.enable()
 
 
 async def test_bodies_of_all_connections_share_a_room_that_is_given_back() -> None:
