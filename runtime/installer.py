@@ -35,6 +35,9 @@ from sys_processes.app_store.manifest import ManifestEntry, parse_manifest, pars
 from sys_processes.devices import Disk, PackageStanding, Workers
 from sys_processes.state.process import TABLE as STATES
 
+_Claim = tuple[ProcessId, ProcessId, str]
+"""Who holds it, and the right: its issuer and params."""
+
 
 class Installer:
     """`sys_processes.devices.Packages` of one node. `programs` are those that its kernel runs."""
@@ -110,7 +113,9 @@ class Installer:
     async def finish_interrupted(self, given: Sequence[PackageId]) -> None:
         """Once what was saved is there again. Raises `StoreFailed`, OSError."""
         for package, work in (await self._unfinished.load()).items():
-            if isinstance(work, Removing) and package not in given:
+            if isinstance(work, Starting):
+                self._give_back(await self._claims_on(package, lost=True))
+            elif package not in given:
                 await self._remove(package)
             self._unfinished.end(package)
 
@@ -190,29 +195,33 @@ class Installer:
     async def _replace(self, plan: InstallPlan, *, approved: bool) -> None:
         """The processes of the plan for those that run: everything that can fail comes before the first one ends."""
         programs = await self._prepare(plan)
-        claims = await self._claims_on(plan.package)
+        claims = await self._claims_on(plan.package, lost=plan.package in self._unfinished.begun)
         await self._unfinished.begin(plan.package, Starting(approved))
         await self._stop(plan.package)
         created = self._create_all(plan, programs)
         self.grant_all(plan)
-        for holder, capability in claims:
-            self._grant(capability.issuer.process, holder, capability.params)
+        self._give_back(claims)
         for process in created:
             self._kernel.lifecycle.start(process)
         self._unfinished.end(plan.package)
         await self._kernel.records.flush()
 
-    async def _claims_on(self, package: PackageId) -> list[tuple[ProcessId, Capability]]:
+    async def _claims_on(self, package: PackageId, *, lost: bool) -> list[_Claim]:
         """What processes of other packages hold of it because their own manifests ask for it: the end of the old
-        version takes it back.
+        version takes it back. When that is `lost` already, what they ask for has to do.
         """
-        claims: list[tuple[ProcessId, Capability]] = []
+        claims: list[_Claim] = []
         for process in list(self._kernel.router.processes.values()):
-            held = [one for one in process.holdings.all() if one.issuer.process.package_id == package]
-            if held and process.pid.package_id != package:
-                asked = await self._requests_of(process.pid)
-                claims += [(process.pid, one) for one in held if (one.issuer.process, one.params) in asked]
+            held = [(one.issuer.process, one.params) for one in process.holdings.all()]
+            if process.pid.package_id == package or not (lost or any(_is_of(package, one) for one in held)):
+                continue
+            asked = [one for one in await self._requests_of(process.pid) if _is_of(package, one)]
+            claims += [(process.pid, *one) for one in asked if lost or one in held]
         return claims
+
+    def _give_back(self, claims: Sequence[_Claim]) -> None:
+        for holder, issuer, params in claims:
+            self._grant(issuer, holder, params)
 
     async def _requests_of(self, process: ProcessId) -> list[tuple[ProcessId, str]]:
         """What its manifest asks for."""
@@ -322,6 +331,10 @@ class Installer:
         issuer, receiver = self._kernel.router.find(by), self._kernel.router.find(to)
         if issuer is not None and receiver is not None:
             self._kernel.grants.grant(receiver, Capability(issuer.address, params))
+
+
+def _is_of(package: PackageId, right: tuple[ProcessId, str]) -> bool:
+    return right[0].package_id == package
 
 
 def _not_installed(package: PackageId) -> PackageError:

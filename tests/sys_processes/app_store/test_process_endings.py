@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 import trio
@@ -137,12 +137,14 @@ async def test_an_installed_package_is_there_after_a_stop_and_after_a_crash():
         assert (await node.ask(APP), await node.ask(APP, "kept")) == ("one", "me")
 
 
-async def crash_while(home: SimHome, node: SimNode, request: JsonValue) -> SimHome:
+async def crash_while(
+    home: SimHome, node: SimNode, request: JsonValue, besides: Sequence[str] = ()
+) -> SimHome:
     """The home as a crash leaves it one second after the request: one process has ended, one has not."""
     async with trio.open_nursery() as nursery:
         nursery.start_soon(post, node, SEED.process, request)
         await trio.sleep(1)
-        assert list(await node.ps()) == ["slow:app:me"]
+        assert list(await node.ps()) == [*besides, "slow:app:me"]
         await home.store.flush()
         crashed = home.crash()
         nursery.cancel_scope.cancel()
@@ -315,7 +317,7 @@ async def test_installs_and_removals_of_several_askers_come_one_after_the_other(
 # -- the store itself is killed
 
 
-async def end_the_store_while(node: SimNode, request: JsonValue) -> KitAnswer:
+async def end_the_store_while(node: SimNode, request: JsonValue, besides: Sequence[str] = ()) -> KitAnswer:
     """One second after the request, when one process has ended and one has not; what the asker hears."""
     answers: list[KitAnswer] = []
 
@@ -325,7 +327,7 @@ async def end_the_store_while(node: SimNode, request: JsonValue) -> KitAnswer:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(ask)
         await trio.sleep(1)
-        assert list(await node.ps()) == ["slow:app:me"]
+        assert list(await node.ps()) == [*besides, "slow:app:me"]
         await node.node.kernel.kill(ProcessId.from_str(SEED.process))
     await trio.sleep(5)
     return answers[0]
@@ -340,6 +342,27 @@ async def test_an_install_that_is_cut_off_because_the_store_was_killed_is_finish
         assert list(await node.ps()) == [APP]
         assert (await node.ask(APP), await node.ask(APP, "kept")) == ("two", "me")
         assert await home.store.scan("unfinished") == []
+
+
+FRIEND = package(ACTOR, name="friend", request_capabilities=[APP])
+PRIVATE = package(TWO, public=False, grant_capabilities=["http_server:sys:nectar"])
+ASK = f"ask {APP} hello"
+
+
+async def test_an_install_that_is_cut_off_takes_from_others_nothing_that_their_manifests_ask_of_it():
+    async with SimHome().booted(FRIEND, slow_to_end()) as node:
+        await put(node, PRIVATE)
+        await end_the_store_while(node, SEED.install("app:me"), besides=["friend:friend:me"])
+        assert await node.ask("friend:friend:me", ASK) == "two"
+
+
+async def test_nor_does_one_that_the_next_boot_finishes():
+    home = SimHome()
+    async with home.booted(FRIEND, slow_to_end()) as node:
+        await put(node, PRIVATE)
+        crashed = await crash_while(home, node, SEED.install("app:me"), besides=["friend:friend:me"])
+    async with crashed.booted() as node:
+        assert await node.ask("friend:friend:me", ASK) == "two"
 
 
 async def test_a_removal_that_is_cut_off_because_the_store_was_killed_is_finished_by_its_next_run():
