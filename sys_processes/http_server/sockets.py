@@ -284,7 +284,9 @@ class Sockets:
         self, socket: Socket, channel: Channel, writer: Writer, target: Address, start: _Start
     ) -> None:
         """Until either side ends it."""
-        # The process's turn comes first: it has heard of the channel when the client does.
+        # The process's turn comes first, so that it has heard of the channel when the client does. It runs in the next
+        # pass of the scheduler, before or after us: only in the pass behind that one it certainly has.
+        await trio.lowlevel.checkpoint()
         await trio.lowlevel.checkpoint()
         with trio.CancelScope() as reading:
             writer.begin(channel, reading)
