@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.browser.talking_app import APP, COOKIE, PAGE, heard
-from tests.support.browser import Tab
+from tests.support.browser import RECORDING, Tab
 
 # -- a channel
 
@@ -160,8 +160,8 @@ def test_what_a_handler_sends_when_the_process_has_closed_is_told_as_not_sent(pa
 
 
 def test_a_client_closed_before_its_socket_is_open_stays_closed(page: Tab):
-    page.connect()
-    page.run("() => { api.send({ data: 1 }); setTimeout(() => api.close()) }")
+    # In one step of the page: else the node may be quicker than the next word to the page.
+    page.run(f"() => {{ ({RECORDING})({{}}); api.send({{ data: 1 }}); queueMicrotask(() => api.close()) }}")
     page.wait_told("close")
     assert page.told("open") == page.told("message") == page.told("error") == []
     page.page.clock.install()
