@@ -229,3 +229,27 @@ class Cores:
     def check_all_settled(self) -> None:
         for told in self.book.values():
             assert told.delivered or told.given_back, told.sent.id
+
+
+A, B = "alice.uq", "bob.uq"
+
+
+def linked(**options: object) -> Cores:
+    """Alice has dialled bob, and nothing is under way."""
+    cores = Cores(A, B, **options)
+    cores.send(A, B)
+    cores.settle()
+    return cores
+
+
+def state_of(cores: Cores, node: str, peer: str) -> str:
+    return next(state.state for state in cores.cores[node].peers(cores.now) if state.name == peer)
+
+
+def error_of(told: Told) -> tuple[SendErrorKind, Reason, bool]:
+    [back] = told.given_back
+    return back.refusal.kind, back.refusal.reason, back.definite
+
+
+OFFLINE = (SendErrorKind.Offline, Reason.node_unreachable, True)
+REFUSED = (SendErrorKind.Offline, Reason.link_refused, True)
