@@ -27,6 +27,7 @@ class MemoryRegistry:
             self._conflicts[record.name] = conflict
         elif known is None or record.serial >= known.serial:
             self._records[record.name] = record
+            self._conflicts.pop(record.name, None)
         self._note_change()
 
     def remove(self, name: str) -> None:

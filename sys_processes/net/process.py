@@ -203,11 +203,16 @@ class _Carrier:
             for conflict in self._registry.conflicts():
                 if conflict not in self._told:
                     self._told[conflict] = None
-                    current().print_to_terminal(0, _warning(conflict))
+                    current().print_to_terminal(0, _warning(conflict, self._node))
             self._perform(self._core.registry_changed(trio.current_time()))
 
 
-def _warning(conflict: KeyConflict) -> str:
+def _warning(conflict: KeyConflict, our: str) -> str:
+    if conflict.name == our:
+        return (
+            f"another node called {our} is there already, with the key 0x{conflict.kept.hex()} ({conflict.where}): "
+            f"others find that one"
+        )
     return (
         f"{conflict.where} shows the key 0x{conflict.refused.hex()} for {conflict.name}, whose key is "
         f"0x{conflict.kept.hex()}: refused. If {conflict.name} has a new key, remove the old one first"

@@ -31,9 +31,12 @@ def identity_of(name: str) -> Identity:
     return Identity.fresh(name, SeededChance(int.from_bytes(name.encode(), "big")))
 
 
-def record_of(name: str, *, key_of: str | None = None) -> IdentityRecord:
+def record_of(
+    name: str, *, key_of: str | None = None, address: str | None = None, serial: int = 0
+) -> IdentityRecord:
     identity = identity_of(key_of or name)
-    return make_record(name, identity.public_key, identity.sign, address=f"{name}:8080")
+    where = address or f"{name}:8080"
+    return make_record(name, identity.public_key, identity.sign, address=where, serial=serial)
 
 
 @attrs.define(eq=False)
