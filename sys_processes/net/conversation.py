@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import assert_never
 
 from kernel.refusals import Refusal
@@ -29,8 +30,8 @@ from sys_processes.net.peering import LinkState, Peer
 from sys_processes.net.table import Table
 
 MISSES = 2
-STALL_SECONDS = 90.0
-"""Without the other side taking, or settling, anything of what we have for it."""
+STALLS = 3
+"""Checks that may find the other side taking, or settling, nothing of what we have for it."""
 IDLE_SECONDS = 1800.0
 BATCH = 64 * 1024
 """Bytes from which on one write takes no further frame."""
@@ -55,12 +56,13 @@ class Conversation:
         if link.pong_due is not None:
             parts.append(encode(Pong(link.pong_due)))
             link.pong_due = None
-        if link.ack_due:
-            link.ack_due = False
+        if link.ack_at <= now or (link.ack_at != inf and (parts or peer.out.has_next())):
+            link.ack_at = inf
+            link.unacked = 0
             parts.append(encode(Ack(peer.into.acked)))
         if not link.owed and peer.out.in_flight:
             # All of that was written by now.
-            link.owed, link.owed_since = peer.out.last, now
+            link.owed = peer.out.last
         size = 0
         while size < BATCH and (item := peer.out.next()) is not None:
             frame = item.frame()
@@ -83,7 +85,7 @@ class Conversation:
                 if peer.into.take(frame.seq):
                     self._came_back(peer, frame)
             case Ack(seq):
-                self._settle(link, peer, seq)
+                self._settle(link, peer, seq, now)
             case Ping(number):
                 link.pong_due = number
                 self._table.tell(link)
@@ -100,7 +102,7 @@ class Conversation:
         link.moved_at = now
         if peer.into.refused > 2 * self._table.limits.flow.flight_messages:
             raise BadFrame("too many refused messages, and their refusals are not acknowledged")
-        self._table.owe_ack(peer)
+        self._table.owe_ack(peer, now)
 
     def _take(self, peer: Peer, seq: int, fields: object) -> None:
         try:
@@ -123,7 +125,7 @@ class Conversation:
             refusal = Refusal(refuse.kind, refuse.reason, refuse.detail)
             self._table.give_back(envelope, refusal, definite=True)
 
-    def _settle(self, link: LinkState, peer: Peer, seq: int) -> None:
+    def _settle(self, link: LinkState, peer: Peer, seq: int, now: float) -> None:
         peer.tries = peer.failures = 0
         places = peer.out.settle(seq)
         if seq >= link.owed:
@@ -131,18 +133,20 @@ class Conversation:
         for place in places:
             peer.into.confirm(place)
         if places:
-            self._table.owe_ack(peer)
+            self._table.owe_ack(peer, now)
         self._table.wake(peer)
 
     # -- every 30 s
 
-    def trouble(self, link: LinkState, peer: Peer, now: float) -> str | None:
-        """Why nothing more is to be hoped for from this link, if so."""
-        written = link.told and now - link.progress_at >= STALL_SECONDS
-        settled = link.owed and now - link.owed_since >= STALL_SECONDS
-        if written or settled:
-            return f"nothing was taken there for {STALL_SECONDS:g} s"
-        return None
+    @staticmethod
+    def is_stalled(link: LinkState) -> bool:
+        """Counts, and does not measure: the clock may have jumped."""
+        writes = link.told and not link.took
+        settles = link.owed != 0 and link.owed == link.owed_before
+        link.stuck = link.stuck + 1 if writes or settles else 0
+        link.took = False
+        link.owed_before = link.owed
+        return link.stuck >= STALLS
 
     def check(self, link: LinkState, peer: Peer, now: float) -> str | None:
         """Whether anybody is there, and there is any use. A text: nobody is."""

@@ -6,16 +6,18 @@ counts. Sessions outlive links: whatever happens to a link, each message has one
 
 from __future__ import annotations
 
+from math import inf
+
 import attrs
 
 from kernel.message import KernelMessage
 from kernel.refusals import Refusal
 from sys_processes.net import reasons
-from sys_processes.net.conversation import Conversation
+from sys_processes.net.conversation import STALLS, Conversation
 from sys_processes.net.effects import Deliver, Effect
 from sys_processes.net.envelopes import LARGEST, Untransportable, pack_message
 from sys_processes.net.frames import BadFrame, Bye, Frame, Goodbye
-from sys_processes.net.greeting import Greeting
+from sys_processes.net.greeting import PING_SECONDS, Greeting
 from sys_processes.net.peering import ACCEPTED, DIALLED, LinkState, Peer, Stage
 from sys_processes.net.table import NetLimits, Surroundings, Table
 
@@ -125,6 +127,7 @@ class Core:
             return []
         link.heard_at = now
         link.unanswered = 0
+        link.unacked += len(data)
         link.parser.feed(data)
         try:
             while not link.is_closing and (frame := link.parser.take()) is not None:
@@ -154,14 +157,14 @@ class Core:
             assert link.peer is not None
             parts += self._conversation.output(link, link.peer, now)
         link.told = bool(parts)
-        link.progress_at = now
+        link.took = True
         return b"".join(parts)
 
-    def wrote(self, number: int, now: float) -> None:
+    def wrote(self, number: int) -> None:
         """The other side took some of the output."""
         link = self._table.links.get(number)
         if link is not None:
-            link.progress_at = now
+            link.took = True
 
     # -- how links end
 
@@ -231,12 +234,14 @@ class Core:
 
     def tick(self, now: float) -> list[Effect]:
         table = self._table
-        table.due = float("inf")
+        table.due = inf
         for link in list(table.links.values()):
             if link.deadline <= now and not link.is_closing:
                 self._overdue(link, now)
+            if link.ack_at <= now and not link.is_closing:
+                table.tell(link)
             if not link.is_closing:
-                table.arm(link.deadline)
+                table.arm(min(link.deadline, link.ack_at if link.ack_at > now else inf))
         for peer in table.peers.values():
             until = peer.expecting_until
             if until is not None and until <= now:
@@ -253,9 +258,8 @@ class Core:
         if link.stage is not Stage.UP:
             self._table.fail(peer, f"no answer within {DIAL_SECONDS:g} s", now)
             return
-        stalled = self._conversation.trouble(link, peer, now)
-        if stalled is not None:
-            self._table.fail(peer, stalled, now)
+        if self._conversation.is_stalled(link):
+            self._table.fail(peer, f"nothing was taken there for {STALLS * PING_SECONDS:g} s", now)
             return
         silent = self._conversation.check(link, peer, now)
         if silent is not None:

@@ -193,6 +193,6 @@ class Greeting:
         for place in confirmed:
             peer.into.confirm(place)
         if confirmed:
-            table.owe_ack(peer)
+            table.owe_ack(peer, now)
         peer.their_instance, peer.their_turn = session.instance, session.turn
         table.wake(peer)

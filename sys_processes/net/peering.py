@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections import deque
+from math import inf
 
 import attrs
 
@@ -46,12 +47,18 @@ class LinkState:
     heard_at: float = 0.0
     moved_at: float = 0.0
     """When a message last went either way."""
-    progress_at: float = 0.0
-    """When the other side last took some of what is being written."""
+    took: bool = False
+    """Since the last check, the other side took some of what is being written."""
     owed: int = 0
     """A number that was written and is not settled; 0 for none."""
-    owed_since: float = 0.0
-    ack_due: bool = False
+    owed_before: int = 0
+    """The same at the last check."""
+    stuck: int = 0
+    """Checks in a row that found the other side taking or settling nothing."""
+    ack_at: float = inf
+    """When an acknowledgement is to be sent at the latest; it goes along with whatever is written before."""
+    unacked: int = 0
+    """Bytes that came since the last one."""
     pong_due: int | None = None
     ping_due: bool = False
     ping_number: int = 0

@@ -186,7 +186,7 @@ class _Carrier:
                     await link.send(data[start : start + PIECE])
                 except (trio.BrokenResourceError, trio.ClosedResourceError):
                     return
-                core.wrote(number, trio.current_time())
+                core.wrote(number)
 
     # -- time, and who is known
 

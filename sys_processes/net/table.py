@@ -17,6 +17,8 @@ from sys_processes.net.peering import LinkState, Peer, Stage
 from sys_processes.net.protocol import IdentityRecord
 from sys_processes.net.streams import FlowLimits
 
+ACK_SECONDS = 0.05
+ACK_BYTES = 32 * 1024
 REST_SECONDS = 2.0
 LONGEST_REST = 60.0
 _MOST_DOUBLINGS = 5
@@ -98,11 +100,17 @@ class Table:
         if link is not None and link.stage is Stage.UP and peer.out.has_next():
             self.tell(link)
 
-    def owe_ack(self, peer: Peer) -> None:
+    def owe_ack(self, peer: Peer, now: float) -> None:
+        """Soon, or at once when much has come: most Requests are answered by a message that can take it along."""
         link = peer.link
-        if link is not None and link.stage is Stage.UP:
-            link.ack_due = True
+        if link is None or link.stage is not Stage.UP:
+            return
+        if link.unacked >= ACK_BYTES:
+            link.ack_at = now
             self.tell(link)
+        elif link.ack_at == inf:
+            link.ack_at = now + ACK_SECONDS
+            self.arm(link.ack_at)
 
     def refuse(self, peer: Peer, seq: int, refusal: Refusal) -> None:
         """A message of theirs was not taken."""
@@ -114,7 +122,7 @@ class Table:
 
     def add_link(self, stage: Stage, now: float, deadline: float) -> LinkState:
         link = LinkState(next(self._numbers), stage, deadline)
-        link.heard_at = link.moved_at = link.progress_at = now
+        link.heard_at = link.moved_at = now
         self.links[link.number] = link
         self.arm(deadline)
         return link

@@ -16,7 +16,7 @@ from sys_processes.net.core import Core
 from sys_processes.net.effects import CloseLink, Deliver, Dial, Effect, GiveBack, Ready, Report
 from sys_processes.net.identity import make_record
 from sys_processes.net.protocol import IdentityRecord
-from sys_processes.net.table import NetLimits, Surroundings
+from sys_processes.net.table import ACK_SECONDS, NetLimits, Surroundings
 
 FULL = Refusal(SendErrorKind.Timeout, Reason.mailbox_full, "full")
 
@@ -179,16 +179,17 @@ class Cores:
         return list(self.ends.values())
 
     def settle(self) -> None:
-        """Connect every dial and move every byte until nothing is left to do."""
+        """Connect every dial and move every byte until nothing is left to do, and no acknowledgement is put off."""
         for _ in range(10_000):
-            if self.dials:
-                self.connect()
-                continue
             busy = [end for end in self.open_ends() if end.arriving or end.ended or end.cut]
-            if not busy:
-                return
             for end in busy:
                 self.move(end)
+            if self.dials:
+                self.connect()
+            elif not busy:
+                if min(core.due for core in self.cores.values()) > self.now + ACK_SECONDS:
+                    return
+                self.pass_time(ACK_SECONDS)
         raise AssertionError("the cores never came to rest")
 
     def pass_time(self, seconds: float) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from kernel.address import Address
 from kernel.message import KernelMessage, Payload, Reason, Request, SendErrorKind
+from sys_processes.net.effects import GiveBack
 from sys_processes.net.envelopes import LARGEST, pack_message
 from sys_processes.net.frames import Ack, FrameParser, Refuse, encode, encode_data
 from sys_processes.net.streams import FlowLimits
@@ -135,7 +136,6 @@ def test_a_frame_with_one_missing_before_it_ends_the_link():
     ("raw", "told"),
     [
         (encode(Ack(5)), "number 5 was acknowledged, 0 is the last"),
-        (encode(Refuse(2, 1, 1, SendErrorKind.Timeout, Reason.mailbox_full, "")), ""),
         (data(0), "numbers begin with 1"),
         (data(2, source=Address("carol.uq", "a:t:t")), "alice.uq sent a message of 'carol.uq'"),
         (b"\0\0\0\1\xc1", "no msgpack"),
@@ -147,7 +147,7 @@ def test_what_makes_no_sense_ends_the_link_and_nothing_else(raw, told):
     """C-165 among them."""
     cores = linked()
     inject(cores, raw)
-    assert any(told in line for line in cores.reports) or not told
+    assert any(told in line for line in cores.reports)
     cores.settle()
     cores.pass_time(3)
     after = [cores.send(A, B), cores.send(B, A)]
@@ -317,23 +317,25 @@ def test_calls_about_a_link_that_is_no_more_do_nothing():
     assert core.received(77, b"x", 0) == core.lost(77, "", 0) == core.dial_failed(77, "", 0) == []
     assert core.opened(77, b"", 0) == []
     assert core.output(77, 0) == b""
-    core.wrote(77, 0)
+    core.wrote(77)
 
 
-def test_a_slow_write_of_one_big_message_is_no_stall():
+def test_a_slow_write_of_one_big_message_is_no_stall_and_one_that_stops_is():
     cores = linked()
     [near] = [end for end in cores.open_ends() if end.node == A]
     core = cores.cores[A]
     envelope = KernelMessage(9, Address(A, "a:t:t"), Address(B, "b:t:t"), None, Request(ipc=b"x" * 1000))
     assert core.send(envelope, cores.now)
     assert core.output(near.number, cores.now)
-    for _ in range(20):
-        cores.now += 20
-        core.wrote(near.number, cores.now)
-        assert core.received(near.number, b"", cores.now) == core.tick(cores.now) == []
-    cores.now += 60
-    core.received(near.number, b"", cores.now)
-    core.tick(cores.now)
-    cores.now += 60
-    core.received(near.number, b"", cores.now)
-    assert core.tick(cores.now) != []
+    for second in range(600):
+        cores.now += 1
+        if second < 400:
+            core.wrote(near.number)
+        core.received(near.number, b"", cores.now)
+        effects = core.tick(cores.now)
+        if effects:
+            break
+    assert 480 <= second <= 525
+    [given_back] = [effect for effect in effects if isinstance(effect, GiveBack)]
+    assert not given_back.definite
+    assert "nothing was taken there for 90 s" in given_back.refusal.detail

@@ -128,7 +128,7 @@ async def test_after_a_boot_everything_flows_again_and_nothing_comes_twice():
 
 
 async def test_what_a_peer_had_not_acknowledged_when_it_died_is_offline_and_uncertain():
-    fates = [LinkFate(delay=1), LinkFate()]
+    fates = [LinkFate(delay=0.7), LinkFate()]
     async with net_world(A, B, fate=lambda number: fates[min(number, 1)]) as world:
         a, b = await world.puppet(A), await world.puppet(B, "b")
         warm = a.begin_ask(b, b"warm")
