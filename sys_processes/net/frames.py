@@ -45,7 +45,7 @@ class Goodbye(enum.StrEnum):
 class Session:
     """What a side knows when a link begins.
 
-    `instance` names its memory, `turn` counts its links; `stream` is its own, `of_stream` the other side's as far as it
+    `instance` names its memory, `turn` counts its dials; `stream` is its own, `of_stream` the other side's as far as it
     knows, with what it received of that and what is settled.
     """
 

@@ -127,7 +127,6 @@ class Greeting:
         table.detach(peer)
         if own is not None:
             table.close(own)
-        peer.turn += 1
         link.peer = peer
         link.parser.limit = FRAME_LIMIT
         table.say(link, encode(Welcome(peer.session())))

@@ -124,5 +124,5 @@ class Peer:
         return Session(self.instance, self.turn, self.out.name, into.name, into.received, into.acked)
 
     def is_stale(self, session: Session) -> bool:
-        """Whether they have begun another link since they said this."""
+        """Whether they had another link since they dialled the one on which this is said."""
         return session.instance == self.their_instance and session.turn <= self.their_turn

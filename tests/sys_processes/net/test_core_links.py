@@ -296,3 +296,23 @@ def test_a_dial_by_who_saw_the_link_end_replaces_it_at_who_did_not():
     assert state_of(cores, A, B) == "up"
     cores.settle()
     assert len(cores.open_ends()) == 2
+
+
+def test_a_proof_from_before_the_link_that_is_up_does_not_replace_it():
+    cores = Cores(A, B)
+    cores.send(B, A)
+    near, far = cores.connect()
+    cores.move(far)
+    cores.move(near)  # bob's proof is under way, and late
+    cores.send(A, B)
+    _, other = cores.connect()
+    for _ in range(6):
+        for end in (other, other.other):
+            cores.move(end)
+    assert (state_of(cores, A, B), state_of(cores, B, A)) == ("up", "up")
+    cores.move(far)
+    assert state_of(cores, A, B) == "up"
+    cores.settle()
+    assert len(cores.open_ends()) == 2
+    assert [told.delivered for told in cores.book.values()] == [1, 1]
+    assert other in cores.open_ends()
