@@ -214,8 +214,9 @@ async def node_behind(
     packages: Sequence[PackageFiles] = (),
     observer: Observer | None = None,
     seed: int = 1,
+    carrier: Init | None = None,
 ) -> AsyncIterator[WebNode]:
-    """Booted, with a `net:sys:nectar` that keeps what it is to carry."""
+    """Booted, with a `net:sys:nectar` that keeps what it is to carry, or the `carrier`."""
     console, wall = MemoryConsole(), Wall()
     elsewhere: list[KernelMessage] = []
 
@@ -226,7 +227,7 @@ async def node_behind(
     given = devices(listener, console, wall, seed)
     async with trio.open_nursery() as nursery:
         async with open_node(NODE, given, secrets(), http=http, packages=packages, observer=observer) as node:
-            node.kernel.add_module(ProcessId("net", "sys", "nectar"), net, public=False)
+            node.kernel.add_module(ProcessId("net", "sys", "nectar"), carrier or net, public=False)
             yield WebNode(node, wall, listener, console, elsewhere, nursery)
         nursery.cancel_scope.cancel()
 
@@ -240,6 +241,7 @@ async def web_node(
     capacity: int = 65536,
     seed: int = 1,
     split: bool = False,
+    carrier: Init | None = None,
 ) -> AsyncIterator[WebNode]:
     """`node_behind` a door in memory.
 
@@ -247,5 +249,6 @@ async def web_node(
     """
     cuts = SeededChance(seed) if split else None
     listener = MemoryListener(capacity=capacity, chance=cuts)
-    async with node_behind(listener, http, packages=packages, observer=observer, seed=seed) as web:
+    given = node_behind(listener, http, packages=packages, observer=observer, seed=seed, carrier=carrier)
+    async with given as web:
         yield web
