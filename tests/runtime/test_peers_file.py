@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from runtime.files import replace_file
 from runtime.peers_file import LARGEST_FILE, PeersFile, PeersFileError, parse_peers, peer_block
 from sys_processes.net.protocol import IdentityRecord
+from tests.support.docs import blocks
+from tests.support.live_process import ROOT
 from tests.support.net_world import record_of
 from tests.support.strategies import safe_segments
 
@@ -51,6 +53,12 @@ def test_a_block_looks_like_this():
     assert peer_block(routed) == (
         f'[[peer]]\nname = "bob.uq"\nkey = "{KEY}"\naddress = "bob.uq:8080"\nrouters = ["r.uq", "s.uq"]\n'
     )
+
+
+def test_the_example_of_the_page_is_one():
+    page = (ROOT / "docs/nodes.md").read_text()
+    [example] = [block.text for block in blocks(page) if block.info == "peers.toml"]
+    assert list(parse_peers(FILE, example.encode())) == ["bob.uq", "carol.uq"]
 
 
 @pytest.mark.parametrize(
