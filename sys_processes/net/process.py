@@ -37,14 +37,17 @@ class _Wire:
 
 
 class _Carrier:
-    def __init__(self, our: Address, links: Links, registry: Registry, keys: Keys, limits: NetLimits) -> None:
+    def __init__(
+        self, our: Address, links: Links, registry: Registry, keys: Keys, limits: NetLimits,
+        own: IdentityRecord | None,
+    ) -> None:  # fmt: skip
         node = current()
         around = Surroundings(registry.find, keys.sign, node.draw, node.secret)
         self._node = our.node
         self._links = links
         self._registry = registry
         self._core = core = Core(our.node, keys.public_key, around, limits)
-        self._desk = Desk(registry, keys, lambda: core.peers(trio.current_time()))
+        self._desk = Desk(registry, keys, lambda: core.peers(trio.current_time()), own)
         self._wires: dict[int, _Wire] = {}
         self._alarm: trio.CancelScope | None = None
         self._told: dict[KeyConflict, None] = {}
@@ -219,10 +222,19 @@ def _warning(conflict: KeyConflict, our: str) -> str:
     )
 
 
-def make(links: Links, registry: Registry, keys: Keys, limits: NetLimits | None = None) -> Init:
-    """The `init` of the process. A restart of it begins without links, and with new sessions."""
+def make(
+    links: Links,
+    registry: Registry,
+    keys: Keys,
+    limits: NetLimits | None = None,
+    *,
+    own: IdentityRecord | None = None,
+) -> Init:
+    """The `init` of the process. A restart of it begins without links, and with new sessions. `own` is what is
+    answered when somebody asks for this node.
+    """
 
     async def init(our: Address) -> None:
-        await _Carrier(our, links, registry, keys, limits or NetLimits()).run()
+        await _Carrier(our, links, registry, keys, limits or NetLimits(), own).run()
 
     return init

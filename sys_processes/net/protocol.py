@@ -57,7 +57,15 @@ class GetPeers:
 @newtype
 @attrs.frozen
 class GetPeer:
+    """By its name; `our` is this node."""
+
     name: str
+
+
+@unit
+@attrs.frozen
+class GetStates:
+    """How it stands with each node that is known. Ours."""
 
 
 @unit
@@ -81,7 +89,7 @@ class Verify:
     signature: bytes
 
 
-NetAction = ConnectionRequest | GetPeers | GetPeer | GetDiagnostics | Sign | Verify
+NetAction = ConnectionRequest | GetPeers | GetPeer | GetStates | GetDiagnostics | Sign | Verify
 NET_ACTION: Shape[NetAction] = Shape(NetAction)
 
 # -- what is answered
@@ -149,6 +157,23 @@ class PeerFound:
     peer: PeerIdentity | None
 
 
+@attrs.frozen
+class NodeState:
+    """`state` is untried, up, connecting, resting or idle."""
+
+    name: str
+    state: str
+    round_trip_ms: float | None
+    in_flight: int
+    waiting: int
+
+
+@newtype
+@attrs.frozen
+class States:
+    states: tuple[NodeState, ...]
+
+
 @newtype
 @attrs.frozen
 class Diagnostics:
@@ -167,7 +192,7 @@ class Verified:
     valid: bool
 
 
-NetResponse = Rejected | Peers | PeerFound | Diagnostics | Signed | Verified
+NetResponse = Rejected | Peers | PeerFound | States | Diagnostics | Signed | Verified
 NET_RESPONSE: Shape[NetResponse] = Shape(NetResponse)
 
 # -- two encodings

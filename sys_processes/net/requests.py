@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
+from kernel.address import OUR
 from kernel.message import Message, Payload
 from kernel.ports import Keys
 from sys_processes.devices import Registry
@@ -17,15 +18,18 @@ from sys_processes.net.protocol import (
     GetDiagnostics,
     GetPeer,
     GetPeers,
+    GetStates,
     IdentityRecord,
     NetAction,
     NetResponse,
+    NodeState,
     PeerFound,
     PeerIdentity,
     Peers,
     Rejected,
     Sign,
     Signed,
+    States,
     Verified,
     Verify,
     decode_action,
@@ -33,6 +37,8 @@ from sys_processes.net.protocol import (
     is_json,
 )
 
+UNTRIED = "untried"
+"""The state of a node that is known, and there was nothing for or from it yet."""
 _SHOWN = 2000
 """Characters of a hello that are printed."""
 
@@ -47,10 +53,17 @@ class Reply:
 class Desk:
     """Answers from what is known; never waits."""
 
-    def __init__(self, registry: Registry, keys: Keys, peers: Callable[[], Sequence[PeerState]]) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        keys: Keys,
+        peers: Callable[[], Sequence[PeerState]],
+        own: IdentityRecord | None = None,
+    ) -> None:
         self._registry = registry
         self._keys = keys
         self._peers = peers
+        self._own = own
 
     def reply(self, message: Message) -> Reply:
         """Other nodes may say hello and ask to be connected; the rest is for processes of this node."""
@@ -73,8 +86,10 @@ class Desk:
             case GetPeers():
                 return Peers(tuple(PeerIdentity.of(record) for record in self._registry.records())), None
             case GetPeer(name):
-                record = self._registry.find(name)
+                record = self._find(name)
                 return PeerFound(None if record is None else PeerIdentity.of(record)), None
+            case GetStates():
+                return States(self._states()), None
             case GetDiagnostics():
                 return Diagnostics(self.diagnostics()), None
             case Sign():
@@ -82,6 +97,20 @@ class Desk:
             case Verify(source, signature):
                 signed = str(source).encode() + said
                 return Verified(self._keys.verify(source.node, signed, signature)), None
+
+    def _find(self, name: str) -> IdentityRecord | None:
+        own = self._own
+        return own if own is not None and name in {OUR, own.name} else self._registry.find(name)
+
+    def _states(self) -> tuple[NodeState, ...]:
+        """Of all that are known, and all there is or was a link with, by name."""
+        found = {
+            record.name: NodeState(record.name, UNTRIED, None, 0, 0) for record in self._registry.records()
+        }
+        for peer in self._peers():
+            trip = None if peer.round_trip is None else round(1000 * peer.round_trip, 3)
+            found[peer.name] = NodeState(peer.name, peer.state, trip, peer.in_flight, peer.waiting)
+        return tuple(found[name] for name in sorted(found))
 
     def peers(self) -> str:
         """A line for each node there is or was a link with."""

@@ -18,12 +18,14 @@ from sys_processes.net.protocol import (
     GetDiagnostics,
     GetPeer,
     GetPeers,
+    GetStates,
     PeerFound,
     PeerIdentity,
     Peers,
     Rejected,
     Sign,
     Signed,
+    States,
     Verified,
     Verify,
     decode_response,
@@ -344,6 +346,25 @@ async def test_peers_are_listed_in_the_encoding_of_the_question(json):
         diagnostics = await asked(GetDiagnostics())
         assert isinstance(diagnostics, Diagnostics)
         assert diagnostics.text == "2 nodes are known\nno peers yet"
+
+
+@pytest.mark.parametrize("json", [False, True])
+async def test_it_is_told_how_it_stands_with_each_node_that_is_known(json):
+    async with net_world(A, B, C) as world:
+        a, b = await world.puppet(A), await world.puppet(B, "b")
+        await a.send(b, b"hi")
+        await b.receive()
+
+        async def states():
+            answer = decode_response((await ask_net(A, a, encode_action(GetStates(), json=json))).ipc)
+            assert isinstance(answer, States)
+            return answer.states
+
+        found = await states()
+        assert [(state.name, state.state) for state in found] == [(B, "up"), (C, "untried")]
+        assert (found[0].round_trip_ms is not None, found[1].round_trip_ms) == (True, None)
+        world.nodes[A].registry.remove(B)
+        assert [(state.name, state.state) for state in await states()] == [(B, "resting"), (C, "untried")]
 
 
 async def test_what_one_node_signs_another_verifies():
