@@ -28,6 +28,8 @@ class DirectLinks:
         self._client = client_context()
         self._most_unfinished = most_unfinished
         self._unfinished = 0
+        self.accepted = 0
+        """How many links were taken since the start."""
         self._offer, self._offered = trio.open_memory_channel[DirectLink](0)
 
     # -- Links
@@ -47,7 +49,9 @@ class DirectLinks:
             raise
 
     async def accept(self) -> DirectLink:
-        return await self._offered.receive()
+        link = await self._offered.receive()
+        self.accepted += 1
+        return link
 
     def close(self) -> None:
         """Nobody is accepted any more; links go on."""

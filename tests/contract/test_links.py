@@ -122,10 +122,11 @@ async def close(*links: Link) -> None:
 
 async def until_broken(link: Link) -> str:
     """What is said when the link is found to be cut."""
-    with pytest.raises(trio.BrokenResourceError) as found:
-        while True:
+    while True:
+        try:
             await link.send(b"x" * 65536)
-    return str(found.value)
+        except trio.BrokenResourceError as error:
+            return str(error)
 
 
 async def test_bytes_travel_both_ways_in_order(wires):
@@ -278,7 +279,7 @@ async def test_a_hundred_links_at_once_do_not_mix(wires):
 
 async def test_a_dial_to_where_nobody_listens_fails_and_names_the_place(wires):
     async with wires as on:
-        with pytest.raises(LinkFailed, match="127.0.0.1:1$|127.0.0.1:1:"):
+        with pytest.raises(LinkFailed, match=r"127\.0\.0\.1:1"):
             await on.alice.dial(record_of("nobody.uq", address="127.0.0.1:1"))
 
 
