@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from sys_processes.net.frames import Bye, FrameParser, Goodbye, Hello, Proof, encode
+from sys_processes.net.frames import Ack, Bye, Challenge, FrameParser, Goodbye, Hello, Proof, encode
 from sys_processes.net.identity import LinkStatement
 from sys_processes.net.table import NetLimits
 from tests.sys_processes.net.between_cores import (
@@ -195,7 +195,8 @@ def test_a_proof_that_was_good_for_another_link_is_refused():
 
 
 @pytest.mark.parametrize(
-    "garbage", [b"GET / HTTP/1.1\r\n\r\n", b"\0\0\0\1\xc1", b"\xff" * 10, encode(Bye(Goodbye.idle))]
+    "garbage",
+    [b"GET / HTTP/1.1\r\n\r\n", b"\0\0\0\1\xc1", encode(Ack(1)), b"\xff" * 10, encode(Bye(Goodbye.idle))],
 )
 def test_garbage_closes_a_link_that_nobody_has_proven(garbage):
     cores = linked()
@@ -226,6 +227,18 @@ def test_strangers_that_say_nothing_are_closed_after_five_seconds_and_only_so_ma
     cores.send(A, B)
     cores.settle()
     assert cores.book[1].delivered
+
+
+def test_another_node_at_the_address_is_given_no_proof():
+    cores = Cores(A, B)
+    told = cores.send(A, B)
+    near, far = cores.connect()
+    far.arriving.clear()
+    near.arriving += encode(Challenge("carol.uq", b"\1" * 32))
+    cores.move(near)
+    assert error_of(told) == REFUSED
+    assert "'carol.uq' answers there, not bob.uq" in told.given_back[0].refusal.detail
+    assert b"proof" not in far.arriving
 
 
 # -- both at once

@@ -241,6 +241,14 @@ async def test_a_changed_key_in_the_registry_is_reported_and_the_old_one_counts(
         assert offline(await outcome(a.begin_ask(b)))
 
 
+async def test_a_second_node_of_our_own_name_is_reported():
+    async with net_world(A) as world:
+        for record in (record_of(A), record_of(A, key_of="mallory.uq")):
+            world.nodes[A].registry.put(record)
+        await trio.sleep(1)
+        assert f"another node called {A} is there already" in world.printed(A)
+
+
 # -- links that misbehave
 
 
