@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from sys_processes.net.frames import Ack, Bye, Challenge, FrameParser, Goodbye, Hello, Proof, encode
+from sys_processes.net.frames import Ack, Bye, Challenge, Goodbye, Proof, encode
 from sys_processes.net.identity import LinkStatement
 from sys_processes.net.table import NetLimits
 from tests.sys_processes.net.between_cores import (
@@ -14,8 +14,9 @@ from tests.sys_processes.net.between_cores import (
     A,
     B,
     Cores,
-    End,
+    Stranger,
     error_of,
+    hello,
     key_of,
     linked,
     record_of,
@@ -107,38 +108,6 @@ def test_a_dialler_whose_key_differs_from_the_registered_one_is_refused():
     cores.settle()
     assert error_of(told) == REFUSED
     assert told.given_back[0].refusal.detail.startswith("no link with bob.uq: it says: the key of alice.uq")
-
-
-class Stranger:
-    """Speaks to bob's core by hand."""
-
-    def __init__(self, cores: Cores, node: str = B) -> None:
-        self.cores = cores
-        self.node = node
-        self.number, effects = cores.cores[node].accept(cores.now)
-        self.here = End("stranger", 0)
-        there = End(node, self.number, self.here)
-        self.here.other = there
-        cores.ends[node, self.number] = there
-        cores.perform(node, effects)
-
-    def say(self, raw: bytes) -> None:
-        core = self.cores.cores[self.node]
-        self.cores.perform(self.node, core.received(self.number, raw, self.cores.now))
-
-    def heard(self):
-        parser = FrameParser()
-        parser.feed(self.here.arriving)
-        self.here.arriving.clear()
-        return list(iter(parser.take, None))
-
-    @property
-    def is_closed(self) -> bool:
-        return (self.node, self.number) not in self.cores.ends
-
-
-def hello(name: str = A, to: str = B, **changes: object) -> bytes:
-    return encode(attrs.evolve(Hello(name, to, key_of(name).public_key().public_bytes_raw()), **changes))
 
 
 @pytest.mark.parametrize(
