@@ -309,6 +309,26 @@ def test_when_the_process_ends_everything_comes_back():
     assert (error_of(sent), error_of(waits)) == (UNCERTAIN, OFFLINE)
 
 
+def test_much_is_acknowledged_at_once_and_little_goes_along_or_waits_a_moment():
+    cores = linked()
+    little = cores.send(A, B)
+    [far] = [end for end in cores.open_ends() if end.node == B]
+    cores.move(far)
+    assert little.delivered
+    assert bytes(far.other.arriving) == b""
+    cores.pass_time(0.05)
+    assert b"ack" in far.other.arriving
+    cores.settle()
+    cores.send(A, B, b"x" * 40_000)
+    cores.move(far)
+    assert b"ack" in far.other.arriving
+    cores.settle()
+    cores.send(A, B)
+    cores.move(far)
+    cores.send(B, A)
+    assert b"ack" in far.other.arriving
+
+
 # -- what is said of a link that is gone
 
 

@@ -278,6 +278,18 @@ async def test_a_peer_that_stops_reading_after_the_handshake_is_given_up():
         assert trio.current_time() - began < 130
 
 
+@pytest.mark.parametrize("how", [{"hanging": True}, {"deaf": True}])
+async def test_links_that_were_given_up_leave_no_task_behind(how):
+    async with net_world(A, B, fate=lambda number: LinkFate(**how)) as world:
+        a, net = await world.puppet(A), world.nodes[A].net
+        before = len(net.children)
+        for _ in range(3):
+            assert offline(await outcome(a.begin_ask(Address(B, "b:test:test"))))
+            await trio.sleep(100)
+        assert world.network.dials == 3
+        assert len(net.children) == before
+
+
 async def test_a_stranger_that_says_half_a_hello_is_closed_and_disturbs_nobody():
     """A slow loris."""
     async with net_world(A, B) as world:
