@@ -180,6 +180,19 @@ class Link(Protocol):
     async def aclose(self) -> None: ...
 
 
+class LinkDoor(Protocol):
+    """Where http_server brings who comes to `/net`, for `Links` to accept. Only real nodes have one."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether too many have come who are not known yet."""
+
+    async def serve(self, stream: ByteStream, early: bytes) -> None:
+        """To the end of the link. The upgrade is answered; `early` is what came behind it. Raises for nothing that the
+        other side does. The caller closes the stream.
+        """
+
+
 class Links(Protocol):
     """The way to other nodes: direct, or through routers."""
 

@@ -41,7 +41,6 @@ class Core:
     """`now` is seconds on a clock that never goes back; `due` is when `tick` wants to be called next."""
 
     def __init__(self, node: str, key: bytes, around: Surroundings, limits: NetLimits | None = None) -> None:
-        self.node = node
         self._find = around.find
         self._table = Table(around, limits or NetLimits())
         self._greeting = Greeting(node, key, self._table)

@@ -34,7 +34,6 @@ class Goodbye(enum.StrEnum):
     """Why a side closes a link that works."""
 
     idle = "idle"
-    stopping = "stopping"
     crossed = "crossed"
     """Both sides dialled; the link of the other one is taken."""
     busy = "busy"

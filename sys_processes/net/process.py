@@ -84,6 +84,9 @@ class _Carrier:
     # -- what the core wants
 
     def _perform(self, effects: list[Effect]) -> None:
+        self._set_alarm()
+        if not effects:
+            return
         node = current()
         for effect in effects:
             match effect:
@@ -102,6 +105,8 @@ class _Carrier:
                     self._close(self._wires[number])
                 case Report(verbosity, text):
                     node.print_to_terminal(verbosity, text)
+
+    def _set_alarm(self) -> None:
         if self._alarm is not None and self._core.due < self._alarm.deadline:
             self._alarm.deadline = self._core.due
 

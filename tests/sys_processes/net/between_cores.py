@@ -14,7 +14,8 @@ from kernel.refusals import Refusal
 from runtime.sim.chance import SeededChance
 from sys_processes.net.core import Core
 from sys_processes.net.effects import CloseLink, Deliver, Dial, Effect, GiveBack, Ready, Report
-from sys_processes.net.identity import make_record
+from sys_processes.net.frames import FrameParser, Hello, Proof, Session, encode
+from sys_processes.net.identity import LinkStatement, make_record
 from sys_processes.net.protocol import IdentityRecord
 from sys_processes.net.table import ACK_SECONDS, NetLimits, Surroundings
 
@@ -254,3 +255,44 @@ def error_of(told: Told) -> tuple[SendErrorKind, Reason, bool]:
 
 OFFLINE = (SendErrorKind.Offline, Reason.node_unreachable, True)
 REFUSED = (SendErrorKind.Offline, Reason.link_refused, True)
+
+
+class Stranger:
+    """Speaks to bob's core by hand."""
+
+    def __init__(self, cores: Cores, node: str = B) -> None:
+        self.cores = cores
+        self.node = node
+        self.number, effects = cores.cores[node].accept(cores.now)
+        self.here = End("stranger", 0)
+        there = End(node, self.number, self.here)
+        self.here.other = there
+        cores.ends[node, self.number] = there
+        cores.perform(node, effects)
+
+    def say(self, raw: bytes) -> None:
+        core = self.cores.cores[self.node]
+        self.cores.perform(self.node, core.received(self.number, raw, self.cores.now))
+
+    def heard(self):
+        parser = FrameParser()
+        parser.feed(self.here.arriving)
+        self.here.arriving.clear()
+        return list(iter(parser.take, None))
+
+    def prove(self, name: str, session: Session) -> None:
+        """As that node, with its key."""
+        self.say(hello(name, self.node))
+        [challenge] = self.heard()
+        statement = LinkStatement(
+            name, record_of(name).public_key, self.node, record_of(self.node).public_key, challenge.nonce
+        )
+        self.say(encode(Proof(key_of(name).sign(statement.signed_bytes()), session)))
+
+    @property
+    def is_closed(self) -> bool:
+        return (self.node, self.number) not in self.cores.ends
+
+
+def hello(name: str = A, to: str = B, **changes: object) -> bytes:
+    return encode(attrs.evolve(Hello(name, to, key_of(name).public_key().public_bytes_raw()), **changes))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from sys_processes.net.frames import Bye, FrameParser, Goodbye, Hello, Proof, encode
+from sys_processes.net.frames import Ack, Bye, Challenge, Goodbye, Proof, encode
 from sys_processes.net.identity import LinkStatement
 from sys_processes.net.table import NetLimits
 from tests.sys_processes.net.between_cores import (
@@ -14,8 +14,9 @@ from tests.sys_processes.net.between_cores import (
     A,
     B,
     Cores,
-    End,
+    Stranger,
     error_of,
+    hello,
     key_of,
     linked,
     record_of,
@@ -109,38 +110,6 @@ def test_a_dialler_whose_key_differs_from_the_registered_one_is_refused():
     assert told.given_back[0].refusal.detail.startswith("no link with bob.uq: it says: the key of alice.uq")
 
 
-class Stranger:
-    """Speaks to bob's core by hand."""
-
-    def __init__(self, cores: Cores, node: str = B) -> None:
-        self.cores = cores
-        self.node = node
-        self.number, effects = cores.cores[node].accept(cores.now)
-        self.here = End("stranger", 0)
-        there = End(node, self.number, self.here)
-        self.here.other = there
-        cores.ends[node, self.number] = there
-        cores.perform(node, effects)
-
-    def say(self, raw: bytes) -> None:
-        core = self.cores.cores[self.node]
-        self.cores.perform(self.node, core.received(self.number, raw, self.cores.now))
-
-    def heard(self):
-        parser = FrameParser()
-        parser.feed(self.here.arriving)
-        self.here.arriving.clear()
-        return list(iter(parser.take, None))
-
-    @property
-    def is_closed(self) -> bool:
-        return (self.node, self.number) not in self.cores.ends
-
-
-def hello(name: str = A, to: str = B, **changes: object) -> bytes:
-    return encode(attrs.evolve(Hello(name, to, key_of(name).public_key().public_bytes_raw()), **changes))
-
-
 @pytest.mark.parametrize(
     ("said", "told"),
     [
@@ -195,7 +164,8 @@ def test_a_proof_that_was_good_for_another_link_is_refused():
 
 
 @pytest.mark.parametrize(
-    "garbage", [b"GET / HTTP/1.1\r\n\r\n", b"\0\0\0\1\xc1", b"\xff" * 10, encode(Bye(Goodbye.idle))]
+    "garbage",
+    [b"GET / HTTP/1.1\r\n\r\n", b"\0\0\0\1\xc1", encode(Ack(1)), b"\xff" * 10, encode(Bye(Goodbye.idle))],
 )
 def test_garbage_closes_a_link_that_nobody_has_proven(garbage):
     cores = linked()
@@ -226,6 +196,18 @@ def test_strangers_that_say_nothing_are_closed_after_five_seconds_and_only_so_ma
     cores.send(A, B)
     cores.settle()
     assert cores.book[1].delivered
+
+
+def test_another_node_at_the_address_is_given_no_proof():
+    cores = Cores(A, B)
+    told = cores.send(A, B)
+    near, far = cores.connect()
+    far.arriving.clear()
+    near.arriving += encode(Challenge("carol.uq", b"\1" * 32))
+    cores.move(near)
+    assert error_of(told) == REFUSED
+    assert "'carol.uq' answers there, not bob.uq" in told.given_back[0].refusal.detail
+    assert b"proof" not in far.arriving
 
 
 # -- both at once

@@ -9,7 +9,7 @@ from kernel.address import Address
 from kernel.message import KernelMessage, Payload, Reason, Request, SendErrorKind
 from sys_processes.net.effects import GiveBack
 from sys_processes.net.envelopes import LARGEST, pack_message
-from sys_processes.net.frames import Ack, FrameParser, Refuse, encode, encode_data
+from sys_processes.net.frames import Ack, FrameParser, Hello, Refuse, encode, encode_data
 from sys_processes.net.streams import FlowLimits
 from sys_processes.net.table import NetLimits
 from tests.sys_processes.net.between_cores import FULL, OFFLINE, A, B, Cores, error_of, linked, state_of
@@ -137,6 +137,7 @@ def test_a_frame_with_one_missing_before_it_ends_the_link():
     [
         (encode(Ack(5)), "number 5 was acknowledged, 0 is the last"),
         (data(0), "numbers begin with 1"),
+        (encode(Hello(A, B, b"\1" * 32)), "Hello has no place on a link that is up"),
         (data(2, source=Address("carol.uq", "a:t:t")), "alice.uq sent a message of 'carol.uq'"),
         (b"\0\0\0\1\xc1", "no msgpack"),
         ((2**31).to_bytes(4, "big"), "bytes, 10485864 at most"),
@@ -306,6 +307,26 @@ def test_when_the_process_ends_everything_comes_back():
     sent, waits = cores.send(A, B), cores.send(A, B)
     cores.perform(A, cores.cores[A].stop())
     assert (error_of(sent), error_of(waits)) == (UNCERTAIN, OFFLINE)
+
+
+def test_much_is_acknowledged_at_once_and_little_goes_along_or_waits_a_moment():
+    cores = linked()
+    little = cores.send(A, B)
+    [far] = [end for end in cores.open_ends() if end.node == B]
+    cores.move(far)
+    assert little.delivered
+    assert bytes(far.other.arriving) == b""
+    cores.pass_time(0.05)
+    assert b"ack" in far.other.arriving
+    cores.settle()
+    cores.send(A, B, b"x" * 40_000)
+    cores.move(far)
+    assert b"ack" in far.other.arriving
+    cores.settle()
+    cores.send(A, B)
+    cores.move(far)
+    cores.send(B, A)
+    assert b"ack" in far.other.arriving
 
 
 # -- what is said of a link that is gone

@@ -243,6 +243,14 @@ async def test_a_changed_key_in_the_registry_is_reported_and_the_old_one_counts(
         assert offline(await outcome(a.begin_ask(b)))
 
 
+async def test_a_second_node_of_our_own_name_is_reported():
+    async with net_world(A) as world:
+        for record in (record_of(A), record_of(A, key_of="mallory.uq")):
+            world.nodes[A].registry.put(record)
+        await trio.sleep(1)
+        assert f"another node called {A} is there already" in world.printed(A)
+
+
 # -- links that misbehave
 
 
@@ -270,6 +278,18 @@ async def test_a_peer_that_stops_reading_after_the_handshake_is_given_up():
         assert offline(error)
         assert not error.definite
         assert trio.current_time() - began < 130
+
+
+@pytest.mark.parametrize("how", [{"hanging": True}, {"deaf": True}])
+async def test_links_that_were_given_up_leave_no_task_behind(how):
+    async with net_world(A, B, fate=lambda number: LinkFate(**how)) as world:
+        a, net = await world.puppet(A), world.nodes[A].net
+        before = len(net.children)
+        for _ in range(3):
+            assert offline(await outcome(a.begin_ask(Address(B, "b:test:test"))))
+            await trio.sleep(100)
+        assert world.network.dials == 3
+        assert len(net.children) == before
 
 
 async def test_a_stranger_that_says_half_a_hello_is_closed_and_disturbs_nobody():
