@@ -28,7 +28,7 @@ from sys_processes.app_store import process as app_store
 from sys_processes.app_store.core import InstallPlan
 from sys_processes.app_store.fields import PackageError
 from sys_processes.app_store.protocol import APP_STORE
-from sys_processes.devices import Disk, Links, Listener, Registry, Workers
+from sys_processes.devices import Disk, LinkDoor, Links, Listener, Registry, Workers
 from sys_processes.homepage import process as homepage
 from sys_processes.homepage.protocol import HOMEPAGE
 from sys_processes.http_server import process as http_server
@@ -62,11 +62,14 @@ class Devices:
 
 @attrs.frozen
 class Network:
-    """Who the other nodes are, the way to them, and what they are told of this one."""
+    """Who the other nodes are, the way to them, and what they are told of this one. Those who come to the node's own
+    listener are brought to the `door`.
+    """
 
     links: Links
     registry: Registry
     own: IdentityRecord
+    door: LinkDoor | None = None
 
 
 @attrs.frozen
@@ -134,6 +137,7 @@ class Node:
             keyfile=secrets.keyfile,
             keys=secrets.keys,
             client=client,
+            links=None if network is None else network.door,
         )
 
     @property
