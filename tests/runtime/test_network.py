@@ -21,6 +21,10 @@ def links_of(name: str) -> DirectLinks:
     return DirectLinks(identity_of(name).network_key, SeededChance(1))
 
 
+def entries(local: Path) -> list[str]:
+    return sorted(path.name for path in local.iterdir())
+
+
 @pytest.fixture
 def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("NECTAR_LOCAL_DIRECTORY", str(tmp_path / "local"))
@@ -55,8 +59,8 @@ async def test_the_file_comes_before_the_folder_and_both_are_known(local: Path, 
             assert found is not None
             assert found.public_key == identity_of("another.uq").public_key
             assert [conflict.name for conflict in registry.conflicts()] == [B]
-        assert sorted(path.name for path in local.iterdir()) == [f"{B}.node"]
-    assert list(local.iterdir()) == []
+        assert entries(local) == [f"{B}.node"]
+    assert entries(local) == []
     assert told == []
 
 
