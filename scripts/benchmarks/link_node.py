@@ -15,20 +15,19 @@ import trio
 
 from kernel.address import Address, ProcessId
 from kernel.capability import Capability
+from kernel.errors import NoSuchFile
 from kernel.kernel import Kernel, Ports
 from kernel.lifecycle import NewProcess
 from kernel.message import OnExit, Payload, Request, Response
-from kernel.ports import Init
+from kernel.ports import Init, Program
 from kernel.syscalls import current
 from runtime.chance import SystemChance
 from runtime.keyfile import Identity
 from runtime.links.direct import DirectLinks
 from runtime.listener import TcpListener
-from runtime.loader import DiskPrograms
 from runtime.registered_keys import RegisteredKeys
 from runtime.sim.chance import SeededChance
 from runtime.sim.console import MemoryConsole
-from runtime.sim.disk import MemoryDisk
 from runtime.sim.registry import MemoryRegistry
 from runtime.sim.store import MemoryStore
 from sys_processes.http_server import process as http_server
@@ -56,6 +55,16 @@ class _Program:
         return self._init
 
 
+class _NoPrograms:
+    """`kernel.ports.Programs` of nodes that are given all they run."""
+
+    def ready(self, process: ProcessId, path: str) -> Program | None:
+        return None
+
+    async def prepare(self, process: ProcessId, path: str, source: bytes | None = None) -> Program:
+        raise NoSuchFile(path, "a node that is measured reads no files", "give it a program")
+
+
 def identity(name: str) -> Identity:
     return Identity.fresh(name, SeededChance(len(name)))
 
@@ -76,7 +85,7 @@ async def run_node(name: str, others: list[IdentityRecord], init: Init, ready: C
         registry.put(other)
     keys = RegisteredKeys(name, own, registry)
     chance = SystemChance()
-    ports = Ports(chance, MemoryStore(), keys, DiskPrograms(MemoryDisk()), MemoryConsole(), time.time)
+    ports = Ports(chance, MemoryStore(), keys, _NoPrograms(), MemoryConsole(), time.time)
     kernel = Kernel(name, ports)
     listener = await TcpListener.open("127.0.0.1", 0)
     links = DirectLinks(own.network_key, chance)

@@ -42,6 +42,7 @@ class LinkedNode:
     registry: MemoryRegistry
     listener: TcpListener
     links: DirectLinks
+    door: Door
     record: IdentityRecord
     scope: trio.CancelScope
 
@@ -86,7 +87,7 @@ class LinkedWorld:
         kernel.kernel.add_module(HTTP_SERVER, http_server.make(door), public=True)
         kernel.kernel.add_module(NET, net.make(links, registry, keys), public=False)
         record = record_of(name, address=f"127.0.0.1:{listener.port}", serial=self._boots)
-        node = LinkedNode(name, kernel, registry, listener, links, record, scope)
+        node = LinkedNode(name, kernel, registry, listener, links, door, record, scope)
         for other in self.nodes.values():
             other.registry.put(record)
             registry.put(other.record)

@@ -89,3 +89,16 @@ async def test_a_stopped_peer_is_offline_within_six_seconds_and_there_again_once
         assert (await b.receive()).ipc == b"again"
         await b.respond(b"here")
         assert (await asked.result()).ipc == b"here"
+
+
+async def test_an_open_link_does_not_hold_up_a_node_that_shuts_down():
+    async with linked_world(A, B) as world:
+        a, b = await world.nodes[A].puppet(), await world.nodes[B].puppet("b")
+        await a.send(b, b"first")
+        assert (await b.receive()).ipc == b"first"
+        bob = world.nodes[B]
+        await bob.listener.aclose()
+        with trio.fail_after(1):
+            await bob.door.drained.wait()
+        await a.send(b, b"the link goes on meanwhile")
+        assert (await b.receive()).ipc == b"the link goes on meanwhile"
