@@ -41,6 +41,10 @@ class Untransportable(ValueError):
 def pack_message(envelope: KernelMessage) -> bytes:
     """Raises `Untransportable`."""
     message = envelope.message
+    if len(message.capabilities) > _MOST_CAPABILITIES:
+        raise Untransportable(
+            f"{len(message.capabilities)} capabilities are too many for another node, {_MOST_CAPABILITIES} at most"
+        )
     capabilities = [_capability(c) for c in message.capabilities] if message.capabilities else []
     body: dict[str, object] = {
         "inherit": message.inherit,

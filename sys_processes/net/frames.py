@@ -9,13 +9,16 @@ both      Data, Refuse        numbered, in order, sent again after a cut until t
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Sized
+from typing import TypeVar
 
 import attrs
 import msgpack
 
 from kernel.message import Reason, SendErrorKind
 from sys_processes.net.envelopes import LARGEST
+
+T = TypeVar("T", bound=Sized)
 
 VERSION = 1
 HEADER = 4
@@ -24,6 +27,10 @@ GREETING_LIMIT = 4096
 FRAME_LIMIT = LARGEST + 64
 NONCE_BYTES = 32
 LONGEST_DETAIL = 1000
+WATCHED = 64 * 1024
+"""From so many bytes on it is counted what a frame is made of: ten million empty maps fit into one."""
+MOST_PARTS = 16_384
+"""Entries of lists and maps; a message with as many capabilities as are allowed has a third of that."""
 
 
 class BadFrame(ValueError):
@@ -191,7 +198,7 @@ class FrameParser:
 
 def _frame(body: bytes) -> Frame:
     try:
-        fields = msgpack.unpackb(body)
+        fields = msgpack.unpackb(body) if len(body) < WATCHED else _counted(body)
     except Exception as error:  # noqa: BLE001 - the library raises a dozen kinds, all of them about these bytes
         raise BadFrame(f"no msgpack: {error!r:.200}") from None
     if not isinstance(fields, dict):
@@ -201,6 +208,21 @@ def _frame(body: bytes) -> Frame:
     if read is None:
         raise BadFrame(f"a frame of the unknown kind {tag!r:.40}")
     return read(_Fields(fields))
+
+
+def _counted(body: bytes) -> object:
+    """Raises ValueError for more than `MOST_PARTS`, before they take memory."""
+    found = 0
+
+    def count(part: T) -> T:
+        nonlocal found
+        found += 1 + len(part)
+        if found > MOST_PARTS:
+            raise ValueError(f"more than {MOST_PARTS} parts")
+        return part
+
+    limits = {"max_array_len": MOST_PARTS, "max_map_len": MOST_PARTS}
+    return msgpack.unpackb(body, object_hook=count, list_hook=count, **limits)
 
 
 class _Fields:

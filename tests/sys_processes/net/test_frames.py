@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.message import Reason, SendErrorKind
+from kernel.address import Address
+from kernel.capability import SignedCapability
+from kernel.message import KernelMessage, Reason, Response, SendErrorKind
+from sys_processes.net.envelopes import pack_message
 from sys_processes.net.frames import (
     FRAME_LIMIT,
     GREETING_LIMIT,
@@ -169,3 +172,26 @@ class TestWhatIsRefused:
         parser.feed((GREETING_LIMIT + 1).to_bytes(4, "big"))
         with pytest.raises(BadFrame, match="a frame of 4097 bytes, 4096 at most"):
             parser.take()
+
+    @pytest.mark.parametrize("empty", [b"\x80", b"\x90"], ids=["maps", "lists"])
+    def test_a_large_frame_of_nothing_but_empty_parts_ends_at_the_first_too_many(self, empty):
+        """Whole, ten million of them would take 700 MiB, and hold up the node for seconds."""
+        inner = b"\xdc" + (16_000).to_bytes(2, "big") + empty * 16_000
+        body = b"\xdc" + (1000).to_bytes(2, "big") + inner * 1000
+        with pytest.raises(BadFrame, match="more than 16384 parts"):
+            parsed(framed(body[: FRAME_LIMIT - 1]))
+
+    def test_a_list_that_is_too_long_in_itself(self):
+        body = b"\xdd" + (70_000).to_bytes(4, "big") + b"\xc0" * 70_000
+        with pytest.raises(BadFrame, match="no msgpack"):
+            parsed(framed(body))
+
+    def test_a_large_message_with_as_many_capabilities_as_are_allowed_is_none_of_these(self):
+        (frame,) = parsed(framed_data(1024))
+        assert isinstance(frame, Data)
+
+
+def framed_data(capabilities: int) -> bytes:
+    alice = Address("alice.uq", "chat:chat:alice.uq")
+    many = (SignedCapability(alice, '"x"', b"\5" * 64),) * capabilities
+    return encode_data(1, pack_message(KernelMessage(7, alice, alice, None, Response(capabilities=many))))
