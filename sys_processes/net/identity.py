@@ -18,7 +18,9 @@ LONGEST_NAME = 253
 MOST_ROUTERS = 16
 _RECORD = "nectar-identity-1"
 _LINK = "nectar-link-1"
-_ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]{1,253}):(?P<port>[0-9]{1,5})")
+_ADDRESS = re.compile(
+    r"(?P<host>\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]{1,32})?\]|[A-Za-z0-9._-]{1,253}):(?P<port>[0-9]{1,5})"
+)
 
 
 class BadIdentity(ValueError):

@@ -93,7 +93,7 @@ def test_a_record_that_no_node_can_have_is_refused(change, told):
         check_record(attrs.evolve(record_of("alice.uq"), **change))
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:8080", "[::1]:1", "a-b.example:65535"])
+@pytest.mark.parametrize("address", ["127.0.0.1:8080", "[::1]:1", "[fe80::1%eth0]:80", "a-b.example:65535"])
 def test_addresses_that_are_fine(address):
     check_record(record_of("alice.uq", address=address))
 
