@@ -6,8 +6,12 @@ names and dates mean nothing, and nobody checks them.
 
 from __future__ import annotations
 
+import os
 import ssl
+import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -47,11 +51,24 @@ def server_context(
     shown = certificate or make_certificate(key)
     password = secret.hex().encode()
     sealed = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(password))
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "link.pem"
-        path.write_bytes(shown.public_bytes(Encoding.PEM) + sealed)
+    with _readable(shown.public_bytes(Encoding.PEM) + sealed) as path:
         context.load_cert_chain(path, password=password)
     return context
+
+
+@contextmanager
+def _readable(data: bytes) -> Iterator[Path]:
+    """A file of these bytes: in memory where that can be, for a node may have no place to write but its home."""
+    if sys.platform == "linux" and Path("/proc/self/fd").is_dir():
+        with os.fdopen(os.memfd_create("link"), "wb") as file:
+            file.write(data)
+            file.flush()
+            yield Path(f"/proc/self/fd/{file.fileno()}")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "link.pem"
+        path.write_bytes(data)
+        yield path
 
 
 def client_context() -> ssl.SSLContext:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ssl
+import sys
+import tempfile
 from datetime import UTC, datetime
 
 import pytest
@@ -62,6 +64,12 @@ def test_a_key_always_makes_the_same_certificate():
     first, second = make_certificate(BOB.network_key), make_certificate(BOB.network_key)
     assert first.public_bytes(Encoding.DER) == second.public_bytes(Encoding.DER)
     assert shown_key(first.public_bytes(Encoding.DER)) == BOB.public_key
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the key is read from a temporary file")
+def test_a_node_with_no_place_for_temporary_files_has_its_key_read_all_the_same(monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    server_context(BOB.network_key, SECRET)
 
 
 def test_what_the_nodes_key_signs_for_tls_is_nothing_that_it_signs_elsewhere():
