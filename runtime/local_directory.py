@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
-import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -47,7 +46,12 @@ def default_folder(environ: Mapping[str, str]) -> Path:
     if chosen:
         return Path(chosen)
     runtime = environ.get("XDG_RUNTIME_DIR")
-    return Path(runtime) / "nectar" if runtime else Path(tempfile.gettempdir()) / f"nectar-{os.getuid()}"
+    return Path(runtime) / "nectar" if runtime else _temporary(environ) / f"nectar-{os.getuid()}"
+
+
+def _temporary(environ: Mapping[str, str]) -> Path:
+    """Named without a look at it, which fails where nothing can be written: that must not stop a boot."""
+    return Path(environ.get("TMPDIR") or "/tmp")  # noqa: S108 - the folder in it is checked before it is used
 
 
 @attrs.define(eq=False)

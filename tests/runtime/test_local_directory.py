@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,14 @@ def directory(folder: Path) -> tuple[LocalDirectory, list[str]]:
 def test_the_variable_moves_it_and_else_it_is_of_this_user_and_this_run():
     assert default_folder({"NECTAR_LOCAL_DIRECTORY": "/x", "XDG_RUNTIME_DIR": "/r"}) == Path("/x")
     assert default_folder({"XDG_RUNTIME_DIR": "/r"}) == Path("/r/nectar")
-    assert default_folder({}).name == f"nectar-{os.getuid()}"
+    assert default_folder({}) == Path(f"/tmp/nectar-{os.getuid()}")
+
+
+def test_where_no_temporary_file_can_be_made_the_folder_has_a_name_all_the_same(monkeypatch):
+    """`tempfile` looks for a folder in which it can write, and raises when there is none."""
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", list)
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    assert default_folder({"TMPDIR": "/nowhere"}) == Path(f"/nowhere/nectar-{os.getuid()}")
 
 
 async def test_nodes_find_each_other_and_not_themselves(tmp_path):
