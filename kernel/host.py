@@ -11,7 +11,7 @@ import trio
 from trio.lowlevel import checkpoint, current_task
 
 from kernel.address import OUR, Address, ProcessId
-from kernel.admission import STATE, may_message
+from kernel.admission import NET, STATE, may_message
 from kernel.capability import Capability, SignedCapability
 from kernel.errors import (
     BadCapability,
@@ -28,6 +28,7 @@ from kernel.message import KernelMessage, Message, OnExit, Payload, Request, Res
 from kernel.parking import RUNNING, Sleep, make_sleep, park, sleep
 from kernel.ports import Init
 from kernel.process import Process, TaskState, Window
+from kernel.refusals import Refusal
 from kernel.soundness import check_capabilities, check_request, check_response
 from kernel.syscalls import Outgoing
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     import random
 
     from kernel.kernel import Kernel
+    from kernel.router import Router
 
 Ts = TypeVarTuple("Ts")
 
@@ -462,6 +464,18 @@ class Host:
         if not self._process.system:
             raise BadCapability("only modules of the runtime may watch the exits of all processes")
         self._kernel.lifecycle.watch_exits(self._process.pid, ended)
+
+    def _as_carrier(self) -> Router:
+        self._task()
+        if self._process.pid != NET:
+            raise BadCapability(f"only {NET} carries messages between nodes")
+        return self._router
+
+    def deliver_remote(self, envelope: KernelMessage) -> Refusal | None:
+        return self._as_carrier().deliver_remote(envelope)
+
+    def give_back(self, envelope: KernelMessage, refusal: Refusal, *, definite: bool) -> None:
+        self._as_carrier().undeliverable(envelope, refusal, definite=definite)
 
     def is_running(self, process: ProcessId) -> bool:
         """Whether a message to it would be taken into its mailbox, full or not, capabilities aside."""

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Protocol, TypeVarTuple
 from kernel.address import Address, ProcessId
 from kernel.capability import Capability, SignedCapability
 from kernel.errors import OutsideProcess
-from kernel.message import Message, OnExit, Payload, Request, Response
+from kernel.message import KernelMessage, Message, OnExit, Payload, Request, Response
 from kernel.ports import Init
+from kernel.refusals import Refusal
 
 if TYPE_CHECKING:
     import random
@@ -188,6 +189,15 @@ class Syscalls(Protocol):
         that what we hold for this run of the process does not go to its next one. It must not make syscalls.
         Only for modules of the runtime (`BadCapability`).
         """
+
+    def deliver_remote(self, envelope: KernelMessage) -> Refusal | None:
+        """Into the mailbox of a local process, what another node sent (PROTOCOL 4.2), or why not.
+
+        Only for the carrier `net:sys:nectar` (`BadCapability`), like `give_back`.
+        """
+
+    def give_back(self, envelope: KernelMessage, refusal: Refusal, *, definite: bool) -> None:
+        """To its sender, what we received to be carried. `definite`: it certainly was not handled."""
 
 
 process: ContextVar[Syscalls | None] = ContextVar("process", default=None)

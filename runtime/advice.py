@@ -31,13 +31,16 @@ def command(options: BootOptions) -> str:
         words += [str(package)] if options.dev else ["--package", str(package)]
     if isinstance(options.password, PasswordVariable):
         words += ["--password-env", options.password.name]
-    if options.verbosity is not None:
-        words += ["--verbosity", str(options.verbosity)]
-    if options.log is not None:
-        words += ["--log", options.log.value]
+    words += _given("--verbosity", options.verbosity)
+    words += _given("--log", options.log)
+    words += _given("--peers", options.peers)
     for key, value in options.settings:
         words += ["--set", f"{key}={value}"]
     return shlex.join(words)
+
+
+def _given(option: str, value: object) -> list[str]:
+    return [] if value is None else [option, str(value)]
 
 
 def elsewhere(options: BootOptions) -> str:

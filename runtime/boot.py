@@ -8,7 +8,7 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 
@@ -26,15 +26,28 @@ from runtime.command_error import CommandError
 from runtime.config import ConfigError, Settings, load_settings
 from runtime.console import LogConsole
 from runtime.disk import FolderDisk
+from runtime.files import replace_file
 from runtime.home import Home, HomeError, hold_home, temporary_home
 from runtime.keyfile import BadPassword, Identity, Keyfile, KeyfileBroken, WrongPassword
 from runtime.keyfile import create as create_keyfile
+from runtime.links.direct import DirectLinks
 from runtime.listener import CannotListen, TcpListener
-from runtime.node import Devices, Node, NodeSecrets, PackageFiles, PackageRefused, open_node, sole_error
-from runtime.node_file import NodeFile, remove_node_file, write_node_file
+from runtime.network import open_network, own_record
+from runtime.node import (
+    Devices,
+    Network,
+    Node,
+    NodeSecrets,
+    PackageFiles,
+    PackageRefused,
+    open_node,
+    sole_error,
+)
+from runtime.node_file import PEER_FILE, NodeFile, remove_node_file, write_node_file
 from runtime.options import DEV_NAME, BootOptions
 from runtime.packages import read_package
 from runtime.password import has_terminal
+from runtime.peers_file import PeersFileError, peer_block
 from runtime.reload import footprint, watch
 from runtime.signals import Signals
 from runtime.store import SqliteStore
@@ -169,6 +182,7 @@ async def _run_opened(opened: _Opened) -> None:
         stack.push_async_callback(store.aclose)
         opened.nursery.start_soon(store.run, report)
         devices = await _open_devices(opened, chance, store, stack)
+        network = await _open_network(opened, identity, devices, report, stack)
         opened.nursery.start_soon(Watchdog(report).run)
         readable = [files for files in folders if not isinstance(files, PackageError)]
         opening = open_node(
@@ -178,6 +192,7 @@ async def _run_opened(opened: _Opened) -> None:
             http=opened.settings.http,
             client=client,
             packages=readable,
+            network=network,
             start=False,
         )
         try:
@@ -231,6 +246,25 @@ async def _open_devices(
     listener = await TcpListener.open(opened.options.bind, opened.options.port)
     stack.push_async_callback(listener.aclose)
     return Devices(chance, store, disk, opened.workers, listener, opened.console, time.time)
+
+
+async def _open_network(
+    opened: _Opened,
+    identity: Identity,
+    devices: Devices,
+    report: Callable[[str], None],
+    stack: AsyncExitStack,
+) -> Network:
+    """As above. From now on the others of this machine find the node."""
+    options = opened.options
+    own = own_record(identity, devices.listener.url)
+    links = DirectLinks(identity.network_key, devices.chance)
+    try:
+        network = await stack.enter_async_context(open_network(own, links, options.peers, report))
+    except (PeersFileError, OSError) as error:
+        raise CommandError(str(error), advice.command(attrs.evolve(options, peers=None))) from None
+    replace_file(opened.home.path / PEER_FILE, peer_block(own).encode(), mode=0o644)
+    return network
 
 
 def _remove_node_file(home: Home) -> None:

@@ -33,8 +33,10 @@ from runtime.console import LogFormat
 from runtime.options import DEV_NAME, DEV_PASSWORD, LOOPBACK, BootOptions, default_home, example_packages
 from runtime.password import AskedPassword, GivenPassword, PasswordVariable
 from runtime.rpc_client import ANSWER_SECONDS, NodeDoor, RpcAnswer, call, find_node
+from runtime.table import as_table
 
 INTERRUPTED = 130
+_COLUMNS = ("id", "state", "mailbox", "restarts", "last_error")
 
 RunNode = Callable[[BootOptions], int]
 
@@ -76,6 +78,8 @@ def _dispatch(arguments: argparse.Namespace, run_node: RunNode) -> int:
             _kill(arguments)
         case "start-package" | "remove-package":
             _change_package(arguments)
+        case "id" | "peers" | "hi":
+            _about_nodes(arguments)
     return 0
 
 
@@ -87,6 +91,13 @@ def _change_package(arguments: argparse.Namespace) -> None:
         start_package(_door(arguments), arguments.folder, as_json=arguments.json)
     else:
         remove_package(_door(arguments), arguments.package, as_json=arguments.json)
+
+
+def _about_nodes(arguments: argparse.Namespace) -> None:
+    # As above: of other nodes and their keys.
+    from runtime.cli_nodes import run  # noqa: PLC0415
+
+    run(arguments)
 
 
 # -- what can be written
@@ -119,6 +130,14 @@ def _parser() -> _Parser:
         "package", metavar="ID", type=_text, help="package:publisher, or the package's folder"
     )
     _add_door(remove)
+    _add_door(command("id", "Print who a node is, as an entry for the peers file of another one."))
+    _add_door(
+        command("peers", "List the other nodes that a running node knows, and how it stands with them.")
+    )
+    hi = command("hi", "Say something to another node, to see whether it can be reached.")
+    hi.add_argument("node", metavar="NODE", type=_remote_name)
+    hi.add_argument("text", metavar="TEXT", type=_text)
+    _add_door(hi)
     return parser
 
 
@@ -146,6 +165,9 @@ def _add_dev(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--peers", metavar="FILE", type=Path, help="other nodes with their keys, as `nectar id` prints them"
+    )
     parser.add_argument(
         "--set", metavar="SECTION.KEY=VALUE", type=_setting, action="append", default=[], dest="settings"
     )
@@ -238,6 +260,7 @@ def _boot_options(arguments: argparse.Namespace) -> BootOptions:
         verbosity=arguments.verbosity,
         log=None if arguments.log is None else LogFormat(arguments.log),
         settings=tuple(arguments.settings),
+        peers=arguments.peers,
     )
 
 
@@ -249,6 +272,7 @@ def _dev_options(arguments: argparse.Namespace) -> BootOptions:
         packages=tuple(arguments.packages) or example_packages(),
         password=GivenPassword(arguments.password),
         settings=tuple(arguments.settings),
+        peers=arguments.peers,
         dev=True,
     )
 
@@ -334,18 +358,7 @@ def _ps(arguments: argparse.Namespace) -> None:
         }
         for process in processes
     ]
-    _write(dump(rows).decode() if arguments.json else _table(rows))
-
-
-def _table(rows: list[dict[str, str | int | None]]) -> str:
-    titles = ["id", "state", "mailbox", "restarts", "last_error"]
-    cells = [[title.upper().replace("_", " ") for title in titles]]
-    for row in rows:
-        values = ("" if row[title] is None else str(row[title]) for title in titles)
-        cells.append([value.partition("\n")[0] for value in values])
-    widths = [max(len(line[column]) for line in cells) for column in range(len(titles))]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in cells)
-    return "\n".join(line.rstrip() for line in lines)
+    _write(dump(rows).decode() if arguments.json else as_table(_COLUMNS, rows))
 
 
 def _kill(arguments: argparse.Namespace) -> None:

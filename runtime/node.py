@@ -18,16 +18,17 @@ from kernel.capability import KERNEL
 from kernel.events import Observer
 from kernel.exits import ExitCause
 from kernel.kernel import Kernel, Ports
-from kernel.ports import Chance, Console, Keys, Store
+from kernel.ports import Chance, Console, Init, Keys, Store
 from kernel.process import ProcessState
 from runtime.installer import Installer
 from runtime.loader import DiskPrograms
 from runtime.packages import recover_all
+from runtime.registered_keys import RegisteredKeys
 from sys_processes.app_store import process as app_store
 from sys_processes.app_store.core import InstallPlan
 from sys_processes.app_store.fields import PackageError
 from sys_processes.app_store.protocol import APP_STORE
-from sys_processes.devices import Disk, Listener, Workers
+from sys_processes.devices import Disk, LinkDoor, Links, Listener, Registry, Workers
 from sys_processes.homepage import process as homepage
 from sys_processes.homepage.protocol import HOMEPAGE
 from sys_processes.http_server import process as http_server
@@ -35,6 +36,8 @@ from sys_processes.http_server.door import Door
 from sys_processes.http_server.protocol import HTTP_SERVER
 from sys_processes.http_server.settings import HttpSettings
 from sys_processes.http_server.tokens import BearerToken, LoginTokens
+from sys_processes.net import process as net
+from sys_processes.net.protocol import NET, IdentityRecord
 from sys_processes.state import process as state
 from sys_processes.timer import process as timer
 from sys_processes.timer.protocol import TIMER
@@ -55,6 +58,18 @@ class Devices:
     listener: Listener
     console: Console
     wall_clock: Callable[[], float]
+
+
+@attrs.frozen
+class Network:
+    """Who the other nodes are, the way to them, and what they are told of this one. Those who come to the node's own
+    listener are brought to the `door`.
+    """
+
+    links: Links
+    registry: Registry
+    own: IdentityRecord
+    door: LinkDoor | None = None
 
 
 @attrs.frozen
@@ -83,10 +98,18 @@ class Node:
     """A running node. Made by `open_node`."""
 
     def __init__(
-        self, name: str, devices: Devices, secrets: NodeSecrets, http: HttpSettings, client: bytes
+        self,
+        name: str,
+        devices: Devices,
+        secrets: NodeSecrets,
+        http: HttpSettings,
+        client: bytes,
+        network: Network | None,
     ) -> None:
         self.name = name
         self._devices = devices
+        self._network = network
+        self._keys = secrets.keys if network is None else RegisteredKeys(name, secrets.keys, network.registry)
         self.given: list[PackageId | PackageError] = []
         """The packages of the boot, in the order in which they were given; what speaks against one instead of it."""
         self._stopped = False
@@ -96,7 +119,7 @@ class Node:
             Ports(
                 chance=devices.chance,
                 store=devices.store,
-                keys=secrets.keys,
+                keys=self._keys,
                 programs=programs,
                 console=devices.console,
                 wall_clock=devices.wall_clock,
@@ -113,6 +136,7 @@ class Node:
             keyfile=secrets.keyfile,
             keys=secrets.keys,
             client=client,
+            links=None if network is None else network.door,
         )
 
     @property
@@ -131,6 +155,8 @@ class Node:
         kernel.add_module(TIMER, timer.make(), public=True)
         kernel.add_module(HTTP_SERVER, http_server.make(self._door), public=True)
         kernel.add_module(HOMEPAGE, homepage.make(), public=True)
+        if self._network is not None:
+            kernel.add_module(NET, self._carrier(self._network), public=False)
         store = app_store.make(self.packages, devices.workers)
         kernel.add_module(APP_STORE, store, public=False, limits=app_store.LIMITS)
         await recover_all(devices.disk)
@@ -141,6 +167,9 @@ class Node:
         for plan in plans:
             self.packages.grant_all(plan)
         await self.packages.finish_interrupted(given)
+
+    def _carrier(self, network: Network) -> Init:
+        return net.make(network.links, network.registry, self._keys, own=network.own)
 
     async def _make_given(self, packages: Sequence[PackageFiles]) -> list[InstallPlan]:
         """The plans of those that can be installed. Raises `PackageRefused` when none can."""
@@ -220,15 +249,17 @@ async def open_node(
     http: HttpSettings | None = None,
     client: bytes = b"",
     packages: Sequence[PackageFiles] = (),
+    network: Network | None = None,
     observer: Observer | None = None,
     start: bool = True,
 ) -> AsyncIterator[Node]:
     """A booted node; stopped and flushed at the end of the block, and gone at once if the block raises. Without
-    `start`, starting it is left to the block. `client` is the browser client that every node serves.
+    `start`, starting it is left to the block. `client` is the browser client that every node serves. Without a
+    `network`, what is sent to other nodes comes back.
 
     Raises `BadNodeName`, `PackageRefused`, `StoreFailed`, OSError.
     """
-    node = Node(name, devices, secrets, http or HttpSettings(), client)
+    node = Node(name, devices, secrets, http or HttpSettings(), client, network)
     node.kernel.router.observer = observer
     try:
         async with trio.open_nursery() as nursery:

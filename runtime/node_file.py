@@ -12,6 +12,8 @@ from runtime.files import replace_file
 
 NODE_FILE = "node.json"
 TOKEN_FILE = "rpc.token"  # noqa: S105 - a file name
+PEER_FILE = "peer.toml"
+"""Who the home's node is, for the peers files of others; it stays when the node ends."""
 
 
 @attrs.frozen

@@ -22,7 +22,8 @@ class BootOptions:
 
     `verbosity` and `log` None: as config.toml says. `port` None: 8080, or the next free one; 0: any free one.
     `packages` are folders to install, approved by being named here. `settings` are (section.key, value as written),
-    over those of HOME/config.toml. `dev`: open RPC on loopback, and a package whose folder changes is installed again.
+    over those of HOME/config.toml. `peers` is a file of other nodes. `dev`: open RPC on loopback, and a package whose
+    folder changes is installed again.
     """
 
     home: Path | None
@@ -34,6 +35,7 @@ class BootOptions:
     verbosity: int | None = None
     log: LogFormat | None = None
     settings: tuple[tuple[str, str], ...] = ()
+    peers: Path | None = None
     dev: bool = False
 
 

@@ -93,7 +93,7 @@ def call(
     )
     status, body = _post(door, RPC_REQUEST.encode(request), (seconds or 0) + GRACE_SECONDS)
     if status != 200:
-        raise _refusal(door, process, status, body)
+        raise _refusal(door, _Called(process, node), status, body)
     return None if seconds is None else _answer(door, body)
 
 
@@ -130,7 +130,21 @@ def _answer(door: NodeDoor, body: bytes) -> RpcAnswer:
     return RpcAnswer(answer.ipc, payload)
 
 
-def _refusal(door: NodeDoor, process: ProcessId, status: int, body: bytes) -> CommandError:
+@attrs.frozen
+class _Called:
+    process: ProcessId
+    node: str | None
+
+    @property
+    def look(self) -> str:
+        """The command that shows more of what cannot be reached."""
+        return "nectar ps" if self.node is None else "nectar peers"
+
+    def __str__(self) -> str:
+        return str(self.process) if self.node is None else f"{self.node}@{self.process}"
+
+
+def _refusal(door: NodeDoor, called: _Called, status: int, body: bytes) -> CommandError:
     text = _said(body)
     said = f": {text}" if text and not text.startswith("<") else ""
     match status:
@@ -139,9 +153,9 @@ def _refusal(door: NodeDoor, process: ProcessId, status: int, body: bytes) -> Co
         case 404:
             return CommandError(f"{door.url} is no node: it has no RPC route", "nectar ps --url URL")
         case 408:
-            return CommandError(f"{process} did not answer{said}", "nectar ps")
+            return CommandError(f"{called} did not answer{said}", called.look)
         case 503:
-            return CommandError(f"{process} cannot be reached{said}", "nectar ps")
+            return CommandError(f"{called} cannot be reached{said}", called.look)
         case _:
             return CommandError(
                 f"the node at {door.url} refused with {status}{said}", "nectar inject-message --help"

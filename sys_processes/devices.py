@@ -13,6 +13,7 @@ from typing import ParamSpec, Protocol, TypeVar
 import attrs
 
 from kernel.address import PackageId, ProcessId
+from sys_processes.net.protocol import IdentityRecord
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -132,3 +133,76 @@ class Packages(Protocol):
 
     async def standing(self) -> Sequence[PackageStanding]:
         """In the order of their names."""
+
+
+# -- other nodes
+
+
+@attrs.frozen
+class KeyConflict:
+    """Somebody shows a key for a name that is bound to another one; `where` says who or what."""
+
+    name: str
+    kept: bytes
+    refused: bytes
+    where: str
+
+
+class Registry(Protocol):
+    """Who the other nodes are."""
+
+    def find(self, node: str) -> IdentityRecord | None: ...
+
+    def records(self) -> list[IdentityRecord]:
+        """All that are known, sorted by name."""
+
+    def conflicts(self) -> list[KeyConflict]:
+        """Those that stand, sorted by name."""
+
+    async def wait_change(self) -> None:
+        """Return once records or conflicts have changed since the last return, or since the registry was made."""
+
+
+class LinkFailed(Exception):
+    """A node could not be reached; the text says why."""
+
+
+class Link(Protocol):
+    """A private, ordered way for bytes between two nodes. Once it is cut, calls raise `trio.BrokenResourceError`; once
+    closed on our side, `trio.ClosedResourceError`.
+    """
+
+    @property
+    def proven_key(self) -> bytes | None:
+        """Of who was dialled: the Ed25519 key that the transport has proven. None on the accepting side."""
+
+    async def send(self, data: bytes) -> None:
+        """Waits while the other side does not take it."""
+
+    async def receive(self) -> bytes:
+        """Some bytes; none at the end."""
+
+    async def aclose(self) -> None: ...
+
+
+class LinkDoor(Protocol):
+    """Where http_server brings who comes to `/net`, for `Links` to accept. Only real nodes have one."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether too many have come who are not known yet."""
+
+    async def serve(self, stream: ByteStream, early: bytes) -> None:
+        """To the end of the link. The upgrade is answered; `early` is what came behind it. Raises for nothing that the
+        other side does. The caller closes the stream.
+        """
+
+
+class Links(Protocol):
+    """The way to other nodes: direct, or through routers."""
+
+    async def dial(self, record: IdentityRecord) -> Link:
+        """May take for ever: the caller sets the time limit. Raises `LinkFailed`."""
+
+    async def accept(self) -> Link:
+        """Raises `trio.ClosedResourceError` once closed; another OSError concerns one accept only."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 import trio
@@ -20,6 +20,14 @@ settings.load_profile("fixed")
 # Virtual: a test in which everything waits for ever fails at once instead of hanging.
 VIRTUAL_SECONDS = 1_000_000.0
 REAL_SECONDS = 20.0
+
+
+@pytest.fixture(scope="session", autouse=True)
+def local_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nodes of the tests never meet those of whoever runs them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NECTAR_LOCAL_DIRECTORY", str(tmp_path_factory.mktemp("local")))
+        yield
 
 
 def run_on_trio(test: Callable[..., Awaitable[None]], *, real_clock: bool) -> Callable[..., None]:

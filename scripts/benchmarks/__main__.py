@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from scripts.benchmarks.link_rows import link_rows
 from scripts.benchmarks.rounds import run, table
 from scripts.benchmarks.rows import message_rows, network_rows
 
@@ -16,7 +17,7 @@ def main() -> int:
     chosen = parser.parse_args()
     rows = [
         row
-        for row in (*message_rows(), *network_rows())
+        for row in (*message_rows(), *network_rows(), *link_rows())
         if not chosen.words or any(word in row.name for word in chosen.words)
     ]
     outcomes = []

@@ -84,6 +84,7 @@ def running(*, patient: bool = False) -> Iterator[Node]:
             process = subprocess.Popen(
                 command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=told, text=True,
                 preexec_fn=lambda: pin(SERVER_CPU),
+                env=os.environ | {"NECTAR_LOCAL_DIRECTORY": str(Path(home) / "local")},
             )  # fmt: skip
         try:
             yield Node(process, _url(process))

@@ -17,9 +17,10 @@ from sys_processes.devices import ByteStream
 from sys_processes.http_server.http1 import BadRequest, RequestHead, RequestParser
 from sys_processes.http_server.limits import Limits
 from sys_processes.http_server.linger import close_after_last_words
+from sys_processes.http_server.link_path import switching
 from sys_processes.http_server.replies import HttpReply, encode_reply, reply_parts, text_reply
 from sys_processes.http_server.room import Room
-from sys_processes.http_server.upgrade import Accept, check_upgrade, is_proposed
+from sys_processes.http_server.upgrade import Accept, HandOver, check_upgrade, is_proposed
 from sys_processes.http_server.websocket import Socket, serve_websocket
 
 READ_BYTES = 64 * 1024
@@ -44,7 +45,7 @@ class Site(Protocol):
     async def exchange(self, head: RequestHead, body: bytes) -> HttpReply:
         """Answer a request. The body is whole and within `max_body`; `b""` when there is none."""
 
-    async def upgrade(self, head: RequestHead) -> HttpReply | Accept:
+    async def upgrade(self, head: RequestHead) -> HttpReply | Accept | HandOver:
         """Decide on a well-formed WebSocket upgrade. A reply refuses it and ends the connection."""
 
     async def websocket(self, head: RequestHead, socket: Socket) -> None:
@@ -70,7 +71,7 @@ class _Upgrade:
     head: RequestHead
     early: bytes
     """What came behind the head."""
-    accept: Accept
+    accept: Accept | HandOver
 
 
 class _Refused(Exception):
@@ -103,7 +104,7 @@ async def serve_connection(
         shared = {} if conversations is None else conversations
         upgrade = await _converse(Conversation(stream, site, limits, room or Room()), shared)
         if upgrade is not None:
-            await _run_websocket(stream, site, upgrade, limits)
+            await _serve_upgrade(stream, site, upgrade, limits)
     except (trio.BrokenResourceError, trio.ClosedResourceError):
         pass
     finally:
@@ -119,10 +120,17 @@ async def _converse(conversation: Conversation, conversations: dict[Conversation
         del conversations[conversation]
 
 
-async def _run_websocket(stream: ByteStream, site: Site, upgrade: _Upgrade, limits: Limits) -> None:
+async def _serve_upgrade(stream: ByteStream, site: Site, upgrade: _Upgrade, limits: Limits) -> None:
+    accept = upgrade.accept
+    if isinstance(accept, HandOver):
+        with trio.move_on_after(limits.write_seconds) as writing:
+            await stream.send_all(switching(upgrade.head))
+        if not writing.cancelled_caught:
+            await accept.serve(stream, upgrade.early)
+        return
     await serve_websocket(
         stream,
-        upgrade.accept,
+        accept,
         upgrade.head,
         upgrade.early,
         functools.partial(site.websocket, upgrade.head),

@@ -8,7 +8,7 @@ import attrs
 import trio
 
 from kernel.ports import Keys
-from sys_processes.devices import Listener
+from sys_processes.devices import LinkDoor, Listener
 from sys_processes.http_server.limits import Limits
 from sys_processes.http_server.settings import HttpSettings
 from sys_processes.http_server.tokens import BearerToken, LoginTokens
@@ -17,7 +17,7 @@ from sys_processes.http_server.tokens import BearerToken, LoginTokens
 @attrs.frozen
 class Door:
     """`check_password` may take long and must not block; `keyfile` is the encrypted one, as login answers it.
-    `client` is the browser client, as `/client.js` serves it.
+    `client` is the browser client, as `/client.js` serves it. Without `links` nobody reaches this node by a link.
 
     Closing the listener closes the door: every socket ends with 1001, calls are answered, and then `drained` is set.
     """
@@ -30,6 +30,7 @@ class Door:
     keyfile: bytes
     keys: Keys
     client: bytes
+    links: LinkDoor | None = None
     limits: Limits = attrs.field()
     drained: trio.Event = attrs.field(factory=trio.Event)
 

@@ -25,6 +25,7 @@ from sys_processes.http_server.connection import Conversation, serve_connection
 from sys_processes.http_server.door import Door
 from sys_processes.http_server.encryption import NONCE_BYTES, SECRET_BYTES
 from sys_processes.http_server.http1 import RequestHead
+from sys_processes.http_server.link_path import LINK_PATH, decide_link
 from sys_processes.http_server.protocol import METADATA_WS, REQUEST, WebSocketPush
 from sys_processes.http_server.register import RegisterRules
 from sys_processes.http_server.replies import HttpReply
@@ -32,7 +33,7 @@ from sys_processes.http_server.room import Room
 from sys_processes.http_server.roots import asked_roots
 from sys_processes.http_server.site import GRACE, Pages
 from sys_processes.http_server.sockets import Owed, Sockets
-from sys_processes.http_server.upgrade import Accept
+from sys_processes.http_server.upgrade import Accept, HandOver
 from sys_processes.http_server.websocket import Socket
 
 ACCEPT_PAUSE = 0.1
@@ -170,7 +171,10 @@ class _Server:
             self._busy -= 1
             self._note_drained()
 
-    async def upgrade(self, head: RequestHead) -> HttpReply | Accept:
+    async def upgrade(self, head: RequestHead) -> HttpReply | Accept | HandOver:
+        links = self._door.links
+        if links is not None and head.path == LINK_PATH:
+            return decide_link(head, links)
         return self._sockets.decide(head, self._pages.session(head))
 
     async def websocket(self, head: RequestHead, socket: Socket) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Awaitable, Callable
 
 import attrs
 
+from sys_processes.devices import ByteStream
 from sys_processes.http_server.http1 import BadRequest, RequestHead, comma_members
 
 VERSION = "13"
@@ -17,6 +19,13 @@ class Accept:
     """Take an upgrade. The subprotocol must be one of those the client proposed."""
 
     subprotocol: str | None = None
+
+
+@attrs.frozen
+class HandOver:
+    """Take an upgrade, and let somebody else have the connection, with what came behind the head."""
+
+    serve: Callable[[ByteStream, bytes], Awaitable[None]]
 
 
 def is_proposed(subprotocol: str | None, head: RequestHead) -> bool:

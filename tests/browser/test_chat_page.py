@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -172,3 +173,23 @@ def test_a_name_is_remembered_and_tells_whose_messages_are_ones_own(browser: Bro
         tab.page.get_by_label("Name").fill("bob")
         tab.page.get_by_label("Name").blur()
         expect(own).to_have_count(0)
+
+
+def test_what_comes_from_another_node_is_shown_with_that_node_and_is_not_ones_own(
+    browser: Browser, tmp_path: Path
+):
+    person = Person(tmp_path)
+    with (
+        person.dev(CHAT, "--name", "bob.dev") as bob,
+        person.dev(CHAT, "--name", "alice.dev") as alice,
+        chatting(browser, bob) as tab,
+    ):
+        say(tab, "who is there?")
+        wait_said(tab, "who is there?")
+        for author in ("Alice", "bob.dev"):
+            send = {"Send": {"text": f"I am {author}", "author": author, "to": "bob.dev"}}
+            assert b"delivered" in alice.send("chat:chat:nectar", json.dumps(send)).ipc
+        wait_said(tab, "who is there?", "I am Alice", "I am bob.dev")
+        log = tab.page.get_by_role("log")
+        expect(log.locator(".by .node")).to_have_text(["on alice.dev", "on alice.dev"])
+        expect(log.locator("li.own .text")).to_have_text(["who is there?"])

@@ -186,6 +186,8 @@ CALLS = {
     "is_running": lambda c: c.is_running(STUBBORN),
     "has_room": lambda c: c.has_room(STUBBORN, 1),
     "watch_exits": lambda c: c.watch_exits(print),
+    "deliver_remote": lambda c: c.deliver_remote(None),
+    "give_back": lambda c: c.give_back(None, None, definite=True),
 }
 
 

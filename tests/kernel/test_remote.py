@@ -384,3 +384,31 @@ async def test_another_nodes_capability_with_our_signature_is_refused():
         forged = SignedCapability(BOB, '"x"', Seals(NODE).sign(plain.signed_bytes()))
         with pytest.raises(BadCapability):
             await a.do(lambda calls: calls.save_capabilities([forged]))
+
+
+# -- the carrier's own calls
+
+
+async def test_the_carrier_delivers_and_gives_back_by_syscall():
+    async with linked() as (_, net, a):
+        envelope = KernelMessage(77, BOB, a.address, None, Request(ipc=b"in"))
+        assert await net.do(lambda calls: calls.deliver_remote(envelope)) is None
+        assert (await a.receive()).ipc == b"in"
+        asked = a.begin_ask(BOB)
+        out = (await net.receive()).envelope()
+        await net.do(lambda calls: calls.give_back(out, UNREACHABLE, definite=False))
+        with pytest.raises(SendError) as caught:
+            await asked.result()
+        assert (caught.value.detail, caught.value.definite) == ("bob is away", False)
+
+
+async def test_nobody_but_the_carrier_may_say_what_came_from_another_node():
+    async with linked() as (node, _, a):
+        state = await node.system("state")
+        envelope = KernelMessage(77, BOB, a.address, None, Request(ipc=b"forged"))
+        for puppet in (a, state):
+            with pytest.raises(BadCapability, match="net:sys:nectar"):
+                await puppet.do(lambda calls: calls.deliver_remote(envelope))
+            with pytest.raises(BadCapability, match="net:sys:nectar"):
+                await puppet.do(lambda calls: calls.give_back(envelope, UNREACHABLE, definite=True))
+        assert await a.unread() == []

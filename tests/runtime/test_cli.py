@@ -39,7 +39,7 @@ def test_boot_without_options_uses_the_home_of_the_platform() -> None:
 
 def test_boot_takes_every_option() -> None:
     argv = "boot h --name alice.uq --port 0 --bind 0.0.0.0 --package a --package b --password-env PW"
-    more = "--verbosity 2 --log json --set http.timeout=30 --set http.origins=a=b"
+    more = "--verbosity 2 --log json --set http.timeout=30 --set http.origins=a=b --peers p.toml"
     assert options(*argv.split(), *more.split()) == BootOptions(
         home=Path("h"),
         name="alice.uq",
@@ -50,6 +50,7 @@ def test_boot_takes_every_option() -> None:
         verbosity=2,
         log=LogFormat.Json,
         settings=(("http.timeout", "30"), ("http.origins", "a=b")),
+        peers=Path("p.toml"),
     )
 
 
@@ -66,11 +67,11 @@ def test_dev_is_a_throw_away_node_with_the_packages_named() -> None:
 
 def test_dev_takes_every_option() -> None:
     """C-163."""
-    argv = "dev --name bob.uq --port 9000 --home h --password p --set rpc.open=false x"
+    argv = "dev --name bob.uq --port 9000 --home h --password p --set rpc.open=false --peers q x"
     found = options(*argv.split())
     assert (found.name, found.port, found.home) == ("bob.uq", 9000, Path("h"))
     assert found.password == GivenPassword("p")
-    assert found.settings == (("rpc.open", "false"),)
+    assert (found.settings, found.peers) == ((("rpc.open", "false"),), Path("q"))
 
 
 def test_dev_without_packages_runs_the_example_apps() -> None:
@@ -129,6 +130,10 @@ def test_the_home_follows_the_platform(monkeypatch: pytest.MonkeyPatch, tmp_path
         ["inject-message", "echo:echo:nectar", "x", "--timeout", "1.5"],
         ["inject-message", "echo:echo:nectar", "x", "--mime", "text/plain"],
         ["inject-message", "echo:echo:nectar", "\udc80"],
+        ["boot", "--router", "r.uq"],
+        ["hi", "bob.uq"],
+        ["hi", "b b", "text"],
+        ["id", "more"],
     ],
 )
 def test_wrong_usage_exits_2_and_says_what_to_try(
@@ -143,7 +148,7 @@ def test_wrong_usage_exits_2_and_says_what_to_try(
     assert last.startswith("try: ")
 
 
-@pytest.mark.parametrize("command", ["boot", "dev", "inject-message", "ps", "kill"])
+@pytest.mark.parametrize("command", ["boot", "dev", "inject-message", "ps", "kill", "id", "peers", "hi"])
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main([command, "--help"])

@@ -120,7 +120,7 @@ def test_inject_message_carries_a_payload_of_a_megabyte(node: LiveNode, person: 
     ("argv", "problem"),
     [
         (["silence", "--timeout", "1"], "did not answer: no answer within 1 s"),
-        (["x", "--node", "bob.uq"], "no way from fake.dev to node 'bob.uq'"),
+        (["x", "--node", "bob.uq"], "no node 'bob.uq' is known here"),
         (["x", "--payload", "/nowhere/file"], "cannot read /nowhere/file: No such file"),
         (["x", "--payload", "/"], "cannot read /: Is a directory"),
     ],

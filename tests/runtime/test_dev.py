@@ -145,7 +145,8 @@ def test_a_throw_away_home_is_thrown_away(person: Person, tmp_path: Path):
         assert len(alone.left_behind()) == 1
         assert node.stop() == 0
     assert alone.left_behind() == []
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["app", "tmp"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["app", "local", "tmp"]
+    assert list((tmp_path / "local").iterdir()) == []
 
 
 def test_what_a_package_prints_is_logged_and_never_on_stdout(person: Person, tmp_path: Path):

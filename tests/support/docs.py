@@ -126,6 +126,7 @@ class Page:
         self._environment = {**os.environ, "HOME": str(folder), "XDG_DATA_HOME": str(folder / "data")}
         self._environment["PATH"] = f"{folder}/.venv/bin:{self._environment['PATH']}"
         self._environment["PYTHONPATH"] = str(ROOT)
+        self._environment["NECTAR_LOCAL_DIRECTORY"] = str(folder / "local")
         self._lay_tools()
 
     @property

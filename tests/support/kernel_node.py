@@ -21,7 +21,7 @@ from kernel.kernel import Kernel, Ports
 from kernel.lifecycle import NewProcess
 from kernel.mailbox import DEFAULT_LIMITS, Limits
 from kernel.message import Message, OnExit, Payload, Request, Response
-from kernel.ports import Chance, Init
+from kernel.ports import Chance, Init, Keys
 from kernel.process import Process
 from kernel.syscalls import Syscalls, current
 from runtime.sim.chance import SeededChance
@@ -331,7 +331,11 @@ def pid_of(name: str) -> ProcessId:
 
 
 def make_kernel(
-    store: MemoryStore | None = None, *, node: str = NODE, chance: Chance | None = None
+    store: MemoryStore | None = None,
+    *,
+    node: str = NODE,
+    chance: Chance | None = None,
+    keys: Keys | None = None,
 ) -> KernelNode:
     """A kernel that does not run yet, with its every event recorded."""
     console, programs = MemoryConsole(), Shelf()
@@ -339,7 +343,7 @@ def make_kernel(
     ports = Ports(
         SeededChance(1) if chance is None else chance,
         store,
-        Seals(node),
+        Seals(node) if keys is None else keys,
         programs,
         console,
         lambda: EPOCH + trio.current_time(),

@@ -117,10 +117,11 @@ class LiveNode:
         *,
         seconds: int = 15,
         home: Path | None = None,
+        node: str | None = None,
     ) -> RpcAnswer:
-        """What it answers. Raises `CommandError`."""
+        """What it answers; the process may be one of another `node`. Raises `CommandError`."""
         door = find_node(home, self.url, Path("/nowhere"))
-        answer = call(door, ProcessId.from_str(process), ipc, payload=payload, seconds=seconds)
+        answer = call(door, ProcessId.from_str(process), ipc, node=node, payload=payload, seconds=seconds)
         assert answer is not None
         return answer
 

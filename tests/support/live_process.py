@@ -106,7 +106,9 @@ class LiveProcess:
 
 
 def clean_environment(home: Path) -> dict[str, str]:
-    """Of a person whose home is `home` and who has no node yet; temporary files go to `home/tmp`."""
+    """Of a person whose home is `home` and who has no node yet; temporary files go to `home/tmp`, and nodes find
+    each other in `home/local`.
+    """
     temporary = home / "tmp"
     temporary.mkdir(parents=True, exist_ok=True)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("NECTAR", "COVERAGE"))}
@@ -114,5 +116,6 @@ def clean_environment(home: Path) -> dict[str, str]:
         "HOME": str(home),
         "XDG_DATA_HOME": str(home / "data"),
         "TMPDIR": str(temporary),
+        "NECTAR_LOCAL_DIRECTORY": str(home / "local"),
         "PYTHONPATH": str(ROOT),
     }

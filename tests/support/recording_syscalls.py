@@ -11,6 +11,7 @@ from kernel.address import Address, ProcessId
 from kernel.capability import Capability, SignedCapability
 from kernel.message import KernelMessage, Message, OnExit, Payload, Request, Response, SendError
 from kernel.ports import Init
+from kernel.refusals import Refusal
 from kernel.syscalls import Outgoing, Ts, process
 
 
@@ -197,6 +198,13 @@ class RecordingSyscalls:
 
     def watch_exits(self, ended: Callable[[ProcessId], None]) -> None:
         self._note("watch_exits")
+
+    def deliver_remote(self, envelope: KernelMessage) -> Refusal | None:
+        self._note("deliver_remote", envelope)
+        return None
+
+    def give_back(self, envelope: KernelMessage, refusal: Refusal, *, definite: bool) -> None:
+        self._note("give_back", envelope, refusal, definite)
 
 
 @contextmanager

@@ -12,8 +12,8 @@ import trio
 
 from kernel.jsontext import JsonValue
 from kernel.message import Payload
-from kernel.ports import StoreFailed
-from runtime.node import Devices, Node, PackageFiles, open_node
+from kernel.ports import Keys, StoreFailed
+from runtime.node import Devices, Network, Node, PackageFiles, open_node
 from runtime.sim.chance import SeededChance
 from runtime.sim.console import MemoryConsole
 from runtime.sim.disk import MemoryDisk
@@ -38,9 +38,18 @@ class SimNode:
     listener: MemoryListener
     console: MemoryConsole
 
-    async def ask(self, process: str, ipc: str = "", payload: Payload | None = None, seconds: int = 5) -> str:
-        """The ipc of its answer, as text. Raises `NotAnswered`."""
-        call: dict[str, JsonValue] = {"process": process, "ipc": ipc, "expects_response": seconds}
+    async def ask(
+        self,
+        process: str,
+        ipc: str = "",
+        payload: Payload | None = None,
+        seconds: int = 5,
+        node: str | None = None,
+    ) -> str:
+        """The ipc of its answer, as text; of a process of another `node`, if one is named. Raises `NotAnswered`."""
+        call: dict[str, JsonValue] = {
+            "process": process, "ipc": ipc, "expects_response": seconds, "node": node,
+        }  # fmt: skip
         if payload is not None:
             call |= {"mime": payload.mime, "data": base64.b64encode(payload.bytes).decode()}
         client = HttpClient(self.listener.connect())
@@ -82,10 +91,17 @@ class SimHome:
         return SimHome(self.store.crash(keep), self.disk.crash())
 
     @asynccontextmanager
-    async def booted(self, *packages: PackageFiles, name: str = NODE) -> AsyncIterator[SimNode]:
+    async def booted(
+        self,
+        *packages: PackageFiles,
+        name: str = NODE,
+        keys: Keys | None = None,
+        network: Network | None = None,
+        seed: int = 1,
+    ) -> AsyncIterator[SimNode]:
         listener, console = MemoryListener(), MemoryConsole()
         given = Devices(
-            SeededChance(1),
+            SeededChance(seed),
             self.store,
             self.disk,
             InlineWorkers(),
@@ -93,8 +109,9 @@ class SimHome:
             console,
             lambda: EPOCH + trio.current_time(),
         )
+        known = secrets() if keys is None else attrs.evolve(secrets(), keys=keys)
         try:
-            async with open_node(name, given, secrets(), packages=packages) as node:
+            async with open_node(name, given, known, packages=packages, network=network) as node:
                 yield SimNode(node, listener, console)
         except StoreFailed:
             if not self._crashed:

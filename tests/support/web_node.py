@@ -226,8 +226,9 @@ async def node_behind(
     seed: int = 1,
     store: MemoryStore | None = None,
     disk: MemoryDisk | None = None,
+    carrier: Init | None = None,
 ) -> AsyncIterator[WebNode]:
-    """Booted, with a `net:sys:nectar` that keeps what it is to carry."""
+    """Booted, with a `net:sys:nectar` that keeps what it is to carry, or the `carrier`."""
     console, wall = MemoryConsole(), Wall()
     elsewhere: list[KernelMessage] = []
 
@@ -238,7 +239,7 @@ async def node_behind(
     given = devices(listener, console, wall, seed, store=store, disk=disk)
     async with trio.open_nursery() as nursery:
         async with open_node(NODE, given, secrets(), http=http, packages=packages, observer=observer) as node:
-            node.kernel.add_module(ProcessId("net", "sys", "nectar"), net, public=False)
+            node.kernel.add_module(ProcessId("net", "sys", "nectar"), carrier or net, public=False)
             yield WebNode(node, wall, listener, console, elsewhere, nursery)
         nursery.cancel_scope.cancel()
 
@@ -254,6 +255,7 @@ async def web_node(
     split: bool = False,
     store: MemoryStore | None = None,
     disk: MemoryDisk | None = None,
+    carrier: Init | None = None,
 ) -> AsyncIterator[WebNode]:
     """`node_behind` a door in memory, with what another node left on `store` and `disk`.
 
@@ -261,7 +263,15 @@ async def web_node(
     """
     cuts = SeededChance(seed) if split else None
     listener = MemoryListener(capacity=capacity, chance=cuts)
-    async with node_behind(
-        listener, http, packages=packages, observer=observer, seed=seed, store=store, disk=disk
-    ) as web:
+    given = node_behind(
+        listener,
+        http,
+        packages=packages,
+        observer=observer,
+        seed=seed,
+        store=store,
+        disk=disk,
+        carrier=carrier,
+    )
+    async with given as web:
         yield web

@@ -12,6 +12,7 @@ from runtime.options import example_packages
 from runtime.packages import read_package
 from runtime.sim.disk import MemoryDisk
 from runtime.sim.store import MemoryStore
+from tests.support.sim_network import SimNetwork
 from tests.support.web_client import WsClient
 from tests.support.web_node import WebNode, settle, web_node
 
@@ -120,3 +121,18 @@ async def test_fibonacci_answers_over_http() -> None:
         assert (page.status, b"<title>Fibonacci</title>" in page.body) == (200, True)
         assert (await web.http("GET", f"/{FIBONACCI}/x", cookie=web.cookie())).status == 400
         assert (await web.http("GET", f"/{FIBONACCI}/10")).status == 307
+
+
+async def test_two_nodes_chat_with_each_other() -> None:
+    """C-164."""
+    network = SimNetwork("alice.uq", "bob.uq")
+    async with network.booted("alice.uq", *PACKAGES) as alice, network.booted("bob.uq", *PACKAGES) as bob:
+        send = {"Send": {"text": "good morning", "author": "Alice", "to": "bob.uq"}}
+        told = json.loads(await alice.ask(CHAT, json.dumps(send)))
+        assert told == {"delivered": {"to": "bob.uq", "id": 1}}
+        [heard] = json.loads(await bob.ask(CHAT, '"History"'))["messages"]
+        assert (heard["author"], heard["node"], heard["text"]) == ("Alice", "alice.uq", "good morning")
+        assert "error" in json.loads(await alice.ask(CHAT, '"History"', node="bob.uq"))
+        injected = json.loads(await bob.ask(CHAT, '{"Send":{"text":"and to you"}}', node="alice.uq"))
+        assert (injected["message"]["author"], injected["message"]["node"]) == ("bob.uq", "bob.uq")
+        assert json.loads(await alice.ask(CHAT, '"History"'))["last"] == 1

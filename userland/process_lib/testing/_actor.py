@@ -33,6 +33,7 @@ from sys_processes.http_server.protocol import (
     WebSocketPush,
     WsMessageType,
 )
+from sys_processes.net.protocol import NET
 from userland.process_lib._builders import Bytes, Target, serialize, to_address, to_bytes
 from userland.process_lib._on_exit import raw_on_exit
 from userland.process_lib.testing._modules import Files, Homepage, States, timer
@@ -135,7 +136,7 @@ class AsyncActor:
         for name, answer in modules.items():
             self._add_module(ProcessId(name, "sys", "nectar"), Scripted(answer, self._failures))
         self._add_module(HOMEPAGE, Scripted(self._homepage.answer, self._failures))
-        self._add_module(ProcessId("net", "sys", "nectar"), Carrier(self._nodes, self._failures))
+        self._add_module(NET, Carrier(self._nodes, self._kernel.ports.keys, self._failures))
         for target, script in setup.on.items():
             self.on(target, script)
         self._process = self._kernel.lifecycle.create(

@@ -20,7 +20,20 @@ from kernel.message import (
     SendError,
     SendErrorKind,
 )
+from kernel.ports import Keys
 from kernel.refusals import Refusal
+from kernel.syscalls import current
+from sys_processes.net.protocol import (
+    DELIVERED,
+    Sign,
+    Signed,
+    Verified,
+    Verify,
+    decode_action,
+    encode_response,
+    is_json,
+)
+from userland.process_lib._builders import Response
 from userland.process_lib.testing._scripted import Answer, Reply, Scripted, to_response
 
 
@@ -132,11 +145,27 @@ def _came_back(
 
 
 class Carrier(Scripted):
-    """`net:sys:nectar` of a test."""
+    """`net:sys:nectar` of a test: it carries, and signs for the actor and verifies."""
 
-    def __init__(self, nodes: OtherNodes, failures: list[Exception]) -> None:
-        super().__init__(nodes.carry, failures)
+    def __init__(self, nodes: OtherNodes, keys: Keys, failures: list[Exception]) -> None:
+        super().__init__(self._take, failures)
         self._nodes = nodes
+        self._keys = keys
+
+    def _take(self, message: Message) -> Reply:
+        return self._said(message) if message.target == current().our else self._nodes.carry(message)
+
+    def _said(self, message: Message) -> Reply:
+        said = (message.payload() or Payload()).bytes
+        json = is_json(message.ipc)
+        match decode_action(message.ipc):
+            case Sign():
+                signature = self._keys.sign(str(message.source).encode() + said)
+                return Response().ipc(encode_response(Signed(), json=json)).payload(Payload(None, signature))
+            case Verify(source, signature):
+                valid = self._keys.verify(source.node, str(source).encode() + said, signature)
+                return encode_response(Verified(valid), json=json)
+        return DELIVERED
 
     def heard(self, message: Message) -> None:
         self._nodes.heard(message)

@@ -1,7 +1,8 @@
-"""A chat of everybody who is logged in to this node.
+"""A chat of everybody who is logged in to this node, and of the chats of other nodes.
 
 `GET /messages?since=ID` and `POST /messages` over HTTP; over sockets, and as messages of other processes, the requests
-of `wire`. What is said is answered, and goes to every open socket, once it is kept: not before.
+of `wire`. What is said is answered, and goes to every open socket, once it is kept: not before. Another node may say
+something; what was said here it cannot read.
 """
 
 from functools import partial
@@ -23,16 +24,18 @@ from userland.process_lib import (
 )
 
 from .model import History, Unreadable
-from .room import Reply, Room
+from .room import Room
 from .wire import (
     ReadHistory,
     ReadSetAside,
     Refused,
+    Reply,
     Send,
     messages_answer,
     parse_post,
     parse_request,
     parse_since,
+    parse_visit,
 )
 
 HTTP_SERVER = "http_server:sys:nectar"
@@ -45,7 +48,7 @@ HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 
 
 async def init(our: Address) -> None:
-    room = Room(our.node, await read_history())
+    room = Room(our, await read_history())
     await open_to_the_web(our)
     while True:
         try:
@@ -91,7 +94,8 @@ async def hear(room: Room, message: Message) -> None:
         case http.WebSocketClose(channel_id):
             room.leave(channel_id)
         case None if message.is_request():
-            await answer(room, message.ipc, respond if message.wants_response else ignore)
+            node = None if message.is_local() else message.source.node
+            await answer(room, message.ipc, respond if message.wants_response else ignore, node=node)
 
 
 def of_the_web(message: Message) -> http.HttpServerRequest | None:
@@ -121,11 +125,14 @@ async def hear_http(room: Room, request: http.IncomingHttpRequest, body: bytes) 
         respond_http(refused.status, refused.to_bytes())
 
 
-async def answer(room: Room, asked: bytes, reply: Reply, channel_id: int | None = None) -> None:
+async def answer(
+    room: Room, asked: bytes, reply: Reply, channel_id: int | None = None, node: str | None = None
+) -> None:
+    """`node` is the other node that asks, if one does."""
     try:
-        match parse_request(asked):
+        match parse_request(asked) if node is None else parse_visit(asked):
             case Send() as send:
-                await room.say(send, reply, channel_id)
+                await room.say(send, reply, channel_id, node)
             case ReadHistory(since):
                 reply(200, history_since(room, since))
             case ReadSetAside():

@@ -1,6 +1,7 @@
 """The messages of a chat, in order and within bounds, and the text that keeps them. Knows no process.
 
 A message is `{"id":1,"author":"alice","text":"hi","at":1700000000.5}`: ids grow, `at` is in seconds since the epoch.
+One that came from another node has that node's name as `"node"`, too.
 """
 
 import base64
@@ -21,9 +22,10 @@ class ChatMessage:
     author: str
     text: str
     at: float
+    node: str | None = None
 
     def to_bytes(self) -> bytes:
-        return to_json(asdict(self))
+        return to_json({name: value for name, value in asdict(self).items() if value is not None})
 
 
 class Unreadable(ValueError):
@@ -57,9 +59,9 @@ class History:
         """The kept messages with higher ids, oldest first, each as JSON."""
         return [text for each, text in self._kept.items() if each > number]
 
-    def saving(self, author: str, text: str, at: float) -> ChatMessage:
+    def saving(self, author: str, text: str, at: float, node: str | None = None) -> ChatMessage:
         self.newest += 1
-        message = ChatMessage(self.newest, author, text, round(at, 3))
+        message = ChatMessage(self.newest, author, text, round(at, 3), node)
         self._saving[message.id] = message.to_bytes()
         return message
 
@@ -122,10 +124,16 @@ def _no_number(text: str) -> float:
 
 def _message(value: object) -> ChatMessage:
     match value:
-        case {"id": int(number), "author": str(author), "text": str(text), "at": int() | float() as at} if (
-            not isinstance(number, bool) and not isinstance(at, bool) and math.isfinite(at)
-        ):
-            return ChatMessage(number, author, text, at)
+        case {
+            "id": int(number),
+            "author": str(author),
+            "text": str(text),
+            "at": int() | float() as at,
+            **others,
+        } if not isinstance(number, bool) and not isinstance(at, bool) and math.isfinite(at):
+            node = others.get("node")
+            if node is None or isinstance(node, str):
+                return ChatMessage(number, author, text, at, node)
     raise Unreadable(f"{value!r:.100} is no message")
 
 

@@ -1,8 +1,7 @@
 """The room in which people talk: what is said is kept first, then told to all."""
 
-from collections.abc import Callable
-
 from userland.process_lib import (
+    Address,
     Payload,
     SendError,
     StateError,
@@ -13,21 +12,20 @@ from userland.process_lib import (
     start_soon,
 )
 
+from .elsewhere import Elsewhere
 from .model import ChatMessage, History
-from .wire import Refused, Send, message_answer
+from .wire import Refused, Reply, Send, message_answer
 
 SAVED_AT_ONCE = 32
 """So many messages may be on their way to the disk, which takes them together, before the room listens again."""
 
-Reply = Callable[[int, bytes], None]
-"""Takes the status and the JSON of an answer, when there is one."""
-
 
 class Room:
-    def __init__(self, owner: str, history: History) -> None:
-        """`owner` is the author of what has none."""
+    def __init__(self, our: Address, history: History) -> None:
+        """The owner of our node is the author of what has none."""
         self.history = history
-        self._owner = owner
+        self._owner = our.node
+        self._elsewhere = Elsewhere(our)
         self._channels: dict[int, None] = {}
         self._tags: dict[int, tuple[int, str]] = {}
         """Of messages that are being saved: the channel that sent it, and how that knows it."""
@@ -39,9 +37,17 @@ class Room:
     def leave(self, channel_id: int) -> None:
         self._channels.pop(channel_id, None)
 
-    async def say(self, send: Send, reply: Reply, channel_id: int | None = None) -> None:
-        """Replies 201 once it is kept and told to all; 503 when it cannot be kept, and then nobody hears of it."""
-        message = self.history.saving(send.author or self._owner, send.text, now())
+    async def say(
+        self, send: Send, reply: Reply, channel_id: int | None = None, node: str | None = None
+    ) -> None:
+        """Replies 201 once it is kept and told to all; 503 when it cannot be kept, and then nobody hears of it.
+
+        `node` is the other node it comes from, if it does. What is to be said elsewhere is replied to from there.
+        """
+        if send.to is not None and send.to != self._owner:
+            self._elsewhere.say(send, send.to, reply)
+            return
+        message = self.history.saving(send.author or node or self._owner, send.text, now(), node)
         if channel_id is not None and send.tag is not None:
             self._tags[message.id] = channel_id, send.tag
         self._on_the_way += 1

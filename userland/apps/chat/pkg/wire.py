@@ -4,20 +4,31 @@
 `"History"`, and `"SetAside"`. The answers are `{"message":{..}}`, `{"messages":[..],"last":9}`, `{"set_aside":{..}}`
 and `{"error":"..","tag":"1"}`. Every socket hears `{"message":{..}}` of each message; the one that sent it with a tag
 hears `{"message":{..},"tag":"1"}`.
+
+A `Send` with `"to":"bob.uq"` is said in the chat of that node and not in ours; once it is kept there, the answer is
+`{"delivered":{"to":"bob.uq","id":7},"tag":"1"}`.
 """
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 TEXT_CHARACTERS = 4000
 AUTHOR_CHARACTERS = 40
 TAG_CHARACTERS = 64
+QUOTED_CHARACTERS = 300
+"""Of what another node says, at most."""
 REQUEST_BYTES = 64 * 1024
 """Of one request as JSON; the longest text that is allowed fits, escaped or not."""
 
 _HALF_A_PAIR = re.compile("[\ud800-\udfff]")
+_NODE = re.compile("[A-Za-z0-9._-]{1,253}")
 _MORE_THAN_A_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+Reply = Callable[[int, bytes], None]
+"""Takes the status and the JSON of an answer, when there is one."""
 
 
 class Refused(Exception):
@@ -37,11 +48,17 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Send:
-    """Without an author it is the node's owner who speaks."""
+    """Without an author it is the node's owner who speaks. `to` is another node in whose chat it is to be said."""
 
     text: str
     author: str | None = None
     tag: str | None = None
+    to: str | None = None
+
+    def to_bytes(self) -> bytes:
+        """As the other node is asked."""
+        said = {"text": self.text} if self.author is None else {"text": self.text, "author": self.author}
+        return json.dumps({"Send": said}, separators=(",", ":")).encode()
 
 
 @dataclass(frozen=True)
@@ -66,6 +83,14 @@ def parse_request(data: bytes) -> Send | ReadHistory | ReadSetAside:
         case "SetAside":
             return ReadSetAside()
     raise Refused(400, 'ask {"Send":{"text":".."}}, "History" or {"History":{"since":0}}')
+
+
+def parse_visit(data: bytes) -> Send:
+    """What another node asks. Raises `Refused`."""
+    match parse_request(data):
+        case Send(to=None) as send:
+            return send
+    raise Refused(403, "another node may say something in this chat, and nothing else")
 
 
 def parse_post(body: bytes) -> Send:
@@ -101,16 +126,16 @@ def _send(fields: dict[str, object]) -> Send:
     tag = _tag(fields.get("tag"))
     try:
         _check_names(fields)
-        return Send(_text(fields.get("text")), _author(fields.get("author")), tag)
+        return Send(_text(fields.get("text")), _author(fields.get("author")), tag, _node(fields.get("to")))
     except Refused as refused:
         refused.tag = tag
         raise
 
 
 def _check_names(fields: dict[str, object]) -> None:
-    unknown = fields.keys() - {"text", "author", "tag"}
+    unknown = fields.keys() - {"text", "author", "tag", "to"}
     if unknown:
-        raise Refused(400, f"{_shown(min(unknown))} is unknown; there are text, author and tag")
+        raise Refused(400, f"{_shown(min(unknown))} is unknown; there are text, author, tag and to")
 
 
 def _tag(value: object) -> str | None:
@@ -143,6 +168,12 @@ def _author(value: object) -> str | None:
     return name or None
 
 
+def _node(value: object) -> str | None:
+    if value is None or (isinstance(value, str) and _NODE.fullmatch(value)):
+        return value
+    raise Refused(400, f"to is the name of a node, not {_shown(value)}")
+
+
 def _shown(value: object) -> str:
     match value:
         case dict():
@@ -163,3 +194,22 @@ def message_answer(message: bytes, tag: str | None = None) -> bytes:
 
 def messages_answer(messages: list[bytes], last: int) -> bytes:
     return b'{"messages":[%b],"last":%d}' % (b",".join(messages), last)
+
+
+def read_delivery(answer: bytes, node: str) -> int:
+    """The id that a message got in the chat of the other node. Raises `Refused`."""
+    try:
+        value: object = json.loads(answer.decode())
+    except (ValueError, RecursionError):
+        value = None
+    match value:
+        case {"message": {"id": int(number)}}:
+            return number
+        case {"error": str(reason)}:
+            raise Refused(502, f"{node} refused that: {reason[:QUOTED_CHARACTERS]}")
+    raise Refused(502, f"{node} answered what no chat answers")
+
+
+def delivered_answer(node: str, number: int, tag: str | None = None) -> bytes:
+    answer: dict[str, object] = {"delivered": {"to": node, "id": number}}
+    return json.dumps(answer if tag is None else answer | {"tag": tag}, separators=(",", ":")).encode()

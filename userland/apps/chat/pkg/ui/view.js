@@ -15,6 +15,9 @@ function element(name, className, text) {
   return made;
 }
 
+/** Whoever bears my name on another node is not me. */
+const isBy = (me, { author, node }) => author === me && !node;
+
 export class Log {
   #byId = new Map();
   #log = find("log");
@@ -44,8 +47,8 @@ export class Log {
     if (shown) this.#append(fresh, me);
     else this.#showAll(me);
     find("empty").hidden = this.#byId.size > 0;
-    if (stay && fresh.some(({ author }) => author !== me)) this.#newest.hidden = false;
-    else if (!stay || fresh.some(({ author }) => author === me)) this.#toTheEnd();
+    if (stay && !fresh.every((message) => isBy(me, message))) this.#newest.hidden = false;
+    else if (!stay || fresh.some((message) => isBy(me, message))) this.#toTheEnd();
   }
 
   /** After `me` took another name. */
@@ -93,16 +96,19 @@ export class Log {
     const at = new Date(message.at * 1000);
     const earlier = before && new Date(before.at * 1000);
     if (earlier?.toDateString() !== at.toDateString()) this.#list.append(element("li", "day", calendar.format(at)));
-    const line = element("li", message.author === me ? "own" : "");
+    const line = element("li", isBy(me, message) ? "own" : "");
     const soon = earlier && at - earlier < MINUTES_OF_ONE_BREATH * 60_000;
-    line.classList.toggle("more", Boolean(soon && before.author === message.author));
+    line.classList.toggle("more", Boolean(soon && before.author === message.author && before.node === message.node));
     line.dataset.id = message.id;
     const by = element("p", "by");
     const name = document.createElement("b");
     name.append(element("bdi", "", message.author));
     const time = element("time", "", clock.format(at));
     time.dateTime = at.toISOString();
-    by.append(name, " ", time);
+    by.append(name, " ");
+    // Of another node only its own name is proven.
+    if (message.node) by.append(element("span", "node", `on ${message.node}`), " ");
+    by.append(time);
     const text = element("p", "text", message.text);
     text.dir = "auto";
     line.append(by, text);

@@ -1,0 +1,58 @@
+"""What the core wants done. The process does it, in order and in the same step."""
+
+from __future__ import annotations
+
+import attrs
+
+from kernel.message import KernelMessage
+from kernel.refusals import Refusal
+from sys_processes.net.protocol import IdentityRecord
+
+
+@attrs.frozen
+class Dial:
+    """Then call `opened` or `dial_failed` with that link."""
+
+    link: int
+    record: IdentityRecord
+
+
+@attrs.frozen
+class Ready:
+    """Call `output` until it gives nothing, and write what it gives."""
+
+    link: int
+
+
+@attrs.frozen
+class CloseLink:
+    """Once what `output` still gives is written, which must not take long; a dial under way is given up."""
+
+    link: int
+
+
+@attrs.frozen
+class Deliver:
+    """To a local process. A refusal goes to `not_taken`."""
+
+    peer: str
+    seq: int
+    envelope: KernelMessage
+
+
+@attrs.frozen
+class GiveBack:
+    """To its sender, one of ours. `definite`: it certainly was not handled."""
+
+    envelope: KernelMessage
+    refusal: Refusal
+    definite: bool
+
+
+@attrs.frozen
+class Report:
+    verbosity: int
+    text: str
+
+
+Effect = Dial | Ready | CloseLink | Deliver | GiveBack | Report

@@ -1,0 +1,133 @@
+"""Kernels with http_server and net:sys:nectar on real sockets of this machine, which know each other."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import attrs
+import trio
+import trio.testing
+
+from kernel import commands
+from kernel.address import Address
+from kernel.capability import KERNEL
+from runtime.keyfile import Identity
+from runtime.links.direct import DirectLinks
+from runtime.listener import TcpListener
+from runtime.registered_keys import RegisteredKeys
+from runtime.sim.chance import SeededChance
+from runtime.sim.registry import MemoryRegistry
+from sys_processes.http_server import process as http_server
+from sys_processes.http_server.door import Door
+from sys_processes.http_server.protocol import HTTP_SERVER
+from sys_processes.http_server.settings import HttpSettings
+from sys_processes.http_server.tokens import LoginTokens
+from sys_processes.net import process as net
+from sys_processes.net.protocol import NET, IdentityRecord
+from tests.support.kernel_node import KernelNode, Puppet, make_kernel
+from tests.support.net_world import identity_of, record_of
+
+
+async def nobody(_password: str) -> bool:
+    return False
+
+
+@attrs.define(eq=False)
+class LinkedNode:
+    """One run of a node. `record` is how it shows itself."""
+
+    name: str
+    kernel: KernelNode
+    registry: MemoryRegistry
+    listener: TcpListener
+    links: DirectLinks
+    door: Door
+    record: IdentityRecord
+    scope: trio.CancelScope
+
+    async def puppet(self, name: str = "a") -> Puppet:
+        to_net = Address(self.name, NET)
+        return await self.kernel.puppet(name, network=True, may_message=[to_net])
+
+    @property
+    def printed(self) -> str:
+        return self.kernel.console.text
+
+
+class LinkedWorld:
+    def __init__(self, nursery: trio.Nursery) -> None:
+        self._nursery = nursery
+        self.nodes: dict[str, LinkedNode] = {}
+        self._boots = 0
+
+    async def boot(self, name: str, *, identity: Identity | None = None, port: int = 0) -> LinkedNode:
+        """A node that the others know by the key of its name, whatever `identity` it has, and that knows them."""
+        self._boots += 1
+        identity = identity or identity_of(name)
+        registry = MemoryRegistry()
+        keys = RegisteredKeys(name, identity, registry)
+        kernel = make_kernel(node=name, keys=keys, chance=SeededChance(self._boots))
+        listener = await TcpListener.open("127.0.0.1", port)
+        links = DirectLinks(identity.network_key, SeededChance(self._boots))
+        door = Door(
+            listener=listener,
+            settings=HttpSettings(),
+            tokens=LoginTokens(name, b"s" * 32),
+            rpc_token=None,
+            check_password=nobody,
+            keyfile=b"",
+            keys=keys,
+            client=b"",
+            links=links,
+        )
+        scope = trio.CancelScope()
+        await self._nursery.start(self._run, kernel, scope)
+        kernel.kernel.add_module(KERNEL, commands.make(kernel.kernel), public=False)
+        kernel.kernel.add_module(HTTP_SERVER, http_server.make(door), public=True)
+        kernel.kernel.add_module(NET, net.make(links, registry, keys), public=False)
+        record = record_of(name, address=f"127.0.0.1:{listener.port}", serial=self._boots)
+        node = LinkedNode(name, kernel, registry, listener, links, door, record, scope)
+        for other in self.nodes.values():
+            other.registry.put(record)
+            registry.put(other.record)
+        self.nodes[name] = node
+        return node
+
+    @staticmethod
+    async def _run(
+        kernel: KernelNode,
+        scope: trio.CancelScope,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        with scope:
+            await kernel.kernel.run(task_status=task_status)
+
+    async def kill(self, name: str) -> None:
+        """As `kill -9`: nobody is asked, and its sockets close."""
+        node = self.nodes.pop(name)
+        node.kernel.kernel.router.observer = None
+        node.scope.cancel()
+        node.links.close()
+        await node.listener.aclose()
+        await trio.testing.wait_all_tasks_blocked()
+
+
+@asynccontextmanager
+async def linked_world(*names: str) -> AsyncIterator[LinkedWorld]:
+    failure: BaseException | None = None
+    async with trio.open_nursery() as nursery:
+        world = LinkedWorld(nursery)
+        for name in names:
+            await world.boot(name)
+        # Kept out of the nursery, which would wrap it into a group.
+        try:
+            yield world
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            failure = error
+        for name in list(world.nodes):
+            with trio.CancelScope(shield=True):
+                await world.kill(name)
+        nursery.cancel_scope.cancel()
+    if failure is not None:
+        raise failure

@@ -1,0 +1,362 @@
+"""What becomes of messages on links that are cut, refused, restarted or overfull (PROTOCOL 3.7, 9.2, 9.4)."""
+
+from __future__ import annotations
+
+import msgpack
+import pytest
+
+from kernel.address import Address
+from kernel.message import KernelMessage, Payload, Reason, Request, SendErrorKind
+from sys_processes.net.effects import GiveBack
+from sys_processes.net.envelopes import LARGEST, pack_message
+from sys_processes.net.frames import Ack, FrameParser, Hello, Refuse, encode, encode_data
+from sys_processes.net.streams import FlowLimits
+from sys_processes.net.table import NetLimits
+from tests.sys_processes.net.between_cores import FULL, OFFLINE, A, B, Cores, error_of, linked, state_of
+
+UNCERTAIN = (SendErrorKind.Offline, Reason.node_unreachable, False)
+
+
+def inject(cores: Cores, raw: bytes) -> None:
+    """Alice's bytes at bob's end, from outside of her core."""
+    [end] = [end for end in cores.open_ends() if end.node == B]
+    cores.perform(B, cores.cores[B].received(end.number, raw, cores.now))
+
+
+def data(seq: int, **changes: object) -> bytes:
+    envelope = KernelMessage(900 + seq, Address(A, "a:t:t"), Address(B, "b:t:t"), None, Request(ipc=b"in"))
+    for field, value in changes.items():
+        setattr(envelope, field, value)
+    return encode_data(seq, pack_message(envelope))
+
+
+# -- cuts
+
+
+def moved(cores: Cores, budget: int) -> int:
+    """Move up to `budget` bytes, whole frames or not, one way and the other. What is left of the budget."""
+    while budget:
+        if cores.dials:
+            cores.connect()
+        ends = [end for end in cores.open_ends() if end.arriving]
+        if not ends:
+            return budget
+        size = min(len(ends[0].arriving), budget)
+        cores.move(ends[0], size)
+        budget -= size
+    return 0
+
+
+def test_a_cut_at_every_byte_of_handshake_and_messages_loses_and_doubles_nothing():
+    place = 0
+    while True:
+        cores = Cores(A, B)
+        told = [cores.send(A, B, b"first"), cores.send(A, B, b"second")]
+        left = moved(cores, place)
+        told.append(cores.send(B, A, b"back"))
+        for end in cores.open_ends():
+            cores.cut(end)
+        cores.settle()
+        cores.check_laws()
+        assert [one.delivered for one in told] == [1, 1, 1], place
+        assert [one.given_back for one in told] == [[], [], []], place
+        if left:
+            break
+        place += 1
+    assert place > 700
+
+
+def test_links_that_begin_again_and_again_and_bring_nothing_end_in_offline():
+    cores = Cores(A, B)
+    told = cores.send(A, B)
+    for _ in range(3):
+        near, _ = cores.connect()
+        cores.cut(near)
+        for end in cores.open_ends():
+            cores.move(end)
+    assert not cores.dials
+    assert error_of(told) == OFFLINE
+
+
+def test_what_was_sent_and_not_settled_when_a_peer_goes_for_good_is_uncertain_and_the_rest_is_certain():
+    cores = linked(limits=NetLimits(flow=FlowLimits(flight_messages=1)))
+    sent, waits = cores.send(A, B), cores.send(A, B)
+    for end in cores.open_ends():
+        cores.cut(end)
+        cores.move(end)
+    cores.refuse_dial()
+    assert (error_of(sent), error_of(waits)) == (UNCERTAIN, OFFLINE)
+
+
+def test_a_peer_that_started_anew_gets_what_was_never_sent_and_the_rest_comes_back_uncertain():
+    cores = linked(limits=NetLimits(flow=FlowLimits(flight_messages=1)))
+    sent, waits = cores.send(A, B), cores.send(A, B)
+    cores.restart(B)
+    cores.settle()
+    assert error_of(sent) == UNCERTAIN
+    assert (waits.delivered, waits.given_back) == (1, [])
+    assert "has started anew" in sent.given_back[0].refusal.detail
+
+
+def test_what_a_new_link_to_a_restarted_peer_carries_is_not_held_against_old_numbers():
+    cores = linked()
+    for _ in range(3):
+        cores.restart(B)
+        told = [cores.send(A, B), cores.send(B, A)]
+        cores.settle()
+        for _ in range(3):
+            cores.pass_time(3)
+            cores.settle()
+        told += [cores.send(A, B), cores.send(B, A)]
+        cores.settle()
+        assert [one.delivered for one in told[2:]] == [1, 1]
+        cores.check_laws()
+        cores.check_all_settled()
+
+
+# -- the order of frames
+
+
+def test_a_frame_that_comes_twice_is_taken_once():
+    cores = linked()
+    cores.book[902] = cores.book[1]
+    inject(cores, data(2) + data(2) + data(1))
+    assert cores.order[A, B] == [1, 902]
+    assert state_of(cores, B, A) == "up"
+
+
+def test_a_frame_with_one_missing_before_it_ends_the_link():
+    cores = linked()
+    inject(cores, data(3))
+    assert any("number 3 came after 1" in line for line in cores.reports)
+    assert state_of(cores, B, A) == "resting"
+
+
+@pytest.mark.parametrize(
+    ("raw", "told"),
+    [
+        (encode(Ack(5)), "number 5 was acknowledged, 0 is the last"),
+        (data(0), "numbers begin with 1"),
+        (encode(Hello(A, B, b"\1" * 32)), "Hello has no place on a link that is up"),
+        (data(2, source=Address("carol.uq", "a:t:t")), "alice.uq sent a message of 'carol.uq'"),
+        (b"\0\0\0\1\xc1", "no msgpack"),
+        ((2**31).to_bytes(4, "big"), "bytes, 10485864 at most"),
+        (encode_data(2, b"\x01") + b"\0\0\0\1\x01", "expected a map"),
+    ],
+)
+def test_what_makes_no_sense_ends_the_link_and_nothing_else(raw, told):
+    """C-165 among them."""
+    cores = linked()
+    inject(cores, raw)
+    assert any(told in line for line in cores.reports)
+    cores.settle()
+    cores.pass_time(3)
+    after = [cores.send(A, B), cores.send(B, A)]
+    cores.settle()
+    assert [one.delivered for one in after] == [1, 1]
+
+
+# -- refusals
+
+
+def test_a_refused_message_comes_back_with_the_reason_of_the_other_side():
+    cores = linked(takes=lambda envelope: FULL if envelope.id == 2 else None)
+    refused, fine = cores.send(A, B), cores.send(A, B)
+    cores.settle()
+    assert error_of(refused) == (SendErrorKind.Timeout, Reason.mailbox_full, True)
+    assert refused.given_back[0].refusal.detail == "full"
+    assert (fine.delivered, fine.given_back) == (1, [])
+
+
+def test_a_cut_at_every_byte_on_the_way_back_loses_no_refusal():
+    place = 0
+    while True:
+        cores = linked(takes=lambda envelope: FULL if envelope.id % 2 == 0 else None)
+        told = [cores.send(A, B) for _ in range(5)]
+        for end in cores.open_ends():
+            if end.node == B:
+                cores.move(end)
+        [near] = [end for end in cores.open_ends() if end.node == A]
+        whole = len(near.arriving)
+        if place > whole:
+            break
+        if place:
+            cores.move(near, place)
+        cores.cut(near)
+        cores.settle()
+        cores.check_laws()
+        assert [bool(one.given_back) for one in told] == [True, False, True, False, True], place
+        assert [one.delivered for one in told] == [0, 1, 0, 1, 0], place
+        place += 1
+    assert place > 200
+
+
+def test_a_refusal_outlives_a_session_that_was_given_up():
+    cores = linked(takes=lambda envelope: FULL if envelope.id == 2 else None)
+    refused = cores.send(A, B)
+    [far] = [end for end in cores.open_ends() if end.node == B]
+    cores.move(far)
+    lost = cores.send(B, A)
+    cores.cut(far)
+    cores.move(far)
+    cores.refuse_dial()
+    assert error_of(lost) == UNCERTAIN
+    cores.settle()
+    assert error_of(refused)[1] is Reason.mailbox_full
+    after = cores.send(A, B)
+    cores.settle()
+    assert after.delivered
+    assert [peer.in_flight for peer in cores.cores[A].peers(cores.now)] == [0]
+
+
+def test_a_message_for_another_node_is_refused_and_the_link_goes_on():
+    cores = linked()
+    inject(cores, data(2, target=Address("carol.uq", "b:t:t")))
+    [near] = [end for end in cores.open_ends() if end.node == A]
+    parser = FrameParser()
+    parser.feed(near.arriving)
+    refusals = [frame for frame in iter(parser.take, None) if isinstance(frame, Refuse)]
+    assert [(one.of, one.reason) for one in refusals] == [(2, Reason.link_refused)]
+    assert "bob.uq is not carol.uq" in refusals[0].detail
+    assert state_of(cores, B, A) == "up"
+
+
+def test_a_message_that_bob_cannot_read_is_refused_and_the_link_goes_on():
+    cores = linked()
+    inject(cores, encode_data(2, msgpack.packb({"id": "no number"})))
+    [near] = [end for end in cores.open_ends() if end.node == A]
+    parser = FrameParser()
+    parser.feed(near.arriving)
+    [refusal] = [frame for frame in iter(parser.take, None) if isinstance(frame, Refuse)]
+    assert "bob.uq cannot read this message" in refusal.detail
+    assert state_of(cores, B, A) == "up"
+
+
+def test_a_peer_that_never_acknowledges_refusals_is_cut_off():
+    cores = linked(limits=NetLimits(flow=FlowLimits(flight_messages=2)), takes=lambda envelope: FULL)
+    for seq in range(2, 8):
+        if state_of(cores, B, A) == "up":
+            inject(cores, data(seq))
+    assert any("too many refused messages" in line for line in cores.reports)
+
+
+def test_a_refusal_of_a_number_that_was_never_sent_ends_the_link():
+    cores = linked()
+    stream = cores.cores[B]._table.peers[A].out.name
+    inject(cores, encode(Refuse(2, stream, 7, SendErrorKind.Timeout, Reason.mailbox_full, "")))
+    assert any("number 7 was refused" in line for line in cores.reports)
+
+
+# -- limits
+
+
+def test_the_largest_message_passes_and_one_byte_more_comes_back_at_once():
+    """C-167."""
+    cores = linked()
+    bare = len(
+        pack_message(KernelMessage(2, Address(A, "a:test:test"), Address(B, "b:test:test"), None, Request()))
+    )
+    size = LARGEST - bare - 3  # a longer length field for the ipc
+    fits, too_big = cores.send(A, B, b"x" * size), cores.send(A, B, b"x" * (size + 1))
+    assert error_of(too_big) == (SendErrorKind.Timeout, Reason.too_large, True)
+    assert str(LARGEST + 1) in too_big.given_back[0].refusal.detail
+    cores.settle()
+    assert fits.delivered
+    assert state_of(cores, A, B) == "up"
+
+
+def test_a_payload_counts_too():
+    """C-167."""
+    cores = linked()
+    told = cores.send(A, B, payload=Payload(None, b"x" * LARGEST))
+    assert error_of(told)[1] is Reason.too_large
+
+
+def test_beyond_what_may_wait_messages_come_back_and_those_before_are_delivered_in_order():
+    limits = NetLimits(
+        flow=FlowLimits(flight_messages=2, flight_bytes=10_000, line_messages=3, line_bytes=10_000)
+    )
+    cores = linked(limits=limits)
+    told = [cores.send(A, B) for _ in range(8)]
+    assert [bool(one.given_back) for one in told] == [False] * 5 + [True] * 3
+    assert error_of(told[5]) == (SendErrorKind.Timeout, Reason.mailbox_full, True)
+    cores.settle()
+    assert [one.delivered for one in told] == [1] * 5 + [0] * 3
+    cores.check_laws()
+
+
+def test_bytes_are_limited_too_but_one_message_always_flies():
+    limits = NetLimits(flow=FlowLimits(flight_bytes=100, line_bytes=1000))
+    cores = linked(limits=limits)
+    big, bigger = cores.send(A, B, b"x" * 500), cores.send(A, B, b"x" * 700)
+    states = cores.cores[A].peers(cores.now)
+    assert [(state.in_flight, state.waiting) for state in states] == [(1, 1)]
+    assert error_of(cores.send(A, B, b"x" * 300))[1] is Reason.mailbox_full
+    cores.settle()
+    assert (big.delivered, bigger.delivered) == (1, 1)
+
+
+def test_what_cannot_be_put_into_bytes_comes_back():
+    cores = linked()
+    told = cores.send(A, B, message=Request(metadata="\udc80"))
+    assert error_of(told) == (SendErrorKind.Timeout, Reason.link_refused, True)
+
+
+def test_when_the_process_ends_everything_comes_back():
+    cores = linked(limits=NetLimits(flow=FlowLimits(flight_messages=1)))
+    sent, waits = cores.send(A, B), cores.send(A, B)
+    cores.perform(A, cores.cores[A].stop())
+    assert (error_of(sent), error_of(waits)) == (UNCERTAIN, OFFLINE)
+
+
+def test_much_is_acknowledged_at_once_and_little_goes_along_or_waits_a_moment():
+    cores = linked()
+    little = cores.send(A, B)
+    [far] = [end for end in cores.open_ends() if end.node == B]
+    cores.move(far)
+    assert little.delivered
+    assert bytes(far.other.arriving) == b""
+    cores.pass_time(0.05)
+    assert b"ack" in far.other.arriving
+    cores.settle()
+    cores.send(A, B, b"x" * 40_000)
+    cores.move(far)
+    assert b"ack" in far.other.arriving
+    cores.settle()
+    cores.send(A, B)
+    cores.move(far)
+    cores.send(B, A)
+    assert b"ack" in far.other.arriving
+
+
+# -- what is said of a link that is gone
+
+
+def test_calls_about_a_link_that_is_no_more_do_nothing():
+    cores = Cores(A, B)
+    core = cores.cores[A]
+    assert core.received(77, b"x", 0) == core.lost(77, "", 0) == core.dial_failed(77, "", 0) == []
+    assert core.opened(77, b"", 0) == []
+    assert core.output(77, 0) == b""
+    core.wrote(77)
+
+
+def test_a_slow_write_of_one_big_message_is_no_stall_and_one_that_stops_is():
+    cores = linked()
+    [near] = [end for end in cores.open_ends() if end.node == A]
+    core = cores.cores[A]
+    envelope = KernelMessage(9, Address(A, "a:t:t"), Address(B, "b:t:t"), None, Request(ipc=b"x" * 1000))
+    assert core.send(envelope, cores.now)
+    assert core.output(near.number, cores.now)
+    for second in range(600):
+        cores.now += 1
+        if second < 400:
+            core.wrote(near.number)
+        core.received(near.number, b"", cores.now)
+        effects = core.tick(cores.now)
+        if effects:
+            break
+    assert 480 <= second <= 525
+    [given_back] = [effect for effect in effects if isinstance(effect, GiveBack)]
+    assert not given_back.definite
+    assert "nothing was taken there for 90 s" in given_back.refusal.detail

@@ -1,0 +1,100 @@
+"""What net:sys:nectar is asked and answers, in msgpack and JSON (PROTOCOL 7.7)."""
+
+from __future__ import annotations
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernel.address import Address
+from kernel.codec import Malformed
+from sys_processes.net.protocol import (
+    ConnectionRequest,
+    Diagnostics,
+    GetDiagnostics,
+    GetPeer,
+    GetPeers,
+    GetStates,
+    NodeState,
+    PeerFound,
+    PeerIdentity,
+    Peers,
+    Rejected,
+    Sign,
+    Signed,
+    States,
+    Verified,
+    Verify,
+    decode_action,
+    decode_response,
+    encode_action,
+    encode_response,
+)
+from tests.support.golden import golden
+from tests.sys_processes.net.between_cores import record_of
+
+DIRECT = PeerIdentity.of(record_of("alice.uq", public_key=b"\1" * 32))
+ROUTED = PeerIdentity.of(record_of("bob.uq", public_key=b"\2" * 32, address=None, routers=("r.uq",)))
+BOTH = PeerIdentity.of(record_of("carol.uq", public_key=b"\3" * 32, routers=("r.uq",)))
+ACTIONS = {
+    "connection_request": ConnectionRequest("bob.uq"),
+    "get_peers": GetPeers(),
+    "get_peer": GetPeer("bob.uq"),
+    "get_states": GetStates(),
+    "get_diagnostics": GetDiagnostics(),
+    "sign": Sign(),
+    "verify": Verify(Address("bob.uq", "a:b:c"), b"\1\2"),
+}
+RESPONSES = {
+    "rejected": Rejected("bob.uq"),
+    "peers": Peers((DIRECT, ROUTED, BOTH)),
+    "peer": PeerFound(DIRECT),
+    "no_peer": PeerFound(None),
+    "states": States((NodeState("bob.uq", "up", 1.5, 0, 0), NodeState("carol.uq", "untried", None, 0, 0))),
+    "diagnostics": Diagnostics("text"),
+    "signed": Signed(),
+    "verified": Verified(valid=True),
+}
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_each_action_has_its_text_and_is_read_in_both_encodings(name):
+    action = ACTIONS[name]
+    assert encode_action(action, json=True) == golden(f"net/{name}")
+    assert decode_action(golden(f"net/{name}")) == action
+    assert decode_action(encode_action(action)) == action
+
+
+@pytest.mark.parametrize("name", RESPONSES)
+def test_each_response_has_its_text_and_is_read_in_both_encodings(name):
+    response = RESPONSES[name]
+    assert encode_response(response, json=True) == golden(f"net/{name}")
+    for json in (True, False):
+        assert decode_response(encode_response(response, json=json)) == response
+
+
+def test_the_compact_form_has_fields_in_order_and_bytes_as_bytes_or_numbers():
+    for signature in (b"\1\2", [1, 2]):
+        packed = msgpack.packb({"Verify": ["bob.uq@a:b:c", signature]})
+        assert decode_action(packed) == ACTIONS["verify"]
+
+
+@pytest.mark.parametrize(
+    "hello", [b"", b"hi", b'"hi"', b'{"Shout":1}', b"{", b"\xc1", b"\x81\x01\x02", b"GetPeers"]
+)
+def test_whatever_is_no_action_is_a_hello(hello):
+    assert decode_action(hello) is None
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_an_action_or_a_hello(ipc):
+    decode_action(ipc)
+
+
+@pytest.mark.parametrize(
+    "ipc", [b"", b"\xc1", b'{"Peers":1}', msgpack.packb({1: 2}), msgpack.packb(msgpack.Timestamp(0))]
+)
+def test_what_is_no_response_is_malformed(ipc):
+    with pytest.raises(Malformed):
+        decode_response(ipc)
