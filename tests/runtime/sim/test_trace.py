@@ -1,0 +1,38 @@
+"""DESIGN 7: the log that must be identical is one global order."""
+
+from __future__ import annotations
+
+from kernel.address import ProcessId
+from kernel.events import Event, EventKind
+from runtime.sim.trace import Trace, WorldKind
+
+PID = ProcessId("a", "a", "me")
+
+
+def told() -> Trace:
+    trace = Trace()
+    trace.observer("alice.uq")(Event(EventKind.STARTED, 1.5, PID, None, ""))
+    trace.add(2.0, "alice.uq", WorldKind.PARTITIONED, other="bob.uq", note="both ways")
+    return trace
+
+
+def test_events_of_all_nodes_and_of_the_world_are_lines_of_one_order():
+    assert [entry.line() for entry in told().entries] == [
+        "0 alice.uq 1.500000 started a:a:me",
+        "1 alice.uq 2.000000 partitioned bob.uq both ways",
+    ]
+
+
+def test_the_digest_is_over_all_lines():
+    assert told().digest == told().digest
+    other = told()
+    other.add(2.0, "", WorldKind.HEALED)
+    assert other.digest != told().digest
+
+
+def test_a_trace_that_is_not_kept_still_shows_each_entry_to_its_monitors():
+    trace, seen = Trace(kept=False), []
+    trace.monitors.append(seen.append)
+    trace.add(0.0, "alice.uq", WorldKind.CRASHED)
+    assert (trace.entries, trace.count) == ([], 1)
+    assert [entry.line() for entry in seen] == ["0 alice.uq 0.000000 crashed"]
