@@ -128,9 +128,9 @@ class PeersFile:
     """`sys_processes.devices.Registry`. The file is looked at every second while somebody waits for changes.
 
     Many programs write a file in place, so that for a moment it is empty or ends early: a version counts once it was
-    the same in two looks, a second apart. While the node runs, a name keeps the key it came with: another key in a later
-    version of the file is refused, until a version without the name counted. A version that is broken changes nothing;
-    `report` is told why.
+    the same in two looks, a second apart. While the node runs, a name keeps the key it came with: another key in a
+    later version of the file is refused, until a version without the name counted. A version that is broken changes
+    nothing; `report` is told why.
     """
 
     def __init__(self, path: Path, report: Callable[[str], None]) -> None:
