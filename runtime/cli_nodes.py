@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from ipaddress import ip_address
 from pathlib import Path
 
 import attrs
@@ -38,6 +39,10 @@ from sys_processes.net.protocol import (
 
 HI_SECONDS = 10
 """Longer than it takes to find out that a node cannot be reached."""
+_OF_THIS_MACHINE = (
+    "# {} is for nodes of the same machine: for others, boot this one with --bind 0.0.0.0,\n"
+    "# and write the host by which they reach it\n"
+)
 _COLUMNS = ("name", "state", "round_trip_ms", "in_flight", "waiting")
 
 
@@ -66,7 +71,18 @@ def _show_identity(arguments: argparse.Namespace) -> None:
         record = _left_in(home)
     if record is None:
         record = _asked(_door(arguments))
-    _write(dump(_as_json(record)).decode() if arguments.json else peer_block(record).rstrip())
+    block = f"{_remark(record)}{peer_block(record)}".rstrip()
+    _write(dump(_as_json(record)).decode() if arguments.json else block)
+
+
+def _remark(record: IdentityRecord) -> str:
+    """A node knows where its own machine reaches it; how others do, only somebody who knows the network can tell."""
+    host = "" if record.address is None else record.address.rpartition(":")[0].strip("[]")
+    try:
+        loopback = ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    return _OF_THIS_MACHINE.format(host) if loopback else ""
 
 
 def _left_in(home: Path) -> IdentityRecord | None:

@@ -12,6 +12,7 @@ import os
 import stat
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 import attrs
@@ -41,12 +42,24 @@ class DirectoryUnusable(Exception):
 
 
 def default_folder(environ: Mapping[str, str]) -> Path:
-    """`NECTAR_LOCAL_DIRECTORY`, else a folder of this user's that does not outlive the machine's run."""
+    """`NECTAR_LOCAL_DIRECTORY`, else a folder of this user's that does not outlive the machine's run.
+
+    Root often has the `XDG_RUNTIME_DIR` of who became root: a folder made there would be in that user's way.
+    """
     chosen = environ.get(VARIABLE)
     if chosen:
         return Path(chosen)
     runtime = environ.get("XDG_RUNTIME_DIR")
-    return Path(runtime) / "nectar" if runtime else _temporary(environ) / f"nectar-{os.getuid()}"
+    if runtime and _is_of_this_user(Path(runtime)):
+        return Path(runtime) / "nectar"
+    return _temporary(environ) / f"nectar-{os.getuid()}"
+
+
+def _is_of_this_user(folder: Path) -> bool:
+    try:
+        return folder.stat().st_uid == os.getuid()
+    except OSError:
+        return False
 
 
 def _temporary(environ: Mapping[str, str]) -> Path:
@@ -70,7 +83,8 @@ class LocalDirectory:
     def __init__(self, folder: Path, report: Callable[[str], None]) -> None:
         self._folder = folder
         self._report = report
-        self._reported: str | None = None
+        self._wrong: dict[str, str] = {}
+        """What does not happen, and why, as it was told."""
         self._published: _Published | None = None
         self._own: IdentityRecord | None = None
         self._records: dict[str, IdentityRecord] = {}
@@ -81,23 +95,56 @@ class LocalDirectory:
     # -- our own entry
 
     async def publish(self, record: IdentityRecord) -> None:
-        """From now on the others find this node, until `close`. If another one of that name runs, that one stays."""
+        """From now on the others find this node, until `close`. If another one of that name runs, that one stays.
+
+        What is in the way is told. While somebody waits for changes it is tried again every second, so that the
+        entry is there when the way is free, or the other node has ended; and so is one that somebody removed.
+        """
         self._own = record
+        for _ in range(LOCK_TRIES):
+            if self._show() is not None:
+                break
+            await trio.sleep(LOCK_PAUSE)
+        with suppress(DirectoryUnusable, OSError):
+            _sweep(self._folder)
+        self._scan()
+
+    def _show(self) -> bool | None:
+        """Whether our entry is there; None when somebody else holds it."""
+        own = self._own
+        if own is None:
+            return False
+        missing = f"other nodes of this machine do not find {own.name} by its name"
         try:
             _prepare(self._folder)
-            self._published = await _lock(self._folder / f"{record.name}{SUFFIX}")
-            if self._published is not None:
-                _write(self._published.descriptor, _ENTRY.encode(record))
+            self._published = _publish(self._folder / f"{own.name}{SUFFIX}", _ENTRY.encode(own))
         except (DirectoryUnusable, OSError) as error:
-            self._complain(f"other nodes of this machine will not find {record.name} by its name: {error}")
-        self._scan()
+            self._complain(missing, error)
+            return False
+        if self._published is None:
+            return None
+        if self._wrong.pop(missing, None) is not None:
+            self._report(f"other nodes of this machine find {own.name} by its name now")
+        return True
+
+    def _keep_shown(self) -> None:
+        published = self._published
+        if published is not None:
+            if _is_still_there(published.path, published.descriptor):
+                return
+            # Some machines tidy up what is old in their temporary folders.
+            os.close(published.descriptor)
+        self._published = None
+        self._show()
 
     def close(self) -> None:
         """Take our entry away."""
+        self._own = None
         published, self._published = self._published, None
         if published is not None:
             with suppress(OSError):
-                published.path.unlink()
+                if _is_still_there(published.path, published.descriptor):
+                    published.path.unlink()
             os.close(published.descriptor)
 
     # -- the others
@@ -116,20 +163,26 @@ class LocalDirectory:
         return [] if self._conflict is None else [self._conflict]
 
     async def wait_change(self) -> None:
-        self._scan()
+        self._look()
         while not self._changed:
             await trio.sleep(POLL_SECONDS)
-            self._scan()
+            self._look()
         self._changed = False
         await trio.lowlevel.checkpoint()
 
+    def _look(self) -> None:
+        self._keep_shown()
+        self._scan()
+
     def _scan(self) -> None:
         self._scanned_at = trio.current_time()
+        missing = "other nodes of this machine are not found by their names"
         try:
             found = {record.name: record for record in _live_entries(self._folder)}
         except (DirectoryUnusable, OSError) as error:
-            self._complain(f"other nodes of this machine are not found by their names: {error}")
+            self._complain(missing, error)
             return
+        self._wrong.pop(missing, None)
         conflict = self._conflict_with(found)
         if (found, conflict) != (self._records, self._conflict):
             self._records, self._conflict = found, conflict
@@ -145,10 +198,10 @@ class LocalDirectory:
             return None
         return KeyConflict(own.name, there.public_key, own.public_key, str(self._folder))
 
-    def _complain(self, text: str) -> None:
-        if text != self._reported:
-            self._reported = text
-            self._report(text)
+    def _complain(self, what: str, error: Exception) -> None:
+        if self._wrong.get(what) != str(error):
+            self._wrong[what] = str(error)
+            self._report(f"{what}: {error}")
 
 
 def _prepare(folder: Path) -> None:
@@ -167,21 +220,20 @@ def _check(folder: Path) -> None:
         )
 
 
-async def _lock(path: Path) -> _Published | None:
-    """The file of that name, ours alone; None while another node holds it. Raises OSError."""
-    for _ in range(LOCK_TRIES):
-        descriptor = os.open(path, _OPEN | os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_still_there(path, descriptor):
-                return _Published(path, descriptor)
-        except BlockingIOError:
-            pass
-        except BaseException:
-            os.close(descriptor)
-            raise
+def _publish(path: Path, entry: bytes) -> _Published | None:
+    """The file of that name, ours alone, with the entry in it; None while somebody else holds it. Raises OSError."""
+    descriptor = os.open(path, _OPEN | os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _is_still_there(path, descriptor):
+            _write(descriptor, entry)
+            return _Published(path, descriptor)
+    except BlockingIOError:
+        pass
+    except BaseException:
         os.close(descriptor)
-        await trio.sleep(LOCK_PAUSE)
+        raise
+    os.close(descriptor)
     return None
 
 
@@ -189,7 +241,7 @@ def _is_still_there(path: Path, descriptor: int) -> bool:
     """Its former owner may have removed it between our opening and our locking it."""
     try:
         about = path.lstat()
-    except FileNotFoundError:
+    except OSError:
         return False
     return os.path.samestat(about, os.fstat(descriptor))
 
@@ -199,15 +251,54 @@ def _write(descriptor: int, data: bytes) -> None:
     os.pwrite(descriptor, data, 0)
 
 
+def _sweep(folder: Path) -> None:
+    """Remove the entries of nodes that ended without a word: killed, or with the machine.
+
+    Only one process does so at a time, for between its look at an entry and its removal nobody may put a new one there.
+    Files that are no entries are left alone. Raises `DirectoryUnusable`, OSError.
+    """
+    _check(folder)
+    guard = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for path in _files(folder):
+            _remove_left_over(path)
+    except BlockingIOError:
+        pass
+    finally:
+        os.close(guard)
+
+
+def _remove_left_over(path: Path) -> None:
+    with suppress(OSError):
+        descriptor = os.open(path, _OPEN | os.O_RDONLY)
+        try:
+            # While we hold a lock for readers, no node can take the entry for itself.
+            if not _is_regular(descriptor) or _is_locked(descriptor) or not _is_still_there(path, descriptor):
+                return
+            raw = os.pread(descriptor, LARGEST_ENTRY, 0)
+            if not raw or _entry(path, raw) is not None:
+                path.unlink()
+        finally:
+            os.close(descriptor)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.name.endswith(SUFFIX))
+
+
 def _live_entries(folder: Path) -> list[IdentityRecord]:
-    """Those whose node holds its lock. Raises `DirectoryUnusable`, OSError."""
+    """Those whose node holds its lock, `MOST_ENTRIES` at most. Raises `DirectoryUnusable`, OSError."""
     try:
         _check(folder)
     except FileNotFoundError:
         return []
-    paths = sorted(path for path in folder.iterdir() if path.name.endswith(SUFFIX))[:MOST_ENTRIES]
-    entries = (_live_entry(path) for path in paths)
-    return [record for record in entries if record is not None]
+    files = _files(folder)
+    if len(files) > MOST_ENTRIES:
+        _sweep(folder)
+        files = _files(folder)
+    entries = (_live_entry(path) for path in files)
+    return list(islice((record for record in entries if record is not None), MOST_ENTRIES))
 
 
 def _live_entry(path: Path) -> IdentityRecord | None:
@@ -217,19 +308,33 @@ def _live_entry(path: Path) -> IdentityRecord | None:
     except OSError:
         return None
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode) or not _is_locked(descriptor):
+        if not _is_regular(descriptor) or not _is_locked(descriptor):
             return None
         raw = os.pread(descriptor, LARGEST_ENTRY, 0)
     except OSError:
         return None
     finally:
         os.close(descriptor)
+    record = _entry(path, raw)
+    try:
+        if record is not None:
+            verify_record(record)
+    except BadIdentity:
+        return None
+    return record
+
+
+def _entry(path: Path, raw: bytes) -> IdentityRecord | None:
+    """What a node of that file's name wrote; not whether it is signed."""
     try:
         record = _ENTRY.decode(raw)
-        verify_record(record)
-    except (Malformed, BadIdentity):
+    except Malformed:
         return None
     return record if path.name == f"{record.name}{SUFFIX}" else None
+
+
+def _is_regular(descriptor: int) -> bool:
+    return stat.S_ISREG(os.fstat(descriptor).st_mode)
 
 
 def _is_locked(descriptor: int) -> bool:

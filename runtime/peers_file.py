@@ -127,18 +127,23 @@ def _no_hex() -> bytes:
 class PeersFile:
     """`sys_processes.devices.Registry`. The file is looked at every second while somebody waits for changes.
 
-    While the node runs, a name keeps the key it came with: another key in a later version of the file is refused, until
-    a version without the name was seen. A version that is broken changes nothing; `report` is told why.
+    Many programs write a file in place, so that for a moment it is empty or ends early: a version counts once it was
+    the same in two looks, a second apart. While the node runs, a name keeps the key it came with: another key in a
+    later version of the file is refused, until a version without the name counted. A version that is broken changes
+    nothing; `report` is told why.
     """
 
     def __init__(self, path: Path, report: Callable[[str], None]) -> None:
         """Raises `PeersFileError`, OSError."""
         self._path = path
         self._report = report
-        self._reported = ""
         self._conflicts: dict[str, KeyConflict] = {}
-        self._raw = _read(path)
-        self._records = parse_peers(path, self._raw)
+        raw = _read(path)
+        self._records = parse_peers(path, raw)
+        self._counts: bytes | str = raw
+        """The version that was looked into last: its bytes, or why it cannot be read."""
+        self._new: bytes | str = raw
+        self._new_since = 0.0
 
     def find(self, node: str) -> IdentityRecord | None:
         return self._records.get(node)
@@ -158,19 +163,28 @@ class PeersFile:
 
     def _reread(self) -> bool:
         """Whether anything is different now."""
-        try:
-            raw = _read(self._path)
-            if raw == self._raw:
-                return False
-            self._raw = raw
-            found = parse_peers(self._path, raw)
-        except (OSError, PeersFileError) as error:
-            if str(error) != self._reported:
-                self._reported = str(error)
-                self._report(f"the peers stay as they were: {error}")
+        there = self._look()
+        if there != self._new:
+            self._new, self._new_since = there, trio.current_time()
+        if there == self._counts or trio.current_time() - self._new_since < POLL_SECONDS:
             return False
-        self._reported = ""
-        return self._take(found)
+        self._counts = there
+        if isinstance(there, str):
+            return self._stay(there)
+        try:
+            return self._take(parse_peers(self._path, there))
+        except PeersFileError as error:
+            return self._stay(str(error))
+
+    def _stay(self, why: str) -> bool:
+        self._report(f"the peers stay as they were: {why}")
+        return False
+
+    def _look(self) -> bytes | str:
+        try:
+            return _read(self._path)
+        except (OSError, PeersFileError) as error:
+            return str(error)
 
     def _take(self, found: dict[str, IdentityRecord]) -> bool:
         before = (self._records, self._conflicts)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -193,3 +194,53 @@ def test_what_comes_from_another_node_is_shown_with_that_node_and_is_not_ones_ow
         log = tab.page.get_by_role("log")
         expect(log.locator(".by .node")).to_have_text(["on alice.dev", "on alice.dev"])
         expect(log.locator("li.own .text")).to_have_text(["who is there?"])
+
+
+def write_to(tab: Tab, node: str, text: str) -> None:
+    tab.page.get_by_label("To ").fill(node)
+    say(tab, text)
+
+
+def test_somebody_writes_to_another_node_also_when_it_was_away(browser: Browser, tmp_path: Path):
+    person = Person(tmp_path)
+    home = tmp_path / "bob"
+    with person.dev(CHAT, "--name", "alice.dev") as alice, chatting(browser, alice) as tab:
+        alert, done = tab.page.get_by_role("alert"), tab.page.locator("#done")
+        with person.dev(CHAT, "--name", "bob.dev", "--home", home) as bob, chatting(browser, bob) as there:
+            write_to(there, "alice.dev", "good morning")
+            wait_said(tab, "good morning")
+            offered = "() => [...document.getElementById('to').list.options].map((option) => option.value)"
+            assert tab.run(offered) == ["bob.dev"]
+            write_to(tab, "bob.dev", "hello bob")
+            expect(done).to_have_text("bob.dev has it: hello bob")
+            assert typed(tab) == ""
+            wait_said(there, "hello bob")
+            expect(there.page.get_by_role("log").locator(".by .node")).to_have_text("on alice.dev")
+            bob.process.send_signal(signal.SIGKILL)
+            bob.process.wait()
+        say(tab, "are you there?")
+        expect(alert).to_contain_text("bob.dev is offline: ")
+        assert (typed(tab), done.inner_text()) == ("are you there?", "")
+        with person.dev(CHAT, "--home", home) as bob, chatting(browser, bob) as there:
+            for _ in range(BOOTING // 1000):
+                tab.page.get_by_role("button", name="Send").click()
+                with suppress(AssertionError):
+                    expect(done).to_have_text("bob.dev has it: are you there?", timeout=1000)
+                    break
+            wait_said(there, "hello bob", "are you there?")
+        write_to(tab, "alice.dev", "here again")
+        wait_said(tab, "good morning", "here again")
+
+
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_why_another_node_did_not_hear_it_is_said_and_fits(browser: Browser, chat: LiveNode, size: Size):
+    with chatting(browser, chat, size=size) as tab:
+        name = "nobody." + "a" * 200
+        write_to(tab, name, "hello?")
+        expect(tab.page.get_by_role("alert")).to_contain_text(f"{name} is offline: ")
+        assert typed(tab) == "hello?"
+        assert tab.run("() => document.documentElement.scrollWidth <= window.innerWidth")
+        write_to(tab, "no node!", "hello?")
+        expect(tab.page.get_by_role("alert")).to_contain_text("to is the name of a node, not")
+        tab.page.reload()
+        expect(tab.page.get_by_label("To ")).to_have_value("no node!")

@@ -57,10 +57,38 @@ def answer(ipc: bytes) -> tuple[int, bytes]:
 def test_id_prints_a_block_that_a_peers_file_takes(record: IdentityRecord, shell: Shell) -> None:
     with rpc_door(said_by_net(PeerFound(PeerIdentity.of(record)))) as door:
         said = shell.nectar("id", "--url", door.url)
-    assert said == Said(0, peer_block(record), "")
+    remark, start, block = said.out.partition("[[peer]]")
+    assert (said.code, start + block, said.err) == (0, peer_block(record), "")
+    assert all(line.startswith("# ") for line in remark.splitlines())
     [found] = parse_peers(Path("peers.toml"), said.out.encode()).values()
     assert PeerIdentity.of(found) == PeerIdentity.of(record)
     assert (door.calls[0]["process"], door.calls[0]["ipc"]) == ("net:sys:nectar", '{"GetPeer":"our"}')
+
+
+@pytest.mark.parametrize(
+    ("address", "remarked"),
+    [
+        ("127.0.0.1:80", "127.0.0.1 "),
+        ("[::1]:80", "::1 "),
+        ("192.0.2.7:80", ""),
+        ("bob.example:80", ""),
+        (None, ""),
+    ],
+)
+def test_id_says_that_an_address_of_its_own_machine_is_none_for_others(
+    address: str | None, remarked: str, shell: Shell
+) -> None:
+    """So it is also of a node that listens everywhere, which cannot tell by what name others see it."""
+    block = peer_block(IdentityRecord("bob.uq", DIRECT.public_key, address, ("r.uq",)))
+    (shell.folder / PEER_FILE).write_text(block)
+    said = shell.nectar("id", "--home", shell.folder)
+    assert said.out.endswith(block)
+    remark = said.out.removesuffix(block)
+    if remarked:
+        assert remark.startswith(f"# {remarked}")
+        assert "--bind 0.0.0.0" in remark
+    else:
+        assert remark == ""
 
 
 def test_id_as_json(shell: Shell) -> None:
@@ -76,14 +104,16 @@ def test_id_as_json(shell: Shell) -> None:
 
 def test_id_of_a_home_whose_node_does_not_run_is_what_its_last_run_left(shell: Shell) -> None:
     (shell.folder / PEER_FILE).write_text(peer_block(DIRECT))
-    assert shell.nectar("id", "--home", shell.folder) == Said(0, peer_block(DIRECT), "")
+    said = shell.nectar("id", "--home", shell.folder)
+    assert (said.code, said.err) == (0, "")
+    assert said.out.endswith(peer_block(DIRECT))
 
 
 def test_id_asks_a_node_that_runs_whatever_stands_in_its_home(shell: Shell) -> None:
     (shell.folder / PEER_FILE).write_text(peer_block(BOTH))
     with rpc_door(said_by_net(PeerFound(PeerIdentity.of(DIRECT)))) as door:
         write_node_file(shell.folder, NodeFile(os.getpid(), door.url, "bob.uq"), "sesame")
-        assert shell.nectar("id", "--home", shell.folder).out == peer_block(DIRECT)
+        assert shell.nectar("id", "--home", shell.folder).out.endswith(peer_block(DIRECT))
 
 
 @pytest.mark.parametrize("text", ["[[peer", '[[peer]]\nname = "bob.uq"\n', ""])

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+import attrs
 import pytest
 import trio
 
-from runtime.local_directory import SUFFIX, LocalDirectory, default_folder
+from kernel.codec import Shape
+from runtime.local_directory import MOST_ENTRIES, SUFFIX, LocalDirectory, default_folder
+from sys_processes.net.protocol import IdentityRecord
 from tests.support.net_world import record_of
 
 ROOT = Path(__file__).parents[2]
@@ -24,10 +28,20 @@ def directory(folder: Path) -> tuple[LocalDirectory, list[str]]:
     return LocalDirectory(folder, told.append), told
 
 
-def test_the_variable_moves_it_and_else_it_is_of_this_user_and_this_run():
-    assert default_folder({"NECTAR_LOCAL_DIRECTORY": "/x", "XDG_RUNTIME_DIR": "/r"}) == Path("/x")
-    assert default_folder({"XDG_RUNTIME_DIR": "/r"}) == Path("/r/nectar")
+def test_the_variable_moves_it_and_else_it_is_of_this_user_and_this_run(tmp_path):
+    runtime = str(tmp_path)
+    assert default_folder({"NECTAR_LOCAL_DIRECTORY": "/x", "XDG_RUNTIME_DIR": runtime}) == Path("/x")
+    assert default_folder({"XDG_RUNTIME_DIR": runtime}) == tmp_path / "nectar"
     assert default_folder({}) == Path(f"/tmp/nectar-{os.getuid()}")
+
+
+def test_who_became_another_user_leaves_nothing_in_the_folder_of_the_first(tmp_path, monkeypatch):
+    """As root with the environment of somebody else: they could not use what root made there."""
+    runtime = {"XDG_RUNTIME_DIR": str(tmp_path)}
+    assert default_folder({"XDG_RUNTIME_DIR": str(tmp_path / "gone")}) == Path(f"/tmp/nectar-{os.getuid()}")
+    other = os.getuid() + 1
+    monkeypatch.setattr(os, "getuid", lambda: other)
+    assert default_folder(runtime) == Path(f"/tmp/nectar-{other}")
 
 
 def test_where_no_temporary_file_can_be_made_the_folder_has_a_name_all_the_same(monkeypatch):
@@ -132,6 +146,97 @@ async def test_a_folder_that_cannot_be_trusted_is_not_used_and_stops_nothing(wha
         await trio.sleep(1)
     assert 1 <= len(told) <= 2
     assert "alice.uq" in told[0]
+    alice.close()
+
+
+async def test_a_node_whose_entry_cannot_be_written_says_so_once_and_tries_until_it_can(tmp_path):
+    folder = tmp_path / "nodes"
+    folder.write_text("")
+    (alice, told), (bob, _) = directory(folder), directory(folder)
+    await alice.publish(ALICE)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(alice.wait_change)
+        await trio.sleep(5)
+        assert [line.split(":")[0] for line in told] == [
+            "other nodes of this machine do not find alice.uq by its name",
+            "other nodes of this machine are not found by their names",
+        ]
+        folder.unlink()
+        await trio.sleep(2)
+        assert told[2:] == ["other nodes of this machine find alice.uq by its name now"]
+        assert bob.find("alice.uq") == ALICE
+        nursery.cancel_scope.cancel()
+    alice.close()
+
+
+async def test_a_name_is_taken_over_when_its_node_ends_and_an_entry_that_was_removed_comes_back(tmp_path):
+    """Temporary folders are tidied up by some machines while a node runs."""
+    (first, _), (second, told), (other, _) = [directory(tmp_path / "nodes") for _ in range(3)]
+    await first.publish(BOB)
+    late = record_of("bob.uq", key_of="late.uq")
+    await second.publish(late)
+    async with trio.open_nursery() as nursery:
+
+        async def watch() -> None:
+            while True:
+                await second.wait_change()
+
+        nursery.start_soon(watch)
+        await trio.sleep(3)
+        assert other.find("bob.uq") == BOB
+        first.close()
+        await trio.sleep(2)
+        await other.wait_change()
+        assert (other.find("bob.uq"), second.conflicts()) == (late, [])
+        shutil.rmtree(tmp_path / "nodes")
+        await trio.sleep(2)
+        assert directory(tmp_path / "nodes")[0].find("bob.uq") == late
+        nursery.cancel_scope.cancel()
+    second.close()
+    assert (told, list((tmp_path / "nodes").iterdir())) == ([], [])
+
+
+def leave_behind(folder: Path, record: IdentityRecord) -> Path:
+    """The entry of a node that was killed."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / f"{record.name}{SUFFIX}"
+    path.write_bytes(Shape(IdentityRecord).encode(record))
+    return path
+
+
+async def test_a_node_that_boots_removes_what_killed_ones_left_and_nothing_else(tmp_path):
+    folder = tmp_path / "nodes"
+    (alice, told), (bob, _) = directory(folder), directory(folder)
+    await bob.publish(BOB)
+    left = [leave_behind(folder, record_of(f"n{number}.uq")) for number in range(3)]
+    left.append(folder / f"killed-before-it-wrote{SUFFIX}")
+    left[-1].touch()
+    library = folder / f"binding{SUFFIX}"
+    library.write_bytes(b"\x7fELF")
+    renamed = leave_behind(folder, record_of("eve.uq")).rename(folder / f"mallory{SUFFIX}")
+    (folder / f"folder{SUFFIX}").mkdir()
+    await alice.publish(ALICE)
+    assert not [path for path in left if path.exists()]
+    assert library.exists()
+    assert renamed.exists()
+    assert (alice.records(), told) == ([BOB], [])
+    alice.close()
+    bob.close()
+
+
+async def test_many_that_were_left_behind_hide_none_that_runs(tmp_path):
+    folder = tmp_path / "nodes"
+    (alice, _), (zoe, _) = directory(folder), directory(folder)
+    await alice.publish(ALICE)
+    last = record_of("zoe.uq")
+    await zoe.publish(last)
+    record = record_of("n.uq")
+    for number in range(MOST_ENTRIES + 1):
+        leave_behind(folder, attrs.evolve(record, name=f"n{number}.uq"))
+    await trio.sleep(1)
+    assert alice.find("zoe.uq") == last
+    assert len(list(folder.iterdir())) == 2
+    zoe.close()
     alice.close()
 
 

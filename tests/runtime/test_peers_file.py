@@ -125,3 +125,43 @@ async def test_a_version_that_is_broken_changes_nothing_and_is_reported_once(tmp
     replace_file(path, entry() + entry(name='"carol.uq"'))
     await peers.wait_change()
     assert [record.name for record in peers.records()] == ["bob.uq", "carol.uq"]
+
+
+async def test_a_file_that_is_being_written_in_place_is_read_when_it_is_whole(tmp_path):
+    """Empty, or cut at the end of a block, it looks like one that forgets its peers, and their keys."""
+    path, told = tmp_path / "peers.toml", []
+    before, other_key = entry() + entry(name='"carol.uq"'), entry(key='"0x' + "cd" * 32 + '"')
+    path.write_bytes(before)
+    peers = PeersFile(path, told.append)
+    for cut in (b"", entry(), entry()[:20]):
+        with trio.move_on_after(0.1):
+            await peers.wait_change()
+        path.write_bytes(cut)
+        with trio.move_on_after(0.9):
+            await peers.wait_change()
+        assert [record.name for record in peers.records()] == ["bob.uq", "carol.uq"]
+        path.write_bytes(before)
+    path.write_bytes(b"")
+    with trio.move_on_after(0.5):
+        await peers.wait_change()
+    path.write_bytes(other_key)
+    await peers.wait_change()
+    assert [conflict.name for conflict in peers.conflicts()] == ["bob.uq"]
+    assert told == []
+    path.write_bytes(b"")
+    await peers.wait_change()
+    assert (peers.records(), peers.conflicts()) == ([], [])
+
+
+async def test_looks_in_quick_succession_are_not_a_second_apart(tmp_path):
+    """A wait among several registries begins anew whenever another one has changed."""
+    path = tmp_path / "peers.toml"
+    path.write_bytes(entry())
+    peers = PeersFile(path, print)
+    path.write_bytes(b"")
+    for _ in range(9):
+        with trio.move_on_after(0.1):
+            await peers.wait_change()
+        assert peers.find("bob.uq") is not None
+    await peers.wait_change()
+    assert peers.find("bob.uq") is None

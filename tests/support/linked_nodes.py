@@ -26,6 +26,7 @@ from sys_processes.http_server.tokens import LoginTokens
 from sys_processes.net import process as net
 from sys_processes.net.protocol import NET, IdentityRecord
 from tests.support.kernel_node import KernelNode, Puppet, make_kernel
+from tests.support.killing import kill, run_until_killed
 from tests.support.net_world import identity_of, record_of
 
 
@@ -82,7 +83,7 @@ class LinkedWorld:
             links=links,
         )
         scope = trio.CancelScope()
-        await self._nursery.start(self._run, kernel, scope)
+        await self._nursery.start(run_until_killed, kernel, scope)
         kernel.kernel.add_module(KERNEL, commands.make(kernel.kernel), public=False)
         kernel.kernel.add_module(HTTP_SERVER, http_server.make(door), public=True)
         kernel.kernel.add_module(NET, net.make(links, registry, keys), public=False)
@@ -94,20 +95,10 @@ class LinkedWorld:
         self.nodes[name] = node
         return node
 
-    @staticmethod
-    async def _run(
-        kernel: KernelNode,
-        scope: trio.CancelScope,
-        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
-    ) -> None:
-        with scope:
-            await kernel.kernel.run(task_status=task_status)
-
     async def kill(self, name: str) -> None:
         """As `kill -9`: nobody is asked, and its sockets close."""
         node = self.nodes.pop(name)
-        node.kernel.kernel.router.observer = None
-        node.scope.cancel()
+        kill(node.kernel, node.scope)
         node.links.close()
         await node.listener.aclose()
         await trio.testing.wait_all_tasks_blocked()

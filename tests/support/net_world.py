@@ -25,6 +25,7 @@ from sys_processes.net.process import make
 from sys_processes.net.protocol import NET, IdentityRecord
 from sys_processes.net.table import NetLimits
 from tests.support.kernel_node import Doing, KernelNode, Puppet, make_kernel
+from tests.support.killing import kill, run_until_killed
 
 
 def identity_of(name: str) -> Identity:
@@ -70,27 +71,17 @@ class NetWorld:
         kernel = make_kernel(node=name, keys=keys, chance=SeededChance(self._boots))
         links = self.network.node(f"{name}:8080", identity.public_key)
         scope = trio.CancelScope()
-        await self._nursery.start(self._run, kernel, scope)
+        await self._nursery.start(run_until_killed, kernel, scope)
         kernel.kernel.add_module(KERNEL, commands.make(kernel.kernel), public=False)
         net = kernel.kernel.add_module(NET, make(links, registry, keys, self._limits), public=False)
         member = self.nodes[name] = Member(kernel, links, registry, net, scope)
         return member
 
-    @staticmethod
-    async def _run(
-        kernel: KernelNode,
-        scope: trio.CancelScope,
-        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
-    ) -> None:
-        with scope:
-            await kernel.kernel.run(task_status=task_status)
-
     async def kill(self, name: str) -> None:
         """As `kill -9`: nobody is asked, and the links close, which all have noticed on return."""
         member = self.nodes.pop(name)
-        member.kernel.kernel.router.observer = None
         member.links.close()
-        member.scope.cancel()
+        kill(member.kernel, member.scope)
         await trio.testing.wait_all_tasks_blocked()
 
     async def puppet(self, node: str, name: str = "a", **options: object) -> Puppet:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kernel.codec import Malformed
-from kernel.message import Payload
+from kernel.message import Message, Payload
 from kernel.message import Response as RawResponse
 from kernel.syscalls import current
 from sys_processes.http_server.protocol import (
+    HTTP_SERVER,
     BadRequest,
     Http,
     HttpResponse,
@@ -61,6 +62,7 @@ __all__ = [
     "bind_ws_path",
     "get_mime_type",
     "handle_ui_asset_request",
+    "of_the_web",
     "send_response",
     "send_ws_push",
     "serve_index_html",
@@ -69,6 +71,20 @@ __all__ = [
     "unbind_ws_path",
     "ws_push_all_channels",
 ]
+
+
+def of_the_web(message: Message) -> HttpServerRequest | None:
+    """The call, the frame, or the news of a channel that our own http_server brings with this message.
+
+    None for every other message, also for one that a person injects (`nectar inject-message`): http_server brings that
+    too. Raises nothing. The body or the frame is `message.payload()`.
+    """
+    if not (message.is_request() and message.is_local() and message.is_process(HTTP_SERVER)):
+        return None
+    try:
+        return HttpServerRequest.from_bytes(message.ipc)
+    except Malformed:
+        return None
 
 
 def _status(status: object) -> int:

@@ -7,11 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel.address import Address
-from kernel.message import Payload
+from kernel.message import Message, Payload
 from kernel.message import Request as RawRequest
 from kernel.message import Response as RawResponse
 from tests.support.golden import golden
-from tests.support.recording_syscalls import RecordingSyscalls, recording, response_message
+from tests.support.recording_syscalls import (
+    RecordingSyscalls,
+    recording,
+    request_message,
+    response_message,
+)
 from userland.process_lib import http
 from userland.process_lib.http import (
     HttpServerError,
@@ -272,3 +277,27 @@ def test_a_push_to_all_wants_the_channels_by_path(arguments):
 )
 def test_the_mime_type_follows_from_the_extension(name, mime):
     assert http.get_mime_type(name) == mime
+
+
+OUR = Address.from_str("fake.dev@app:app:me")
+FRAME = WebSocketPush(7, WsMessageType.Text).to_bytes()
+
+
+def test_what_our_http_server_brings_is_of_the_web():
+    message = request_message(SERVER, OUR, RawRequest(ipc=FRAME))
+    assert http.of_the_web(message) == WebSocketPush(7, WsMessageType.Text)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        request_message(SERVER, OUR, RawRequest(ipc=b'{"Number":10}')),
+        request_message(SERVER, OUR, RawRequest(ipc=b"\xff")),
+        request_message(Address.from_str("bob.dev@http_server:sys:nectar"), OUR, RawRequest(ipc=FRAME)),
+        request_message(Address.from_str("fake.dev@other:app:me"), OUR, RawRequest(ipc=FRAME)),
+        response_message(SERVER, OUR, FRAME),
+    ],
+    ids=["injected", "injected bytes", "another node", "another process", "response"],
+)
+def test_nothing_else_is_of_the_web(message: Message):
+    assert http.of_the_web(message) is None

@@ -10,7 +10,6 @@ from urllib.parse import quote
 
 from userland.process_lib import (
     Address,
-    Malformed,
     Message,
     Payload,
     Response,
@@ -38,7 +37,6 @@ from .wire import (
     parse_visit,
 )
 
-HTTP_SERVER = "http_server:sys:nectar"
 PICTURE = (
     "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 48 48'><rect width='48' height='48' rx='11' fill='#8a4b00'/>"
     "<path d='M13 13h22a3 3 0 0 1 3 3v14a3 3 0 0 1-3 3H25l-8 6v-6h-4a3 3 0 0 1-3-3V16a3 3 0 0 1 3-3z' fill='#fff'/>"
@@ -84,7 +82,7 @@ async def open_to_the_web(our: Address) -> None:
 
 async def hear(room: Room, message: Message) -> None:
     payload = message.payload() or Payload()
-    match of_the_web(message):
+    match http.of_the_web(message):
         case http.Http(request):
             await hear_http(room, request, payload.bytes)
         case http.WebSocketOpen(_, channel_id):
@@ -96,16 +94,6 @@ async def hear(room: Room, message: Message) -> None:
         case None if message.is_request():
             node = None if message.is_local() else message.source.node
             await answer(room, message.ipc, respond if message.wants_response else ignore, node=node)
-
-
-def of_the_web(message: Message) -> http.HttpServerRequest | None:
-    """None for messages that people inject, which http_server brings too."""
-    if not (message.is_request() and message.is_local() and message.is_process(HTTP_SERVER)):
-        return None
-    try:
-        return http.HttpServerRequest.from_bytes(message.ipc)
-    except Malformed:
-        return None
 
 
 async def hear_http(room: Room, request: http.IncomingHttpRequest, body: bytes) -> None:

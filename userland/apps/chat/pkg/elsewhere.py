@@ -1,6 +1,6 @@
 """The way into the chats of other nodes, each the namesake of this one."""
 
-from userland.process_lib import Address, Request, SendError, start_soon
+from userland.process_lib import Address, Reason, Request, SendError, start_soon
 
 from .wire import Refused, Reply, Send, delivered_answer, read_delivery
 
@@ -42,7 +42,8 @@ class Elsewhere:
         try:
             answer = await request.send_and_await_response(ANSWER_SECONDS)
         except SendError as error:
+            found = "is offline" if error.reason is Reason.node_unreachable else "did not take that"
             # What was not certainly lost may have been heard.
             again = "; try again" if error.definite else ", and may have heard it all the same"
-            raise Refused(503, f"{node} did not take that: {error.detail}{again}") from None
+            raise Refused(503, f"{node} {found}: {error.detail}{again}") from None
         return read_delivery(answer.ipc, node)

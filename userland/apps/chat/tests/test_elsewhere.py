@@ -143,7 +143,7 @@ def test_a_node_that_cannot_be_reached_is_told_as_such() -> None:
     with ActorTest(CHAT, our=OUR) as actor:
         found = actor.push_http("POST", "/messages", body='{"text":"hi","to":"nobody.uq"}')
         assert found.status == 503
-        assert json.loads(found.body)["error"].startswith("nobody.uq did not take that: ")
+        assert json.loads(found.body)["error"].startswith("nobody.uq is offline: ")
         assert json.loads(found.body)["error"].endswith("; try again")
 
 

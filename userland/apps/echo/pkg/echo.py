@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 from userland.process_lib import (
     Address,
-    Malformed,
     Message,
     Payload,
     Response,
@@ -19,7 +18,6 @@ from userland.process_lib import (
     println,
 )
 
-HTTP_SERVER = "http_server:sys:nectar"
 DIRECTORY = "ui"
 PICTURE = (
     "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 48 48'><rect width='48' height='48' rx='11' fill='#0b6e6e'/>"
@@ -49,28 +47,12 @@ async def open_to_the_web(our: Address) -> None:
 
 
 def echo(message: Message) -> None:
-    if is_of_the_web(message):
-        echo_to_the_web(message)
-    elif message.is_request() and message.wants_response:
-        Response().ipc(message.ipc).payload(message.payload()).send()
-
-
-def is_of_the_web(message: Message) -> bool:
-    """http_server also brings messages that people inject; those are like any other."""
-    if not (message.is_request() and message.is_local() and message.is_process(HTTP_SERVER)):
-        return False
-    try:
-        http.HttpServerRequest.from_bytes(message.ipc)
-    except Malformed:
-        return False
-    return True
-
-
-def echo_to_the_web(message: Message) -> None:
     payload = message.payload() or Payload()
-    match http.HttpServerRequest.from_bytes(message.ipc):
+    match http.of_the_web(message):
         case http.Http(request):
             kind = request.headers.get("content-type", "application/octet-stream")
             http.send_response(200, {"Content-Type": kind}, payload.bytes)
         case http.WebSocketPush(channel_id, message_type):
             http.send_ws_push(channel_id, message_type, payload)
+        case None if message.is_request() and message.wants_response:
+            Response().ipc(message.ipc).payload(message.payload()).send()

@@ -9,7 +9,6 @@ from urllib.parse import quote
 
 from userland.process_lib import (
     Address,
-    Malformed,
     Message,
     Response,
     SendError,
@@ -21,7 +20,6 @@ from userland.process_lib import (
 
 from .sequence import LARGEST, fibonacci
 
-HTTP_SERVER = "http_server:sys:nectar"
 DIRECTORY = "ui"
 PICTURE = (
     "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 48 48'><rect width='48' height='48' rx='11' fill='#3d4f9f'/>"
@@ -54,21 +52,11 @@ async def open_to_the_web(our: Address) -> None:
 
 
 async def hear(our: Address, message: Message) -> None:
-    match of_the_web(message):
+    match http.of_the_web(message):
         case http.Http(request):
             await answer_http(our, request)
         case None if message.is_request() and message.wants_response:
             Response().ipc(answered(message.ipc)).send()
-
-
-def of_the_web(message: Message) -> http.HttpServerRequest | None:
-    """None for messages that people inject, which http_server brings too."""
-    if not (message.is_request() and message.is_local() and message.is_process(HTTP_SERVER)):
-        return None
-    try:
-        return http.HttpServerRequest.from_bytes(message.ipc)
-    except Malformed:
-        return None
 
 
 async def answer_http(our: Address, request: http.IncomingHttpRequest) -> None:

@@ -14,6 +14,7 @@ const AGAIN_MS = 5_000;
 const find = (id) => document.getElementById(id);
 const text = find("text");
 const name = find("name");
+const to = find("to");
 const log = new Log();
 const node = window.our?.node ?? "";
 const encrypted = new URLSearchParams(location.search).get("encrypted") === "1";
@@ -21,7 +22,7 @@ const encrypted = new URLSearchParams(location.search).get("encrypted") === "1";
 let api = null;
 let complete = 0;
 let isComplete = false;
-/** What was sent last and is not confirmed: `{ tag, text, author, since, timer }`. */
+/** What was sent last and is not confirmed: `{ tag, text, author, to, since, timer }`, with `to` for another node. */
 let sending = null;
 let sent = 0;
 
@@ -33,6 +34,7 @@ function show(kind, words) {
 }
 
 function complain(words, ...links) {
+  find("done").textContent = "";
   find("problem").replaceChildren(words, ...links.flatMap((link) => [" ", link]));
 }
 
@@ -57,6 +59,7 @@ function explainRefusal() {
 const KEPT = [
   ["localStorage", "chat:name", name],
   ["sessionStorage", "chat:text", text],
+  ["sessionStorage", "chat:to", to],
 ];
 
 function recall() {
@@ -81,6 +84,11 @@ function remember() {
 
 const author = () => name.value.trim() || node;
 
+/** The nodes that spoke here are offered as those to speak to. */
+function offerNodes() {
+  find("nodes").replaceChildren(...[...log.nodes()].sort().map((known) => new Option(known)));
+}
+
 // -- what the node says
 
 function askForMissing() {
@@ -97,6 +105,7 @@ function takeHistory({ messages, last }) {
     return;
   }
   log.add(messages, author());
+  offerNodes();
   complete = last;
   isComplete = true;
   log.loaded();
@@ -105,20 +114,31 @@ function takeHistory({ messages, last }) {
 
 function takeMessage({ message, tag }) {
   log.add([message], author());
+  offerNodes();
   if (tag !== undefined && tag === sending?.tag) confirm();
   if (!isComplete) return;
   if (message.id === complete + 1) complete = message.id;
   else if (message.id > complete) askForMissing();
 }
 
+/** It is in the chat of the other node and not in this one. */
+function takeDelivered({ delivered, tag }) {
+  if (tag === undefined || tag !== sending?.tag) return;
+  const said = sending.text;
+  confirm();
+  find("done").textContent = `${delivered.to} has it: ${said}`;
+}
+
 function takeError({ error, tag }) {
+  const elsewhere = tag !== undefined && tag === sending?.tag ? sending.to : "";
   if (tag !== undefined && tag === sending?.tag) release();
-  complain(`The node refused that: ${error}.`);
+  complain(elsewhere ? `${error}.` : `The node refused that: ${error}.`);
 }
 
 function take(data) {
   if (Array.isArray(data?.messages)) takeHistory(data);
   else if (data?.message) takeMessage(data);
+  else if (data?.delivered) takeDelivered(data);
   else if (data?.error) takeError(data);
 }
 
@@ -133,13 +153,15 @@ function send() {
   }
   complain("");
   sent += 1;
-  sending = { tag: String(sent), text: typed, author: author(), since: complete };
+  const elsewhere = to.value.trim() === node ? "" : to.value.trim();
+  sending = { tag: String(sent), text: typed, author: author(), to: elsewhere, since: complete };
   sending.timer = setTimeout(() => {
     release();
     complain("The node has not confirmed that. Your text stays here.");
   }, CONFIRMED_MS);
   find("send").disabled = true;
-  api.send({ data: { Send: { text: typed, author: sending.author, tag: sending.tag } } });
+  const said = { text: typed, author: sending.author, tag: sending.tag };
+  api.send({ data: { Send: elsewhere ? { ...said, to: elsewhere } : said } });
 }
 
 function release() {
@@ -154,11 +176,14 @@ function confirm() {
   release();
 }
 
-/** The connection broke before a message was confirmed: the history tells whether it arrived. */
+/** The connection broke before a message was confirmed: the history tells whether it arrived, if that was to be here. */
 function settleInterrupted() {
   if (!sending?.interrupted) return;
-  const { text: said, author: by, since } = sending;
-  if (log.has((message) => message.id > since && message.text === said && message.author === by)) confirm();
+  const { text: said, author: by, to: elsewhere, since } = sending;
+  if (elsewhere) {
+    release();
+    complain(`The connection broke before ${elsewhere} had confirmed that. It may have it; your text stays here.`);
+  } else if (log.has((message) => message.id > since && message.text === said && message.author === by)) confirm();
   else {
     release();
     complain("The connection broke before that was sent. Your text stays here.");

@@ -72,6 +72,11 @@ export class Log {
     return [...this.#byId.values()].some(wanted);
   }
 
+  /** The other nodes from which somebody spoke, each once. */
+  nodes() {
+    return new Set([...this.#byId.values()].flatMap(({ node }) => node ?? []));
+  }
+
   #isBehind(fresh) {
     const last = Number(this.#list.lastElementChild.dataset.id);
     return fresh.every(({ id }, n) => id > (n === 0 ? last : fresh[n - 1].id));
