@@ -19,7 +19,7 @@ from kernel.address import (
     to_process_id,
 )
 from kernel.codec import Shape
-from tests.support import strategies
+from runtime.sim import strategies
 from tests.support.golden import golden
 
 

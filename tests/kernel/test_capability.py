@@ -9,7 +9,7 @@ from hypothesis import given
 from kernel.address import Address
 from kernel.capability import MESSAGING, NETWORK, ROOT, Capability, SignedCapability, is_signed_form
 from kernel.jsontext import JsonValue, NotJson, canonical, dump, parse
-from tests.support import strategies
+from runtime.sim import strategies
 
 ISSUER = Address("alice.uq", "vfs:sys:nectar")
 

@@ -15,6 +15,7 @@ from kernel.codec import (
     Shape,
 )
 from kernel.jsontext import JsonValue
+from runtime.sim import strategies
 from tests.kernel.forms import (
     EVENT,
     Answer,
@@ -32,7 +33,6 @@ from tests.kernel.forms import (
     PushedFrame,
     Tree,
 )
-from tests.support import strategies
 
 
 @pytest.mark.parametrize(

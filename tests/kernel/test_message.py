@@ -19,7 +19,7 @@ from kernel.message import (
     SendError,
     SendErrorKind,
 )
-from tests.support import strategies
+from runtime.sim import strategies
 
 ALICE = Address("alice.uq", "chat:chat:nectar")
 BOB = Address("bob.uq", "chat:chat:nectar")

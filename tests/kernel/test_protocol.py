@@ -12,8 +12,8 @@ from kernel.capability import MESSAGING, Capability, SignedCapability
 from kernel.codec import OK, Malformed, Ok
 from kernel.jsontext import parse
 from kernel.message import OnExit, Payload, Request, Response, SendErrorKind
+from runtime.sim import strategies
 from tests.kernel.wire_values import CHESS, GOLDEN, SIGNED, AnyShape, comparable
-from tests.support import strategies
 from tests.support.golden import golden, golden_file
 
 

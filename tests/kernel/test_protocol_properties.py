@@ -12,8 +12,8 @@ from kernel import protocol as wire
 from kernel.codec import Err, Malformed, Ok
 from kernel.jsontext import JsonValue, parse
 from kernel.message import SendErrorKind
+from runtime.sim import strategies
 from tests.kernel.wire_values import GOLDEN, AnyShape, comparable
-from tests.support import strategies
 from tests.support.golden import golden
 
 

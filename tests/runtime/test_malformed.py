@@ -16,9 +16,9 @@ from kernel.capability import Capability
 from kernel.jsontext import dump, parse
 from kernel.message import KernelMessage, Payload, Request, Response
 from kernel.syscalls import current
+from runtime.sim.strategies import mutated
 from sys_processes.http_server.protocol import Bind
 from tests.support.golden import golden_file
-from tests.support.strategies import mutated
 from tests.support.web_app import NODE, App
 from tests.support.web_node import APP, WebNode, web_node
 

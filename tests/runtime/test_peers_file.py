@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from runtime.files import replace_file
 from runtime.peers_file import LARGEST_FILE, PeersFile, PeersFileError, parse_peers, peer_block
+from runtime.sim.strategies import safe_segments
 from sys_processes.net.protocol import IdentityRecord
 from tests.support.docs import blocks
 from tests.support.live_process import ROOT
 from tests.support.net_world import record_of
-from tests.support.strategies import safe_segments
 
 FILE = Path("peers.toml")
 KEY = "0x" + "ab" * 32

@@ -13,7 +13,7 @@ from hypothesis.errors import NoSuchExample
 from kernel.capability import Capability, SignedCapability
 from kernel.jsontext import JsonValue, dump, parse
 from kernel.message import KernelMessage, Request, Response
-from tests.support import strategies
+from runtime.sim import strategies
 from tests.support.golden import FOLDER, golden, golden_file
 
 T = TypeVar("T")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from kernel.address import ProcessId
 from kernel.codec import Shape
 from kernel.jsontext import JsonValue, dump, parse
+from runtime.sim.strategies import json_values, mutated
 from sys_processes.http_server import era0
 from sys_processes.http_server.access import Refuse
 from sys_processes.http_server.coding import Frame, Unreadable
@@ -40,7 +41,6 @@ from sys_processes.http_server.tokens import Session
 from tests.support.golden import golden
 from tests.support.module_node import OneKey
 from tests.support.sealed_client import Secret, check_signature, modulus, unsealed
-from tests.support.strategies import json_values, mutated
 from tests.sys_processes.http_server.heads import head
 
 CHESS = ProcessId("chess", "chess", "nectar")

@@ -10,6 +10,7 @@ from kernel.address import ProcessId
 from kernel.codec import OK, Err, Malformed, Ok, Shape
 from kernel.jsontext import dump, parse
 from kernel.message import Payload
+from runtime.sim.strategies import json_values, mutated, text
 from sys_processes.http_server.protocol import (
     ACTION,
     ANSWER,
@@ -60,7 +61,6 @@ from sys_processes.http_server.protocol import (
     WsRegisterResponse,
 )
 from tests.support.golden import golden
-from tests.support.strategies import json_values, mutated, text
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.e30.AAAA"
 CHESS = ProcessId.from_str("chess:chess:nectar")

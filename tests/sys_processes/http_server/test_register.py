@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from kernel.address import ProcessId
 from kernel.jsontext import JsonValue, dump
+from runtime.sim.strategies import json_values, mutated
 from sys_processes.http_server.encryption import ClientKey
 from sys_processes.http_server.register import (
     Deliver,
@@ -18,7 +19,6 @@ from sys_processes.http_server.register import (
     Swallow,
 )
 from sys_processes.http_server.tokens import LoginTokens
-from tests.support.strategies import json_values, mutated
 
 APP = ProcessId("p", "k", "u")
 OTHER = ProcessId("q", "k", "u")

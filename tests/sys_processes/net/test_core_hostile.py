@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from kernel.address import Address
 from kernel.message import KernelMessage, Reason, SendErrorKind
+from runtime.sim.strategies import kernel_messages
 from sys_processes.net.envelopes import pack_message
 from sys_processes.net.frames import (
     Ack,
@@ -22,7 +23,6 @@ from sys_processes.net.frames import (
     encode,
     encode_data,
 )
-from tests.support.strategies import kernel_messages
 from tests.sys_processes.net.between_cores import FULL, A, B, Cores, Stranger
 
 C = "carol.uq"

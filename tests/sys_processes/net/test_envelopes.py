@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from kernel.address import Address
 from kernel.capability import Capability, SignedCapability
 from kernel.message import KernelMessage, Payload, Request, Response
+from runtime.sim.strategies import kernel_messages
 from sys_processes.net.envelopes import BadMessage, Untransportable, pack_message, read_message
 from tests.support.golden import golden
-from tests.support.strategies import kernel_messages
 
 ALICE = Address("alice.uq", "chat:chat:alice.uq")
 BOB = Address("bob.uq", "chat:chat:alice.uq")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from kernel.address import Address
 from kernel.capability import SignedCapability
 from kernel.message import KernelMessage, Reason, Response, SendErrorKind
+from runtime.sim.strategies import U64, text
 from sys_processes.net.envelopes import pack_message
 from sys_processes.net.frames import (
     FRAME_LIMIT,
@@ -35,7 +36,6 @@ from sys_processes.net.frames import (
     encode_data,
 )
 from tests.support.golden import golden
-from tests.support.strategies import U64, text
 
 SESSION = Session(1, 2, 3, 4, 5, 6)
 EACH = {

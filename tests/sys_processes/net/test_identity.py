@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime.sim.strategies import safe_segments
 from sys_processes.net.identity import (
     BadIdentity,
     LinkStatement,
@@ -20,7 +21,6 @@ from sys_processes.net.identity import (
 )
 from sys_processes.net.protocol import IdentityRecord
 from tests.support.golden import golden
-from tests.support.strategies import safe_segments
 from tests.sys_processes.net.between_cores import key_of, record_of
 
 KEY = key_of("alice.uq")

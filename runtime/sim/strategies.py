@@ -1,4 +1,7 @@
-"""Hypothesis strategies for what travels: identifiers, payloads, messages, capabilities, on-exits, envelopes, JSON."""
+"""Hypothesis strategies for what travels: identifiers, payloads, messages, capabilities, on-exits, envelopes, JSON.
+
+Every value that the kernel takes can be drawn, and shrinks to the plainest one.
+"""
 
 from __future__ import annotations
 
