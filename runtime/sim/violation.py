@@ -13,8 +13,8 @@ class Violation:
 
     name: str
     at: float
-    entries: tuple[int, ...]
-    text: str
+    entries: tuple[int, ...] = ()
+    text: str = ""
 
     def __str__(self) -> str:
         shown = ", ".join(str(number) for number in self.entries)
