@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterable
-from typing import cast
 
 import attrs
 
@@ -15,7 +14,7 @@ def unique_ids(history: History, *, generate: str = "generate") -> Checked:
     """No id was handed out twice."""
     given: dict[Hashable, Call] = {}
     for call in history.of(generate, OpKind.OK):
-        number = cast("Hashable", call.result)
+        number = call.result
         if number in given:
             return wrong(f"{call}: handed out before, by call {given[number].number}", given[number], call)
         given[number] = call
@@ -37,7 +36,7 @@ def acked_not_lost(history: History, *, add: str = "add", read: str = "read") ->
     """Whatever was acknowledged is in the last read of each process that began afterwards; and nothing is in it that
     nobody added, or that was refused. What has an unknown outcome may be there or not.
     """
-    adds = {cast("Hashable", call.value): call for call in history.of(add)}
+    adds = {call.value: call for call in history.of(add)}
     last = _last_reads(history, read)
     if not last:
         return unknown(f"nobody read: end the run with a {read!r} of each process")
@@ -72,7 +71,7 @@ class _Broadcasts:
 
     def __init__(self, history: History, send: str, read: str) -> None:
         calls = history.of(send, OpKind.OK, OpKind.INFO)
-        self.elements = {cast("Hashable", call.value): _Element(call, call.end) for call in calls}
+        self.elements = {call.value: _Element(call, call.end) for call in calls}
         self.reads = list(history.of(read, OpKind.OK))
         self.last = {call.process: call for call in self.reads}
         self.doubled: list[Call] = []
