@@ -79,7 +79,7 @@ def _datetime(escapes: Escapes) -> type:  # noqa: C901 - one class, of many smal
             return _real_repr(self, DateTime, super().__repr__())
 
         @classmethod
-        def now(cls, tz: dt.tzinfo | None = None) -> DateTime:  # type: ignore[override]
+        def now(cls, tz: dt.tzinfo | None = None) -> DateTime:
             escapes.refuse("datetime.now()", _DATE)
 
         @classmethod
@@ -119,7 +119,9 @@ def generator(escapes: Escapes) -> type:
     class Random(random.Random, metaclass=_PassesFor):
         stands_for = random.Random
 
-        def seed(self, a: float | str | bytes | bytearray | None = None, version: int = 2) -> None:
+        def seed(  # type: ignore[override]  # the C base class takes no version
+            self, a: float | str | bytes | bytearray | None = None, version: int = 2
+        ) -> None:
             if a is None:
                 escapes.refuse("random.Random() without a seed", _CHANCE)
             super().seed(a, version)

@@ -8,7 +8,7 @@ from itertools import permutations
 import attrs
 from hypothesis import strategies as st
 
-from runtime.sim.check import IMPOSSIBLE, Call, History, Model, OpKind
+from runtime.sim.check import IMPOSSIBLE, Call, Calling, History, Model, OpKind
 
 
 @attrs.frozen
@@ -51,7 +51,7 @@ def played(plans: Sequence[Planned], apply: Callable[[Planned], object]) -> Hist
     steps = []
     for number, plan in enumerate(plans):
         steps += [(plan.begin, 0, number), (plan.point, 1, number), (plan.end, 2, number)]
-    running: dict[int, object] = {}
+    running: dict[int, Calling] = {}
     results: dict[int, object] = {}
     for at, what, number in sorted(steps):
         plan, now[0] = plans[number], at

@@ -85,9 +85,10 @@ class _Search:
             if not missing:
                 return VALID
             assert node is not None, "a call that ended has its end in the list"
-            assert node.call is not None
+            call = node.call
+            assert call is not None
             if node.begin is None:
-                after = self._model.step(state, node.call)
+                after = self._model.step(state, call)
                 reached = placed | node.bit, after
                 if after is not IMPOSSIBLE and reached not in known:
                     known[reached] = None
@@ -100,7 +101,7 @@ class _Search:
                     node = node.after
                 continue
             # This call ended here, so it had to be placed by now.
-            self._note(node.call, state)
+            self._note(call, state)
             if not self._stack:
                 return self._refuted()
             node, state = self._stack.pop()

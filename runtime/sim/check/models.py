@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Hashable
-from typing import Protocol, cast
+from typing import Protocol
 
 from runtime.sim.check.history import Call, Unfit
 
@@ -52,12 +52,12 @@ def register_step(state: Hashable, call: Call, value: object) -> Hashable:
         case "read", _:
             return state if not call.is_ok or call.result == state else IMPOSSIBLE
         case "write", _:
-            return cast("Hashable", value)
+            return value
         case "cas", (old, new):
             happens = state == old
             if call.is_ok and bool(call.result) is not happens:
                 return IMPOSSIBLE
-            return cast("Hashable", new) if happens else state
+            return new if happens else state
     raise Unfit(f"{call}: a register knows read, write(value) and cas((old, new))")
 
 
@@ -69,10 +69,11 @@ class KV:
 
     def key(self, call: Call) -> Hashable:
         if call.f == "read":
-            return cast("Hashable", call.value)
+            return call.value
         if not isinstance(call.value, tuple) or not call.value:
             raise Unfit(f"{call}: expected (key, ...)")
-        return cast("Hashable", call.value[0])
+        key: Hashable = call.value[0]
+        return key
 
     def initial(self, key: Hashable) -> Hashable:
         return self._initial

@@ -18,7 +18,7 @@ def caps_respected(
     """
     grants, revokes = _by_right(history, grant), _by_right(history, revoke)
     for call in history.of(use, OpKind.OK, OpKind.FAIL):
-        right: _Right = call.process, cast("Hashable", call.value)
+        right: _Right = call.process, call.value
         given, taken = grants.get(right, []), revokes.get(right, [])
         if call.is_ok and not any(_may_count(one, taken, call) for one in given):
             return wrong(f"{call} took place without the capability", call)

@@ -6,6 +6,7 @@ import datetime as dt
 import random
 import time
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -23,9 +24,7 @@ OUR = Address("alice.uq", CHESS)
 PATH = "/chess:nectar/pkg/chess.py"
 
 
-async def run(
-    source: str, guard: WorldGuard | None = None, others: Mapping[str, str] | None = None
-) -> object:
+async def run(source: str, guard: WorldGuard | None = None, others: Mapping[str, str] | None = None) -> Any:
     """What `init` returns of a package with this `chess.py`."""
     disk = MemoryDisk()
     for name, text in {"chess.py": source, **(others or {})}.items():
@@ -205,7 +204,8 @@ async def init(our):
     generator = pickle.loads(pickle.dumps(Random(3)))
     return pickle.loads(pickle.dumps(datetime(2020, 1, 2))), copy.deepcopy(datetime(2020, 1, 3)), generator.random()
 """
-    first, second, drawn = await run(source)
+    found = await run(source)
+    first, second, drawn = found
     assert (first, second) == (
         dt.datetime.fromisoformat("2020-01-02"),
         dt.datetime.fromisoformat("2020-01-03"),

@@ -9,6 +9,7 @@ from kernel.address import Address
 from kernel.capability import Capability
 from kernel.events import Event, EventKind
 from kernel.message import OnExit, SendError
+from kernel.message_ids import MessageIds
 from runtime.sim.laws import Law
 from runtime.sim.trace import WorldKind
 from sys_processes.timer import process as timer
@@ -18,7 +19,10 @@ from tests.support.kernel_node import NODE, KernelNode, Puppet
 from tests.support.law_node import LawWorld, law_node, law_world
 
 
-class AlwaysSeven:
+class AlwaysSeven(MessageIds):
+    def __init__(self) -> None:
+        super().__init__(lambda label, bits: 7, ())
+
     def take(self) -> int:
         return 7
 

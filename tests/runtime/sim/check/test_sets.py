@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +29,10 @@ def set_plans(draw: st.DrawFn, f: str) -> list[Planned]:
     ]
     end = max(plan.end for plan in plans)
     return [*named, *(Planned(n, "read", None, end + 1, end + 2, end + 3, OpKind.OK) for n in range(3))]
+
+
+def without(values: Any, value: object) -> list[object]:
+    return [one for one in values if one != value]
 
 
 def one_set(f: str):
@@ -60,7 +66,7 @@ def test_a_value_that_is_missing_at_the_end_is_found(plans, data):
     if acked:
         value = data.draw(st.sampled_from(acked))
         last = history.calls[-1]
-        last.result = [one for one in last.result if one != value]
+        last.result = without(last.result, value)
         found = broadcast(history)
         assert found.valid is False
         assert found.calls == (
@@ -77,7 +83,7 @@ def test_an_acknowledged_value_that_is_lost_is_found(plans, data):
     if acked:
         value = data.draw(st.sampled_from(acked))
         last = history.calls[-1]
-        last.result = [one for one in last.result if one != value]
+        last.result = without(last.result, value)
         assert acked_not_lost(history).valid is False
 
 
