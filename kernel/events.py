@@ -16,9 +16,14 @@ from kernel.message import KernelMessage, Request
 
 
 class EventKind(enum.StrEnum):
+    SENT = (
+        "sent"  # a process, or the kernel, handed a message over; what became of it follows in the same step
+    )
     APPENDED = "appended"  # a message or error went into a mailbox
     ANSWERED = "answered"  # an awaited answer or error went straight to the task that waits
+    TAKEN = "taken"  # a process took a message or error out of its mailbox
     RETURNED = "returned"  # a message came back to its sender
+    FORGOTTEN = "forgotten"  # who waited for the answer to this request was cancelled
     DEAD_LETTER = "dead-letter"
     FIRED = "fired"  # a deadline passed
     DREW = "drew"  # chance was asked
@@ -33,7 +38,11 @@ class EventKind(enum.StrEnum):
 
 @attrs.frozen
 class Event:
-    """`subject` is the process it happened to; `at` is on trio's clock, in seconds."""
+    """`subject` is the process it happened to, or that did it; `at` is on trio's clock, in seconds.
+
+    The note of SENT says `awaited`, `privileged` or both, of RETURNED and of a TAKEN error the reason, of CREATED
+    `public`, `system` or both, of GRANTED and REVOKED the capability.
+    """
 
     kind: EventKind
     at: float

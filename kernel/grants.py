@@ -43,12 +43,14 @@ class Grants:
         """Into its table; `our` as issuing node means us. `signature` is that of a foreign issuer."""
         self.add(process, capability, signature)
         if self._router.observer is not None:
-            self._router.notify(EventKind.GRANTED, process.pid, note=str(capability))
+            real = self._router.signing.real(capability)
+            self._router.notify(EventKind.GRANTED, process.pid, note=str(real))
         self._records.save(process)
 
     def drop(self, process: Process, capability: Capability) -> None:
-        process.holdings.drop(self._router.signing.real(capability))
-        self._router.notify(EventKind.REVOKED, process.pid, note=str(capability))
+        real = self._router.signing.real(capability)
+        process.holdings.drop(real)
+        self._router.notify(EventKind.REVOKED, process.pid, note=str(real))
         self._records.save(process)
 
     def forget_holder(self, process: Process) -> None:

@@ -108,9 +108,14 @@ class Host:
             if item.answers is not None:
                 state.prompting = item.answers.snapshot
             state.payload = None
+            if self._router.observer is not None:
+                failed = item.error.message.envelope()
+                self._router.notify(EventKind.TAKEN, process.pid, failed, item.error.reason)
             raise item.error
         if item.window is not None:
             item.window.taken()
+        if self._router.observer is not None:
+            self._router.notify(EventKind.TAKEN, process.pid, item)
         answers = item.answers
         state.prompting = item if answers is None else answers.snapshot
         payload = state.payload = item.payload

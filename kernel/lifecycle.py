@@ -156,8 +156,16 @@ class Lifecycle:
         parent = router.processes.get(new.parent) if new.parent is not None else None
         if parent is not None:
             self._grants.grant(parent, Capability.messaging(process.address))
-        router.notify(EventKind.CREATED, pid)
+        if router.observer is not None:
+            self._tell_created(process)
         return process
+
+    def _tell_created(self, process: Process) -> None:
+        """With all that it begins with, so that who observes can tell what it may do."""
+        words = ("public " if process.public else "") + ("system" if process.system else "")
+        self._router.notify(EventKind.CREATED, process.pid, note=words.strip())
+        for capability in process.holdings.all():
+            self._router.notify(EventKind.GRANTED, process.pid, note=str(capability))
 
     def _check_id(self, pid: ProcessId) -> None:
         if not pid.is_safe():
@@ -402,6 +410,7 @@ class Lifecycle:
             notice = KernelMessage(
                 router.ids.take(), router.kernel_address, watcher.address, None, Request(ipc=ipc)
             )
+            router.notify(EventKind.SENT, KERNEL, notice)
             router.notify(EventKind.APPENDED, pid, notice)
             watcher.mailbox.put(notice)
 

@@ -36,6 +36,8 @@ from kernel.refusals import Refusal, exited, expired, no_carrier, no_such_proces
 from kernel.routing import DECISIONS
 from kernel.signing import Signing
 
+_HOW = ("", "privileged", "awaited", "awaited privileged")
+
 
 def _size(envelope: KernelMessage) -> int:
     """What it takes of a mailbox: bytes of ipc and payload."""
@@ -119,6 +121,8 @@ class Router:
             request = self.signing.attach(sender, state, request)
         envelope = KernelMessage(number, sender.address, target, rsvp, request, payload)
         envelope.size = len(request.ipc) if payload is None else len(request.ipc) + len(payload.bytes)
+        if self.observer is not None:
+            self.notify(EventKind.SENT, sender.pid, envelope, _HOW[awaited * 2 + privileged])
         if window is not None:
             envelope.window = window
             window.waiting += 1
@@ -138,8 +142,6 @@ class Router:
         else:
             refusal = self._hand_to_carrier(sender, envelope, entry)
         if refusal is not None:
-            if node == OUR:
-                envelope.target = Address(self.node, target.process)
             self._refuse(sender, envelope, entry, refusal)
         return entry
 
@@ -281,6 +283,8 @@ class Router:
         prompting.responded = True
         target = prompting.rsvp or prompting.source
         envelope = KernelMessage(prompting.id, sender.address, target, None, response, payload)
+        if self.observer is not None:
+            self.notify(EventKind.SENT, sender.pid, envelope)
         request = prompting.message
         if prompting.rsvp is None and isinstance(request, Request) and request.expects_response is None:
             self.print(1, sender.address, f"dropped a Response to {prompting.source}, which expects none")
@@ -341,6 +345,7 @@ class Router:
         """Its task was cancelled while it waited: nobody wants the answer any more."""
         if self.open.get(entry.id) is entry:
             self._close(entry)
+            self.notify(EventKind.FORGOTTEN, entry.owner.pid, entry.envelope)
 
     def _error(
         self, envelope: KernelMessage, refusal: Refusal, context: bytes | None, *, definite: bool
@@ -363,6 +368,8 @@ class Router:
         self, sender: Process, envelope: KernelMessage, entry: OpenRequest | None, refusal: Refusal
     ) -> None:
         """It went nowhere: back to its sender, in this same step."""
+        if envelope.target.node == OUR:
+            envelope.target = Address(self.node, envelope.target.process)
         if envelope.window is not None:
             envelope.window.taken()
         self.print(0 if refusal.reason is Reason.capability_missing else 1, sender.address, refusal.detail)

@@ -21,7 +21,7 @@ from kernel.kernel import Kernel, Ports
 from kernel.ports import Chance, Console, Init, Keys, Store
 from kernel.process import ProcessState
 from runtime.installer import Installer
-from runtime.loader import DiskPrograms
+from runtime.loader import DiskPrograms, GuardOf, unguarded
 from runtime.packages import recover_all
 from runtime.registered_keys import RegisteredKeys
 from sys_processes.app_store import process as app_store
@@ -49,7 +49,9 @@ DRAIN_SECONDS = 1.0
 
 @attrs.frozen
 class Devices:
-    """The outside world of one node. `wall_clock` gives seconds since the epoch."""
+    """The outside world of one node. `wall_clock` gives seconds since the epoch; `guard` is what packages see of the
+    standard library.
+    """
 
     chance: Chance
     store: Store
@@ -58,6 +60,7 @@ class Devices:
     listener: Listener
     console: Console
     wall_clock: Callable[[], float]
+    guard: GuardOf = unguarded
 
 
 @attrs.frozen
@@ -113,7 +116,7 @@ class Node:
         self.given: list[PackageId | PackageError] = []
         """The packages of the boot, in the order in which they were given; what speaks against one instead of it."""
         self._stopped = False
-        programs = DiskPrograms(devices.disk, devices.workers)
+        programs = DiskPrograms(devices.disk, devices.workers, devices.guard)
         self.kernel = Kernel(
             name,
             Ports(

@@ -11,7 +11,7 @@ from kernel.errors import BadCapability
 from kernel.events import EventKind
 from kernel.jsontext import parse
 from kernel.mailbox import Limits
-from kernel.message import OnExit, Payload
+from kernel.message import OnExit, Payload, SendError
 from tests.support.kernel_node import NODE, KernelNode, kernel_node, make_kernel
 
 
@@ -50,19 +50,22 @@ async def test_every_event_of_a_conversation_is_told_once_in_order():
         ignored = {EventKind.PRINTED, EventKind.DREW}
         assert told(node, *(kind for kind in EventKind if kind not in ignored)) == [
             "created a",
+            "granted a",
             "started a",
             "created b",
+            "granted b",
             "started b",
-            "appended b",
-            "appended b",
-            "appended a",
-            "appended b",
-            "answered a",
-            "appended b",
-            "fired a",
-            "returned a",
-            "returned a",
-            "dead-letter a",
+            *("sent a", "appended b"),
+            *("sent a", "appended b"),
+            *("taken b", "taken b"),
+            *("sent b", "appended a", "taken a"),
+            *("sent a", "appended b", "taken b"),
+            *("sent b", "answered a"),
+            *("sent a", "appended b"),
+            *("fired a", "returned a"),
+            *("sent a", "returned a"),
+            "taken b",
+            *("sent b", "dead-letter a"),
             "noted a",
             "granted a",
             "revoked a",
@@ -74,6 +77,59 @@ async def test_every_event_of_a_conversation_is_told_once_in_order():
         assert [e.note for e in node.seen(EventKind.EXITED)] == ["KILLED"]
         times = [event.at for event in node.events]
         assert times == sorted(times)
+
+
+async def test_a_send_tells_how_and_a_creation_with_what_rights():
+    async with kernel_node() as node:
+        module = await node.system("module", public=True)
+        b = await node.puppet("b", public=False, may_message=[module])
+        asked = b.begin_ask(module)
+        await module.receive()
+        await module.respond()
+        await asked.result()
+        await b.send(module)
+        assert [e.note for e in node.seen(EventKind.SENT)] == ["awaited", "", ""]
+        assert [e.note for e in node.seen(EventKind.CREATED)] == ["public system", ""]
+        assert [e.note for e in node.seen(EventKind.GRANTED, b)] == [
+            str(Capability.messaging(b.address)),
+            str(Capability.messaging(module.address)),
+        ]
+
+
+async def test_what_the_kernel_sends_for_a_process_is_told_as_privileged():
+    async with kernel_node() as node:
+        a = await node.puppet("a")
+        asked = a.begin(lambda calls: calls.get_state())
+        with pytest.raises(SendError):
+            await asked.result()
+        assert [e.note for e in node.seen(EventKind.SENT)] == ["awaited privileged"]
+
+
+async def test_an_error_that_is_taken_tells_its_reason():
+    async with kernel_node() as node:
+        a = await node.puppet("a")
+        await a.send(Address(NODE, "gone:x:y"))
+        await a.unread()
+        assert [e.note for e in node.seen(EventKind.TAKEN)] == ["no_such_process"]
+
+
+async def test_a_request_whose_asker_is_cancelled_is_forgotten():
+    async with kernel_node() as node:
+        a, b = await node.puppets("a", "b")
+        a.begin_ask(b)
+        await node.settle()
+        await node.kill(a)
+        assert told(node, EventKind.FORGOTTEN, EventKind.RETURNED) == ["forgotten a"]
+
+
+async def test_a_capability_of_ours_is_told_by_the_real_name_of_its_node():
+    async with kernel_node() as node:
+        a, b = await node.puppets("a", "b")
+        ours = Capability(Address("our", b.pid), '"x"')
+        await b.do(lambda calls: calls.share_capability(a.pid, ours))
+        await a.do(lambda calls: calls.drop_capabilities([ours]))
+        notes = [e.note for e in node.events if e.kind in {EventKind.GRANTED, EventKind.REVOKED}]
+        assert notes[-2:] == [str(Capability(b.address, '"x"'))] * 2
 
 
 async def test_the_same_run_has_the_same_lines():

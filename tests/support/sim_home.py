@@ -13,6 +13,7 @@ import trio
 from kernel.jsontext import JsonValue
 from kernel.message import Payload
 from kernel.ports import Keys, StoreFailed
+from runtime.loader import GuardOf, unguarded
 from runtime.node import Devices, Network, Node, PackageFiles, open_node
 from runtime.sim.chance import SeededChance
 from runtime.sim.console import MemoryConsole
@@ -98,6 +99,7 @@ class SimHome:
         keys: Keys | None = None,
         network: Network | None = None,
         seed: int = 1,
+        guard: GuardOf = unguarded,
     ) -> AsyncIterator[SimNode]:
         listener, console = MemoryListener(), MemoryConsole()
         given = Devices(
@@ -108,6 +110,7 @@ class SimHome:
             listener,
             console,
             lambda: EPOCH + trio.current_time(),
+            guard,
         )
         known = secrets() if keys is None else attrs.evolve(secrets(), keys=keys)
         try:
