@@ -1,12 +1,14 @@
 """What may have led to an entry of a log: the happens-before order over the processes of all nodes.
 
 A process acts: it sends, prints, starts and ends. What it did before, and all that it had been given by then, may have
-led to that. What is put into its mailbox was led to by its sender alone. A message to another node is one step from its
-sender to its receiver: the carriers in between lead nowhere, or else everything would be the cause of everything.
+led to that; where kernels tell of each message that is taken from a mailbox, only what it had taken. What is put into
+its mailbox was led to by its sender alone. A message to another node is one step from its sender to its receiver: the
+carriers in between lead nowhere, or else everything would be the cause of everything.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 import attrs
@@ -22,6 +24,8 @@ _ACTS = {
     kind.value
     for kind in (EventKind.CREATED, EventKind.STARTED, EventKind.EXITED, EventKind.PRINTED, EventKind.NOTED)
 }
+_NO_NAME = re.compile(r"[^\w.-]+")
+_SENT, _TAKEN = "sent", "taken"
 _GIVEN = {EventKind.GRANTED.value, EventKind.REVOKED.value}
 _ENDS_OF_NODES = {WorldKind.CRASHED.value, WorldKind.STOPPED.value}
 _UNDONE_BY = {
@@ -53,7 +57,8 @@ def causal_past(entries: Sequence[LogEntry], *numbers: int) -> tuple[LogEntry, .
 
 def causes(entries: Iterable[LogEntry]) -> dict[int, tuple[int, ...]]:
     """The direct causes of each entry, by number; each is smaller than that of the entry."""
-    weaver = _Weaver()
+    entries = tuple(entries)
+    weaver = _Weaver(tells_of_taken=any(entry.kind == _TAKEN for entry in entries))
     return {entry.number: tuple(sorted(set(weaver.causes_of(entry)))) for entry in entries}
 
 
@@ -66,13 +71,14 @@ class _Lane:
 
 
 class _Weaver:
-    def __init__(self) -> None:
+    def __init__(self, *, tells_of_taken: bool) -> None:
+        self._tells_of_taken = tells_of_taken
         self._tracker = Tracker()
         self._lanes: dict[Process, _Lane] = {}
         self._booted: dict[str, int] = {}
         self._ended: dict[str, int] = {}
         self._fired: dict[tuple[str, int], int] = {}
-        self._faults: dict[tuple[str, str, str], int] = {}
+        self._faults: dict[tuple[str, str, str, str], int] = {}
         self._former: int | None = None
 
     def causes_of(self, entry: LogEntry) -> list[int]:
@@ -114,18 +120,31 @@ class _Weaver:
             assert entry.message is not None
             self._fired[entry.node, entry.message.id] = entry.number
             return [] if journey is None or journey.sent is None else [journey.sent]
+        if entry.kind == _SENT:
+            return self._act((entry.node, entry.subject), entry.number)
         if journey is None:
             return []
         if entry.kind == EventKind.RETURNED.value:
             return self._of_return(entry, journey)
+        if entry.kind == _TAKEN:
+            return self._of_taken(entry, journey)
         found: list[int] = []
         if journey.sent == entry.number:
             found = self._act(journey.sender, entry.number)
         elif journey.sent is not None:
             found = [journey.sent]
-        if journey.ended == entry.number:
+        if journey.ended == entry.number and not (
+            self._tells_of_taken and entry.kind == EventKind.APPENDED.value
+        ):
             self._lane(journey.receiver).given.append(entry.number)
         return found
+
+    def _of_taken(self, entry: LogEntry, journey: Journey) -> list[int]:
+        process = entry.node, entry.subject
+        is_error = process == journey.sender and entry.message is not None and entry.message.request
+        found = journey.returned if is_error and journey.returned is not None else journey.ended
+        self._lane(process).given.append(entry.number)
+        return [] if found is None or found >= entry.number else [found]
 
     def _of_return(self, entry: LogEntry, journey: Journey) -> list[int]:
         """It was refused in the step of its sender; or time passed, or who should have answered ended."""
@@ -154,18 +173,28 @@ class _Weaver:
             for process in [process for process in self._lanes if process[0] == node]:
                 del self._lanes[process]
         elif kind in _UNDONE_BY:
-            former = self._faults.pop((_UNDONE_BY[kind], node, entry.other), None)
+            former = self._faults.pop((_UNDONE_BY[kind], node, entry.other, _text(entry)), None)
             return [] if former is None else [former]
         elif kind in _FATES_OF_PACKETS:
             return self._of_packet(entry)
         elif kind in _UNDONE_BY.values():
-            self._faults[kind, node, entry.other] = number
+            self._faults[kind, node, entry.other, _text(entry)] = number
         return []
 
     def _of_packet(self, entry: LogEntry) -> list[int]:
         """The sends of what it carried, and the partition that it ran into."""
         found = [j.sent for j in self._tracker.carried_by(entry) if j.sent is not None]
-        for (_, node, other), number in self._faults.items():
-            if {entry.node, entry.other} <= {*node.split(), *other.split()}:
+        for (_, *texts), number in self._faults.items():
+            if {entry.node, entry.other} <= names_in(*texts):
                 found.append(number)
         return found
+
+
+def _text(entry: LogEntry) -> str:
+    """What tells a partition between several nodes from another one; its end has the same."""
+    return entry.note if entry.kind in {WorldKind.PARTITIONED.value, WorldKind.HEALED.value} else ""
+
+
+def names_in(*texts: str) -> set[str]:
+    """What may be names of nodes in texts of the world."""
+    return {word for text in texts for word in _NO_NAME.split(text) if word}

@@ -81,7 +81,14 @@ class Tracker:
             return self._buried(entry, entry.message)
         if entry.kind == EventKind.RETURNED.value:
             return self._returned(entry, entry.message)
-        return self._by_request.get(_request(entry.message))
+        return self.of(entry.message)
+
+    def of(self, message: LoggedMessage) -> Journey | None:
+        """The last one of this very message; of a failed one also as its sender takes it, labelled with its target."""
+        found = (
+            self._by_request.get(_request(message)) if message.request else self._delivered.get(_key(message))
+        )
+        return found or self._by_request.get((message.id, message.target, message.digest))
 
     def finish(self) -> list[Journey]:
         return self.journeys
