@@ -53,6 +53,7 @@ _MARKS = {
     WorldKind.SPOKE.value: MarkKind.NOTE,
     WorldKind.VIOLATED.value: MarkKind.VIOLATED,
 }
+_CAUSES = {"CRASH": "crashed", "DONE": "done", "KILLED": "killed", "TIMEOUT": "abandoned"}
 _ENDS = {
     Fate.DELIVERED: ArrowEnd.ARRIVED,
     Fate.REFUSED: ArrowEnd.REFUSED,
@@ -87,10 +88,14 @@ class _Composition:
         self._only = only
         tracker = Tracker()
         self._carried: dict[int, list[Journey]] = {}
+        self._first_loss: dict[int, int] = {}
         for entry in entries:
             tracker.see(entry)
             if entry.kind in _PACKETS:
-                self._carried[entry.number] = tracker.carried_by(entry)
+                carried = self._carried[entry.number] = tracker.carried_by(entry)
+                for journey in carried:
+                    if entry.kind == WorldKind.LOST.value:
+                        self._first_loss.setdefault(id(journey), entry.number)
         shown = [journey for journey in tracker.finish() if self._shows(journey)]
         self._journeys = shown[:most]
         self._left_out = len(shown) - len(self._journeys)
@@ -138,8 +143,12 @@ class _Composition:
 
     def _is_stub(self, entry: LogEntry) -> bool:
         """Whether it lost a message that is shown."""
-        carried = self._carried.get(entry.number)
-        return entry.kind == WorldKind.LOST.value and carried is not None and self._has_shown(carried)
+        return entry.kind == WorldKind.LOST.value and self._has_shown(self._told_of(entry))
+
+    def _told_of(self, entry: LogEntry) -> list[Journey]:
+        """What it carried. The first loss of what never arrives is told by the message's own arrow."""
+        carried = self._carried.get(entry.number, [])
+        return [j for j in carried if j.fate is not Fate.LOST or self._first_loss[id(j)] != entry.number]
 
     def _has_shown(self, carried: Sequence[Journey]) -> bool:
         return any(journey in self._journeys for journey in carried)
@@ -168,12 +177,10 @@ class _Composition:
         """Faults of nodes that are shown, ends of processes that are, and what the world says."""
         nodes = {lane.node for lane in self._lanes}
         ended: dict[Lane, None] = {}
+        down: dict[str, None] = {}
         for entry in self._entries:
             if entry.kind in _MARKS:
-                named = {entry.node, entry.other} - {""}
-                if entry.kind in _PACKETS and not self._has_shown(self._carried[entry.number]):
-                    continue
-                if not named or not nodes.isdisjoint(named):
+                if self._is_told(entry, nodes, down):
                     yield entry.number, _MARKS[entry.kind]
                 continue
             lane = Lane(entry.node, entry.subject)
@@ -184,6 +191,17 @@ class _Composition:
                 yield entry.number, MarkKind.CRASHED if entry.note == "CRASH" else MarkKind.ENDED
             elif entry.kind == EventKind.STARTED.value and lane in ended:
                 yield entry.number, MarkKind.STARTED
+
+    def _is_told(self, entry: LogEntry, nodes: Collection[str], down: dict[str, None]) -> bool:
+        """Whether what the world did concerns a node that is shown. A first boot is nothing to tell."""
+        if entry.kind in _PACKETS and not self._has_shown(self._carried[entry.number]):
+            return False
+        if entry.kind in {WorldKind.CRASHED.value, WorldKind.STOPPED.value}:
+            down[entry.node] = None
+        elif entry.kind == WorldKind.BOOTED.value and entry.node not in down:
+            return False
+        named = [name for name in (entry.node, entry.other) if name]
+        return not named or any(name in nodes for name in named)
 
     # -- arrows
 
@@ -206,12 +224,12 @@ class _Composition:
         if back is not None and journey.returned != journey.sent and message.request:
             text = cut(f"{journey.reason}: {label}", LONGEST_LABEL)
             hover = f"came back to {message.source}\n{journey.reason}\n{message.ipc}"
-            yield Arrow(target, source, back, back, ArrowKind.ERROR, ArrowEnd.ARRIVED, text, hover)
+            yield Arrow(source, target, back, back, ArrowKind.ERROR, ArrowEnd.ARRIVED, text, hover)
 
     def _stubs(self, entry: LogEntry) -> Iterator[Arrow]:
         """A packet that was lost; its carrier may send it again."""
         row = self._row[entry.number]
-        for journey in self._carried[entry.number]:
+        for journey in self._told_of(entry):
             if journey in self._journeys:
                 source, target = self._lane(journey.sender), self._lane(journey.receiver)
                 kind = ArrowKind.REQUEST if journey.message.request else ArrowKind.RESPONSE
@@ -244,10 +262,13 @@ class _Composition:
     def _mark(self, entry: LogEntry, kind: MarkKind) -> Mark:
         row, hover = self._row[entry.number], f"{entry.kind} at {entry.at:.6f} s\n{entry.line}"
         if entry.subject:
-            text = entry.kind if kind is MarkKind.STARTED else entry.note.lower()
+            text = _CAUSES.get(entry.note, entry.kind) if kind is not MarkKind.STARTED else entry.kind
             return Mark(row, kind, text, self._lane((entry.node, entry.subject)), entry.node, hover)
         node = entry.node if not entry.other and any(lane.node == entry.node for lane in self._lanes) else ""
-        return Mark(row, kind, cut(world_text(entry), LONGEST_NOTE), None, node, hover)
+        text = world_text(entry)
+        if node:
+            text = text.removeprefix(f"{node} ").removeprefix(f"{node}: ")
+        return Mark(row, kind, cut(text, LONGEST_NOTE), None, node, hover)
 
 
 def _first(journey: Journey) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import unicodedata
 from functools import cached_property
 
-from runtime.sim.pictures.model import Arrow, ArrowEnd, MarkKind, Picture
+from runtime.sim.pictures.model import Arrow, ArrowEnd, ArrowKind, Picture
 
 CHAR = 6.63
 """Of 11 px monospace text."""
@@ -28,6 +28,8 @@ JUMP = 16.0
 LONG = 1.0
 FIRST_TRACK = 13.0
 TRACK = 6.0
+LOOP = 20.0
+"""Of a message to oneself."""
 MOST_TRACKS = 10
 LEAST_GAP = 40.0
 BETWEEN_NODES = 44.0
@@ -43,10 +45,12 @@ class Layout:
     def __init__(self, picture: Picture) -> None:
         self.picture = picture
         self._uses_tracks = [
-            arrow.first != arrow.last or arrow.end is not ArrowEnd.ARRIVED for arrow in picture.arrows
+            arrow.kind is not ArrowKind.ERROR
+            and (arrow.first != arrow.last or arrow.end is not ArrowEnd.ARRIVED)
+            for arrow in picture.arrows
         ]
         self._tracks, self._used = self._assign()
-        self.top = 96.0 + HEAD
+        self.top = 122.0 + HEAD
 
     # -- across
 
@@ -91,6 +95,8 @@ class Layout:
         for arrow in picture.arrows:
             gap = self.label_gap(arrow)
             sides = self.gutter(gap, "right") + (0 if gap + 1 == count else self.gutter(gap + 1, "left"))
+            if arrow.source == arrow.target:
+                sides += LOOP
             gaps[gap] = max(gaps[gap], text_width(arrow.label) + sides + 16)
         for mark in picture.marks:
             if mark.lane is not None and mark.lane + 1 == count:
@@ -194,7 +200,3 @@ class Layout:
         if last + 1 == len(self.lanes):
             right = max(right, self.width - EDGE - 2)
         return left, right
-
-    @staticmethod
-    def is_loud(kind: MarkKind) -> bool:
-        return kind in {MarkKind.VIOLATED, MarkKind.CRASHED}

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from html import escape
 
-from runtime.sim.pictures.layout import EDGE, HEAD, TIME_WIDTH, Layout, text_width
-from runtime.sim.pictures.model import Arrow, ArrowEnd, Band, BandKind, Mark, Picture
+from runtime.sim.pictures.layout import EDGE, HEAD, LOOP, TIME_WIDTH, Layout, text_width
+from runtime.sim.pictures.model import Arrow, ArrowEnd, ArrowKind, Band, BandKind, Mark, Picture
 
 _STYLE = """
 :root{--paper:#ffffff;--zebra:#f6f7f9;--ink:#1c2430;--soft:#667085;--faint:#c9d0da;--box:#f0f4fa;--edge:#d5deea;
@@ -199,6 +199,8 @@ class _Writer:
         elif arrow.end is ArrowEnd.UNDER_WAY:
             kind += " underway"
         gutter = at.gutter(arrow.source, "left" if at.label_gap(arrow) < arrow.source else "right")
+        if arrow.source == arrow.target:
+            gutter += LOOP
         anchor, label = ("start", x + gutter + 2) if arrow.target >= arrow.source else ("end", x - gutter - 2)
         yield (
             f'<g class="m {kind}"><title>{_text(arrow.hover)}</title><path class="hit" d="{path}"/>'
@@ -217,22 +219,24 @@ class _Writer:
             end = "dot" if arrow.end is ArrowEnd.UNDER_WAY else "cross"
             return f"M{_n(x)} {_n(y)}H{_n(stop - 6 * way)}", _end(end, stop, y, way)
         end = "cross" if arrow.end is ArrowEnd.DEAD else "tip"
-        last = at.line(arrow.last)
-        if arrow.source == arrow.target and arrow.first == arrow.last:
-            right = x + 22
-            return (
-                f"M{_n(x)} {_n(y - 8)}H{_n(right - 5)}Q{_n(right)} {_n(y - 8)} {_n(right)} {_n(y - 4)}"
-                f"Q{_n(right)} {_n(y)} {_n(right - 5)} {_n(y)}H{_n(x + 7)}",
-                _end(end, x + 1, y, -1),
+        if arrow.kind is ArrowKind.ERROR:
+            side = 1 if arrow.target >= arrow.source else -1
+            far = x + side * (
+                at.gutter(arrow.source, "right" if side > 0 else "left") + text_width(arrow.label) + 4
             )
+            return f"M{_n(far)} {_n(y - 5)}V{_n(y + 5)}M{_n(far)} {_n(y)}H{_n(x + 7 * side)}", _end(
+                "tip", x + side, y, -side
+            )
+        if arrow.source == arrow.target and arrow.first == arrow.last:
+            right, up = _n(x + 22), _n(y - 9)
+            path = f"M{_n(x)} {up}H{_n(x + 17)}Q{right} {up} {right} {_n(y - 4)}Q{right} {_n(y)} {_n(x + 17)} {_n(y)}"
+            return f"{path}H{_n(x + 7)}", _end(end, x + 1, y, -1)
         if arrow.first == arrow.last:
             return f"M{_n(x)} {_n(y)}H{_n(goal - 7 * way)}", _end(end, goal - way, y, way)
-        track = at.track(number)
-        return (
-            f"M{_n(x)} {_n(y)}H{_n(track - 5 * way)}Q{_n(track)} {_n(y)} {_n(track)} {_n(y + 5)}"
-            f"V{_n(last - 5)}Q{_n(track)} {_n(last)} {_n(track + 4 * way)} {_n(last)}H{_n(goal - 7 * way)}",
-            _end(end, goal - way, last, way),
-        )
+        last, track = at.line(arrow.last), at.track(number)
+        there = f"M{_n(x)} {_n(y)}H{_n(track - 5 * way)}Q{_n(track)} {_n(y)} {_n(track)} {_n(y + 5)}"
+        down = f"V{_n(last - 5)}Q{_n(track)} {_n(last)} {_n(track + 4 * way)} {_n(last)}H{_n(goal - 7 * way)}"
+        return there + down, _end(end, goal - way, last, way)
 
     # -- marks
 
