@@ -29,17 +29,22 @@ _ENDS = {
 
 
 def bands_of(entries: Iterable[LogEntry], rows: Mapping[int, int]) -> tuple[Band, ...]:
-    """`rows` are those of entries by number. What has no end lasts to the last row."""
+    """`rows` are those of entries by number. What began before them lasts from the first row, what has no end to the
+    last.
+    """
+    start = min(rows, default=0)
     found: list[Band] = []
     begun: list[tuple[LogEntry, Band]] = []
     for entry in entries:
-        row = rows.get(entry.number)
+        is_before = entry.number < start
+        row = 0 if is_before else rows.get(entry.number)
         if row is None:
             continue
         for beginning, band in list(begun):
             if beginning.kind in _ENDS.get(entry.kind, ()) and _same_sides(beginning, entry):
                 begun.remove((beginning, band))
-                found.append(attrs.evolve(band, last=row))
+                if not is_before:
+                    found.append(attrs.evolve(band, last=row))
         kind = _BEGINS.get(entry.kind)
         if kind is not None:
             node = "" if kind is BandKind.PARTED else entry.node

@@ -71,18 +71,25 @@ def picture_of(
     hidden: Collection[str] = HIDDEN,
     only: Collection[int] | None = None,
     most: int = MOST_MESSAGES,
+    ending: bool = False,
 ) -> Picture:
     """`only` are numbers of entries, such as those of a causal past; faults are shown all the same. `hidden` are
-    processes that are left out with all their messages. Beyond `most` messages it is cut, with a notice.
+    processes that are left out with all their messages. Beyond `most` messages it is cut, with a notice: the first are
+    kept, or those of the `ending`.
     """
-    return _Composition(entries, frozenset(hidden), None if only is None else frozenset(only), most).picture(
-        title, subtitle
-    )
+    told = None if only is None else frozenset(only)
+    return _Composition(entries, frozenset(hidden), told, most, ending=ending).picture(title, subtitle)
 
 
 class _Composition:
     def __init__(
-        self, entries: Sequence[LogEntry], hidden: frozenset[str], only: frozenset[int] | None, most: int
+        self,
+        entries: Sequence[LogEntry],
+        hidden: frozenset[str],
+        only: frozenset[int] | None,
+        most: int,
+        *,
+        ending: bool,
     ) -> None:
         self._hidden = hidden
         self._only = only
@@ -97,11 +104,16 @@ class _Composition:
                     if entry.kind == WorldKind.LOST.value:
                         self._first_loss.setdefault(id(journey), entry.number)
         shown = [journey for journey in tracker.finish() if self._shows(journey)]
-        self._journeys = shown[:most]
-        self._left_out = len(shown) - len(self._journeys)
-        if self._left_out:
-            beyond = _first(shown[len(self._journeys)])
+        self._left_out = max(0, len(shown) - most)
+        self._kept = "the last" if ending else "the first"
+        self._journeys = shown[self._left_out :] if ending else shown[:most]
+        if self._left_out and not ending:
+            beyond = _first(shown[most])
             entries = [entry for entry in entries if entry.number < beyond]
+        self._before = entries
+        if self._left_out and ending:
+            since = _first(self._journeys[0])
+            entries = [entry for entry in entries if entry.number >= since]
         self._entries = entries
         self._lanes = self._lanes_of()
         self._row: dict[int, int] = {}
@@ -126,7 +138,7 @@ class _Composition:
             rows,
             tuple(arrows),
             tuple(marks),
-            bands_of(self._entries, self._row),
+            bands_of(self._before, self._row),
             self._notice(),
         )
 
@@ -160,7 +172,7 @@ class _Composition:
             return ""
         shown = len(self._journeys)
         whole = shown + self._left_out
-        return f"cut after {shown} of {whole} messages: draw the causal past of one event, or part of the log"
+        return f"{self._kept} {shown} of {whole} messages: draw the causal past of one event, or a part of the log"
 
     def _lanes_of(self) -> list[Lane]:
         """Nodes as they appear; within one, processes as they speak."""

@@ -132,8 +132,23 @@ def test_beyond_the_limit_it_is_cut_with_a_notice():
     picture = drawn(told, most=20)
     assert len(picture.arrows) == 20
     assert len(picture.rows) == 20
-    assert "cut after 20 of 30 messages" in picture.notice
+    assert "the first 20 of 30 messages" in picture.notice
     assert drawn(told, most=30).notice == ""
+
+
+def test_of_a_failure_the_ending_is_kept_with_what_lasted_into_it():
+    told = ToldTrace()
+    told.world(WorldKind.PARTITIONED, "alice", other="bob")
+    told.world(WorldKind.HEALED, "alice", other="bob")
+    told.world(WorldKind.PAUSED, "alice")
+    for number in range(30):
+        told.put(told.request("alice.a", "alice.b", str(number)))
+    told.world(WorldKind.VIOLATED, note="thirty")
+    picture = drawn(told, most=5, ending=True)
+    assert [arrow.label for arrow in picture.arrows] == ["25", "26", "27", "28", "29"]
+    assert [(band.kind, band.first, band.last) for band in picture.bands] == [(BandKind.PAUSED, 0, 5)]
+    assert [mark.text for mark in picture.marks] == ["thirty"]
+    assert "the last 5 of 30 messages" in picture.notice
 
 
 def test_the_past_of_an_event_is_a_picture_of_its_own_with_the_faults():

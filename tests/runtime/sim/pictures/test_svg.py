@@ -69,7 +69,7 @@ def test_a_picture_that_is_cut_says_so():
     told = ToldTrace()
     for number in range(5):
         told.put(told.request("alice.a", "alice.b", str(number)))
-    assert any("cut after 3 of 5 messages" in (text or "") for text in texts(tree_of(told, most=3)))
+    assert any("the first 3 of 5 messages" in (text or "") for text in texts(tree_of(told, most=3)))
     assert any("no messages" in (text or "") for text in texts(tree_of(ToldTrace())))
 
 
