@@ -60,8 +60,8 @@ def faults_in(entries: Iterable[LogEntry]) -> list[Fault]:
             first, count = packets.get(way, (entry.at, 0))
             packets[way] = first, count + 1
     for (kind, node, other), (at, count) in packets.items():
-        way = f" {node} > {other}" if other else f" {node}" if node else ""
-        found.append(Fault(at, f"{count} packet{'' if count == 1 else 's'} {_OF_PACKETS[kind]}{way}"))
+        where = f" {node} > {other}" if other else f" {node}" if node else ""
+        found.append(Fault(at, f"{count} packet{'' if count == 1 else 's'} {_OF_PACKETS[kind]}{where}"))
     return sorted(found, key=lambda fault: fault.at)
 
 
