@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from runtime.sim.pictures.model import Arrow, ArrowEnd, ArrowKind, Mark, MarkKind, Picture
 
-_PLAIN = re.compile(r"[A-Za-z0-9 _.,/=+@'()\-]")
-_KEYWORD = re.compile(r"\bend\b", re.IGNORECASE)
+_PLAIN = re.compile(r"""[\w .,/=+@'"(){}\[\]:!?*|^~-]""")
+_KEYWORD = re.compile(r"\b(?:end|wrap|nowrap)\b", re.IGNORECASE)
 _HEADS = {
     (ArrowKind.REQUEST, False): "->>",
     (ArrowKind.RESPONSE, False): "-->>",
@@ -80,7 +80,7 @@ def _span(picture: Picture, node: str) -> str:
 
 
 def escape(text: str) -> str:
-    """So that nothing in it means anything to Mermaid: entities for what could, and for a word that ends a block."""
+    """So that nothing in it means anything to Mermaid: entities for what could, and in the words that would."""
     shown = "".join(c if _PLAIN.fullmatch(c) else f"#{ord(c)};" for c in text)
     shown = _KEYWORD.sub(lambda found: f"#{ord(found[0][0])};{found[0][1:]}", shown)
     return shown.strip() or "#160;"
