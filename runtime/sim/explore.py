@@ -6,6 +6,7 @@ reported is the first seed that fails, and not the one that happened to be quick
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -214,6 +215,7 @@ def _serve(pipe: Connection, attempt: Attempt, others: Sequence[Connection]) -> 
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for other in others:
         other.close()
+    gc.freeze()  # what was inherited is no garbage, and looking at it would copy it
     try:
         while (seed := pipe.recv()) is not None:
             pipe.send(_one(attempt, seed))

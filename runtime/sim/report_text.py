@@ -92,7 +92,7 @@ def failure_text(failure: Failure) -> str:
         lines.append(_cut("  " + " ".join(failure.text.split())))
     shrunk = f" ({failure.shrunk})" if failure.shrunk else ""
     count = len(failure.faults)
-    remain = " remain" if failure.shrunk else ""
+    remain = "" if not failure.shrunk else " remains" if count == 1 else " remain"
     lines.append(f"{count or 'no'} fault{'' if count == 1 else 's'}{remain}{shrunk}")
     lines += _first_of([_cut(fault.line()) for fault in failure.faults], MOST_FAULTS, "faults")
     lines += _first_of([_cut(f"waiting: {line}") for line in failure.waiting], MOST_WAITING, "that wait")
