@@ -10,10 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from math import inf
+from typing import Protocol
 
 import attrs
 
-from runtime.sim.choices import Choice
+from runtime.sim.aligned_tape import AlignedChoices
+from runtime.sim.choices import Choice, Source
 
 Tape = tuple[Choice, ...]
 
@@ -38,6 +40,46 @@ class Outcome:
 
 Attempt = Callable[[Sequence[Choice]], Outcome]
 """Runs the test on that tape. `runtime.sim.aligned_tape` follows it best."""
+
+
+class Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+class Run(Protocol):
+    """A report of `runtime.sim.run`, as far as it tells one failure from another."""
+
+    @property
+    def verdict(self) -> str: ...
+    @property
+    def violation(self) -> Named | None: ...
+    @property
+    def error(self) -> BaseException | None: ...
+    @property
+    def tape(self) -> Sequence[Choice]: ...
+
+
+def attempt_like(failure: Run, rerun: Callable[[Source], Run]) -> Attempt:
+    """Fails in the same way: by the same verdict, the same property, an error of the same kind. `rerun` runs the test
+    once more, with the choices of that source.
+    """
+    wanted = _manner(failure)
+
+    def attempt(tape: Sequence[Choice]) -> Outcome:
+        run = rerun(AlignedChoices(tape))
+        return Outcome(_manner(run) == wanted, run.tape)
+
+    return attempt
+
+
+def _manner(run: Run) -> tuple[str, str, type[BaseException] | None]:
+    named = run.violation
+    return (
+        str(run.verdict),
+        "" if named is None else named.name,
+        None if run.error is None else type(run.error),
+    )
 
 
 class FailureLost(Exception):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from itertools import count
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.sim.aligned_tape import AlignedChoices
 from runtime.sim.choices import Choice, Choices, SeedChoices
-from runtime.sim.shrink import Budget, FailureLost, Outcome, Size, is_fault, shrink
+from runtime.sim.shrink import Budget, FailureLost, Outcome, Size, attempt_like, is_fault, shrink
 
 LABELS = ("loss", "order", "messages", "lag", "crash")
 
@@ -150,6 +151,39 @@ def test_a_run_that_is_not_deterministic_is_found_out():
         return Outcome(True, [*tape, Choice("order", 100, next(turns) % 7)])
 
     assert not shrink([Choice("lag", 100, 5)], attempt, budget=Budget(attempts=50)).stable
+
+
+@attrs.frozen
+class Name:
+    name: str
+
+
+@attrs.frozen
+class Came:
+    verdict: str
+    tape: list[Choice]
+    violation: Name | None = None
+    error: BaseException | None = None
+
+
+def rerun(source):
+    """Fails in one of three ways, as two choices have it."""
+    choices = Choices(source)
+    way, depth = choices.choose("way", 4), choices.choose("depth", 100)
+    if depth < 10 or not way:
+        return Came("ok", choices.tape)
+    if way == 1:
+        return Came("violated", choices.tape, Name("fifo"))
+    if way == 2:
+        return Came("violated", choices.tape, Name("once"))
+    return Came("error", choices.tape, error=KeyError() if depth > 20 else ValueError())
+
+
+@pytest.mark.parametrize(("way", "depth", "least"), [(1, 99, 10), (2, 99, 10), (3, 99, 21), (3, 15, 10)])
+def test_a_failure_is_not_taken_for_another_one(way, depth, least):
+    tape = [Choice("way", 4, way), Choice("depth", 100, depth)]
+    shrunk = shrink(tape, attempt_like(rerun(AlignedChoices(tape)), rerun))
+    assert live(shrunk.tape) == [("way", way), ("depth", least)]
 
 
 def test_the_words_of_a_label_tell_a_fault():
