@@ -175,8 +175,10 @@ class _Composition:
         return f"{self._kept} {shown} of {whole} messages: draw the causal past of one event, or a part of the log"
 
     def _lanes_of(self) -> list[Lane]:
-        """Nodes as they appear; within one, processes as they speak."""
-        by_node: dict[str, dict[str, None]] = {}
+        """Nodes as they boot, or else appear; within one, processes as they speak."""
+        by_node: dict[str, dict[str, None]] = {
+            entry.node: {} for entry in self._before if entry.kind == WorldKind.BOOTED.value
+        }
         for journey in self._journeys:
             for node, process in (journey.sender, journey.receiver):
                 by_node.setdefault(node, {})[process] = None

@@ -29,6 +29,16 @@ def test_lanes_are_processes_grouped_by_node_in_the_order_in_which_they_speak():
     assert picture.nodes() == [(A, 0, 2), (B, 3, 3), (C, 4, 4)]
 
 
+def test_nodes_stand_in_the_order_in_which_they_boot():
+    told = ToldTrace()
+    told.put(told.request("zoe.a", "zoe.b"))
+    for name in ("carol", "bob", "alice"):
+        told.world(WorldKind.BOOTED, name)
+    told.put(told.request("alice.a", "alice.b"))
+    told.put(told.request("bob.a", "bob.b"))
+    assert [node for node, _, _ in drawn(told).nodes()] == [B, A, "zoe.uq"]
+
+
 def test_a_message_to_another_node_is_one_arrow_between_the_real_processes_and_takes_time():
     told = ToldTrace()
     message = told.request("alice.a", "bob.b", "x")
