@@ -222,7 +222,7 @@ class _Writer:
         if arrow.kind is ArrowKind.ERROR:
             side = 1 if arrow.target >= arrow.source else -1
             far = x + side * (
-                at.gutter(arrow.source, "right" if side > 0 else "left") + text_width(arrow.label) + 4
+                at.gutter(arrow.source, "right" if side > 0 else "left") + text_width(arrow.label) + 9
             )
             return f"M{_n(far)} {_n(y - 5)}V{_n(y + 5)}M{_n(far)} {_n(y)}H{_n(x + 7 * side)}", _end(
                 "tip", x + side, y, -side
