@@ -86,7 +86,7 @@ class Trace:
         self.count += 1
         if self.kept:
             self.entries.append(entry)
-            self._hash.update(entry.line().encode() + b"\n")
+            self._hash.update(entry.line().encode("utf-8", "backslashreplace") + b"\n")
         for monitor in self.monitors:
             monitor(entry)
 

@@ -36,3 +36,9 @@ def test_a_trace_that_is_not_kept_still_shows_each_entry_to_its_monitors():
     trace.add(0.0, "alice.uq", WorldKind.CRASHED)
     assert (trace.entries, trace.count) == ([], 1)
     assert [entry.line() for entry in seen] == ["0 alice.uq 0.000000 crashed"]
+
+
+def test_a_text_that_is_no_unicode_is_digested_too():
+    trace = Trace()
+    trace.add(0.0, "alice.uq", WorldKind.SPOKE, note="\ud800")
+    assert len(trace.digest) == 64

@@ -1,0 +1,123 @@
+"""The files that a failed run leaves: its tape, its log, a diagram of what led to the failure, a test of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from runtime.sim.causes import causal_past
+from runtime.sim.choices import Choice
+from runtime.sim.log_file import Log, LogEntry, LogHeader, log_of, write_log
+from runtime.sim.pictures.compose import picture_of
+from runtime.sim.pictures.model import Picture
+from runtime.sim.pictures.svg import svg
+from runtime.sim.report_text import Failure, export_pytest, faults_in, short_name
+from runtime.sim.tape_file import Tape, write_tape
+from runtime.sim.trace import Trace, WorldKind
+
+FOLDER = ".nectar-sim"
+
+
+class FoundViolation(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def at(self) -> float: ...
+    @property
+    def entries(self) -> Sequence[int]: ...
+    @property
+    def text(self) -> str: ...
+
+
+class FailedRun(Protocol):
+    """A report of `runtime.sim.run`, as far as it is of interest here."""
+
+    @property
+    def verdict(self) -> str: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def digest(self) -> str: ...
+    @property
+    def tape(self) -> Sequence[Choice]: ...
+    @property
+    def trace(self) -> Trace: ...
+    @property
+    def at(self) -> float: ...
+    @property
+    def violation(self) -> FoundViolation | None: ...
+    @property
+    def waiting(self) -> Sequence[str]: ...
+    @property
+    def error(self) -> BaseException | None: ...
+
+
+def write_evidence(
+    run: FailedRun,
+    test: str,
+    *,
+    folder: Path | None = None,
+    shrunk: str = "",
+    replay: str = "runtime.sim.run:replay",
+) -> Failure:
+    """Into `folder`, by default `.nectar-sim` where the command runs; files of the same test and seed are replaced.
+
+    `test` is a name for `find_test`, `shrunk` the line of a shrink that came before, `replay` the function that the
+    pytest file calls. The run must have kept its trace. Raises OSError.
+    """
+    folder = folder or Path(FOLDER)
+    folder.mkdir(parents=True, exist_ok=True)
+    name, text = _said(run)
+    tape = Tape(
+        test, run.seed, tuple(run.tape), str(run.verdict), f"{name}: {text}" if text else name, run.digest
+    )
+    stem = f"{short_name(test)}-{run.seed}"
+    entries = log_of(run.trace)
+    write_tape(folder / f"{stem}.tape.json", tape)
+    write_log(
+        folder / f"{stem}.jsonl", Log(LogHeader(1, test, run.seed, run.digest, str(run.verdict)), entries)
+    )
+    (folder / f"{stem}.svg").write_text(svg(picture_of_failure(run, entries)), encoding="utf-8")
+    pytest = folder / f"test_{stem.replace('-', '_')}.py"
+    pytest.write_text(export_pytest(tape, replay=replay), encoding="utf-8")
+    return Failure(
+        verdict=str(run.verdict),
+        seed=run.seed,
+        digest=run.digest,
+        at=run.at if run.violation is None else run.violation.at,
+        name=name,
+        text=text,
+        faults=faults_in(entries),
+        shrunk=shrunk,
+        waiting=run.waiting,
+        diagram=str(folder / f"{stem}.svg"),
+        tape=str(folder / f"{stem}.tape.json"),
+        pytest=str(pytest),
+    )
+
+
+def picture_of_failure(run: FailedRun, entries: Sequence[LogEntry]) -> Picture:
+    """What may have led to the violation; of a run that ended otherwise, its ending."""
+    name, text = _said(run)
+    subtitle = f"{run.verdict} at {run.at:.3f} s · seed {run.seed} · digest {run.digest[:16]}"
+    title = f"{name}: {text}" if text else name or str(run.verdict)
+    there = {entry.number for entry in entries}
+    numbers = [] if run.violation is None else [n for n in run.violation.entries if n in there]
+    numbers += [entry.number for entry in entries if entry.kind == WorldKind.VIOLATED.value]
+    past = None
+    if numbers:
+        past = [entry.number for entry in causal_past(entries, *numbers)]
+    picture = picture_of(entries, title=title[:110], subtitle=subtitle, only=past, ending=True)
+    if past is not None and not picture.arrows:
+        return picture_of(entries, title=title[:110], subtitle=subtitle, ending=True)
+    return picture
+
+
+def _said(run: FailedRun) -> tuple[str, str]:
+    """The name of what does not hold, and what was found."""
+    if run.violation is not None:
+        return run.violation.name, run.violation.text
+    if run.error is not None:
+        return type(run.error).__name__, str(run.error)
+    return "", ""
