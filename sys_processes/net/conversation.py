@@ -56,19 +56,23 @@ class Conversation:
         if link.pong_due is not None:
             parts.append(encode(Pong(link.pong_due)))
             link.pong_due = None
-        if link.ack_at <= now or (link.ack_at != inf and (parts or peer.out.has_next())):
-            link.ack_at = inf
-            link.unacked = 0
-            parts.append(encode(Ack(peer.into.acked)))
         if not link.owed and peer.out.in_flight:
             # All of that was written by now.
             link.owed = peer.out.last
-        size = 0
+        place, size = len(parts), 0
         while size < BATCH and (item := peer.out.next()) is not None:
             frame = item.frame()
             size += len(frame)
             parts.append(frame)
             link.moved_at = now
+            if item.refuses is not None:
+                peer.into.told(item.refuses)
+                place = len(parts)
+        if link.ack_at <= now or (link.ack_at != inf and parts):
+            # Behind the refusals, for it says that all before is settled; before messages, for these may be long.
+            link.ack_at = inf
+            link.unacked = 0
+            parts.insert(place, encode(Ack(peer.into.acked_here)))
         return parts
 
     # -- in
@@ -132,8 +136,6 @@ class Conversation:
             link.owed = 0
         for place in places:
             peer.into.confirm(place)
-        if places:
-            self._table.owe_ack(peer, now)
         self._table.wake(peer)
 
     # -- every 30 s

@@ -88,12 +88,13 @@ class _Carrier:
         if not effects:
             return
         node = current()
+        then: list[Effect] = []
         for effect in effects:
             match effect:
                 case Deliver(_, _, envelope):
                     refusal = node.deliver_remote(envelope)
                     if refusal is not None:
-                        self._perform(self._core.not_taken(effect, refusal))
+                        then += self._core.not_taken(effect, refusal)
                 case Ready(number):
                     self._wires[number].ready.set()
                 case GiveBack(envelope, refusal, definite):
@@ -105,6 +106,7 @@ class _Carrier:
                     self._close(self._wires[number])
                 case Report(verbosity, text):
                     node.print_to_terminal(verbosity, text)
+        self._perform(then)
 
     def _set_alarm(self) -> None:
         if self._alarm is not None and self._core.due < self._alarm.deadline:

@@ -6,6 +6,7 @@ nothing of a stream has started anew: what it was sent before may or may not hav
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import deque
 
 import attrs
@@ -197,21 +198,36 @@ class OutStream:
 
 
 class InStream:
-    """One peer's to us. `acked` stays before the oldest refusal of which the peer may not know."""
+    """One peer's to us.
+
+    Two numbers say what of it is settled. On a link everything up to the oldest refusal that was not written there yet:
+    what comes on it stays in order. To the next link only what comes before the oldest refusal of which the peer may
+    not know.
+    """
 
     def __init__(self) -> None:
         self.name = 0
         self.received = 0
-        self._refused: deque[int] = deque()
+        self._refused: list[int] = []
+        """Their refusals may not have arrived. In order, though messages may be refused in any."""
+        self._untold: list[int] = []
+        """Of these, the ones that were not written to this link yet."""
 
     def reset(self, name: int) -> None:
         self.name = name
         self.received = 0
         self._refused.clear()
+        self._untold.clear()
 
     @property
     def acked(self) -> int:
+        """Settled for good, as the next link is told."""
         return self._refused[0] - 1 if self._refused else self.received
+
+    @property
+    def acked_here(self) -> int:
+        """Settled for whoever has read this link up to here."""
+        return self._untold[0] - 1 if self._untold else self.received
 
     @property
     def refused(self) -> int:
@@ -230,9 +246,26 @@ class InStream:
         return True
 
     def refuse(self, seq: int) -> None:
-        self._refused.append(seq)
+        insort(self._refused, seq)
+        insort(self._untold, seq)
+
+    def begin(self) -> None:
+        """A new link: nothing is written there yet."""
+        self._untold = self._refused.copy()
+
+    def told(self, place: Place) -> None:
+        """That refusal was written to this link; one of an earlier stream changes nothing."""
+        if place[0] == self.name:
+            _discard(self._untold, place[1])
 
     def confirm(self, place: Place) -> None:
         """The peer has that refusal; one of an earlier stream changes nothing."""
-        if self._refused and place == (self.name, self._refused[0]):
-            self._refused.popleft()
+        if place[0] == self.name:
+            _discard(self._refused, place[1])
+            _discard(self._untold, place[1])
+
+
+def _discard(ordered: list[int], number: int) -> None:
+    place = bisect_left(ordered, number)
+    if ordered[place : place + 1] == [number]:
+        del ordered[place]

@@ -101,6 +101,7 @@ class Cores:
 
     def perform(self, name: str, effects: list[Effect]) -> None:
         core = self.cores[name]
+        then: list[Effect] = []
         for effect in effects:
             match effect:
                 case Dial():
@@ -112,7 +113,7 @@ class Cores:
                 case Deliver(_, _, envelope):
                     refusal = self.takes(envelope)
                     if refusal is not None:
-                        self.perform(name, core.not_taken(effect, refusal))
+                        then += core.not_taken(effect, refusal)
                     else:
                         self.book[envelope.id].delivered += 1
                         self.order.setdefault((envelope.source.node, name), []).append(envelope.id)
@@ -120,6 +121,8 @@ class Cores:
                     self.book[envelope.id].given_back.append(effect)
                 case Report(_, text):
                     self.reports.append(text)
+        if then:
+            self.perform(name, then)
 
     def _write(self, name: str, number: int) -> None:
         end = self.ends.get((name, number))

@@ -9,10 +9,20 @@ from kernel.address import Address
 from kernel.message import KernelMessage, Payload, Reason, Request, SendErrorKind
 from sys_processes.net.effects import GiveBack
 from sys_processes.net.envelopes import LARGEST, pack_message
-from sys_processes.net.frames import Ack, FrameParser, Hello, Refuse, encode, encode_data
+from sys_processes.net.frames import Ack, FrameParser, Hello, Refuse, Session, encode, encode_data
 from sys_processes.net.streams import FlowLimits
 from sys_processes.net.table import NetLimits
-from tests.sys_processes.net.between_cores import FULL, OFFLINE, A, B, Cores, error_of, linked, state_of
+from tests.sys_processes.net.between_cores import (
+    FULL,
+    OFFLINE,
+    A,
+    B,
+    Cores,
+    Stranger,
+    error_of,
+    linked,
+    state_of,
+)
 
 UNCERTAIN = (SendErrorKind.Offline, Reason.node_unreachable, False)
 
@@ -207,6 +217,32 @@ def test_a_refusal_outlives_a_session_that_was_given_up():
     cores.settle()
     assert after.delivered
     assert [peer.in_flight for peer in cores.cores[A].peers(cores.now)] == [0]
+
+
+def test_two_nodes_that_refuse_a_message_of_each_other_at_once_still_settle_what_follows():
+    cores = linked(takes=lambda envelope: FULL if envelope.id in {2, 3} else None)
+    refused = [cores.send(A, B), cores.send(B, A)]
+    cores.settle()
+    after = [cores.send(A, B), cores.send(B, A)]
+    cores.settle()
+    for _ in range(5):
+        cores.pass_time(30)
+        cores.settle()
+    assert [error_of(one)[1] for one in refused] == [Reason.mailbox_full] * 2
+    assert [(one.delivered, one.given_back) for one in after] == [(1, []), (1, [])]
+    for node in (A, B):
+        assert [(peer.state, peer.in_flight) for peer in cores.cores[node].peers(cores.now)] == [("up", 0)]
+
+
+def test_nothing_is_settled_before_its_refusal_is_told_in_whatever_order_they_come():
+    """The first one is refused by its receiver, the second one by the carrier, who is earlier."""
+    cores = Cores(A, B, takes=lambda envelope: FULL)
+    alice = Stranger(cores)
+    alice.prove(A, Session(7, 1, 9, 0, 0, 0))
+    alice.say(data(1) + data(2, target=Address("carol.uq", "b:t:t")))
+    cores.pass_time(1)
+    said = [frame for frame in alice.heard() if isinstance(frame, Ack | Refuse)]
+    assert [frame.of if isinstance(frame, Refuse) else -frame.seq for frame in said] == [2, 1, -2]
 
 
 def test_a_message_for_another_node_is_refused_and_the_link_goes_on():

@@ -94,18 +94,34 @@ def test_what_came_is_settled_up_to_the_oldest_refusal_that_the_peer_may_not_hav
     into = InStream()
     into.reset(5)
     assert [into.take(seq) for seq in (3, 4, 4, 3, 5)] == [True, True, False, False, True]
-    into.refuse(4)
     into.refuse(5)
+    into.refuse(4)
     assert (into.received, into.acked, into.refused) == (5, 3, 2)
     into.confirm((6, 4))
     into.confirm((5, 5))
     assert into.acked == 3
     into.confirm((5, 4))
-    assert into.acked == 4
-    into.confirm((5, 5))
-    assert into.acked == 5
+    assert (into.acked, into.refused) == (5, 0)
     for wrong in (0, 7):
         with pytest.raises(BadFrame):
             into.take(wrong)
     into.reset(6)
     assert (into.received, into.acked, into.take(1)) == (0, 0, True)
+
+
+def test_what_was_refused_is_settled_on_a_link_once_the_refusal_was_written_there():
+    into = InStream()
+    into.reset(5)
+    for seq in (1, 2, 3):
+        into.take(seq)
+    into.refuse(3)
+    into.refuse(2)
+    into.told((5, 3))
+    assert into.acked_here == 1
+    into.told((6, 2))
+    into.told((5, 2))
+    assert (into.acked_here, into.acked) == (3, 1)
+    into.begin()
+    assert into.acked_here == 1
+    into.confirm((5, 2))
+    assert (into.acked_here, into.acked) == (2, 2)
