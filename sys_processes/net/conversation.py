@@ -56,7 +56,7 @@ class Conversation:
         if link.pong_due is not None:
             parts.append(encode(Pong(link.pong_due)))
             link.pong_due = None
-        if not link.owed and peer.out.in_flight:
+        if not link.owed and not peer.out.is_settled:
             # All of that was written by now.
             link.owed = peer.out.last
         place, size = len(parts), 0
@@ -104,7 +104,7 @@ class Conversation:
     def _arrived(self, link: LinkState, peer: Peer, now: float) -> None:
         peer.tries = peer.failures = 0
         link.moved_at = now
-        if peer.into.refused > 2 * self._table.limits.flow.flight_messages:
+        if peer.out.refusals > self._table.limits.flow.unsettled:
             raise BadFrame("too many refused messages, and their refusals are not acknowledged")
         self._table.owe_ack(peer, now)
 

@@ -189,6 +189,7 @@ class Greeting:
                 table.give_back(envelope, reasons.lost_on_the_way(peer.name), definite=False)
         if session.stream != peer.into.name:
             peer.into.reset(session.stream)
+            peer.out.forget_refusals(session.stream)
         peer.into.begin()
         for place in confirmed:
             peer.into.confirm(place)

@@ -28,12 +28,17 @@ class FlowLimits:
     line_messages: int = 16_384
     line_bytes: int = 64 * 1024 * 1024
 
+    @property
+    def unsettled(self) -> int:
+        """Numbers that the other side may leave unacknowledged, those of refused messages and refusals among them."""
+        return 4 * self.flight_messages
+
 
 @attrs.define(eq=False)
 class Outgoing:
     """A message of ours, packed, or the refusal of one of theirs.
 
-    `seq` is 0 until it was sent; a message that was refused has no `envelope` any more.
+    `seq` is 0 until it was sent; a message that was refused has neither `envelope` nor bytes any more.
     """
 
     envelope: KernelMessage | None
@@ -42,12 +47,16 @@ class Outgoing:
     refusal: Refusal | None = None
     seq: int = 0
 
+    @property
+    def is_over(self) -> bool:
+        """It only keeps its place among the numbers."""
+        return self.envelope is None and self.refuses is None
+
     def frame(self) -> bytes:
         if self.refuses is None or self.refusal is None:
             return encode_data(self.seq, self.packed)
         (stream, of), refusal = self.refuses, self.refusal
-        detail = refusal.detail[:LONGEST_DETAIL].encode(errors="replace").decode()
-        return encode(Refuse(self.seq, stream, of, refusal.kind, refusal.reason, detail))
+        return encode(Refuse(self.seq, stream, of, refusal.kind, refusal.reason, refusal.detail))
 
 
 class OutStream:
@@ -66,6 +75,8 @@ class OutStream:
         self._line_bytes = 0
         self._flight = 0
         self._flight_bytes = 0
+        self.refusals = 0
+        """Those of which the peer may not know."""
 
     # -- what waits
 
@@ -73,6 +84,11 @@ class OutStream:
     def is_idle(self) -> bool:
         """Nothing is unsettled and nothing waits."""
         return not (self._sent or self._line or self._refusals)
+
+    @property
+    def is_settled(self) -> bool:
+        """Nothing was sent that the peer has not acknowledged."""
+        return not self._sent
 
     @property
     def owes(self) -> bool:
@@ -98,8 +114,16 @@ class OutStream:
         self._line_bytes += len(packed)
 
     def refuse(self, of: Place, refusal: Refusal) -> None:
-        """Goes before all that waits, and is under no limit: the other side's own limits bound it."""
-        self._refusals.append(Outgoing(None, b"", of, refusal))
+        """Goes before all that waits. Whoever hears the peer watches how many `refusals` there are."""
+        detail = refusal.detail[:LONGEST_DETAIL].encode(errors="replace").decode()
+        self._refusals.append(Outgoing(None, b"", of, Refusal(refusal.kind, refusal.reason, detail)))
+        self.refusals += 1
+
+    def forget_refusals(self, stream: int) -> None:
+        """The peer has begun that stream: what was refused of an earlier one, and not told, matters to nobody."""
+        kept = [item for item in self._refusals if item.refuses is not None and item.refuses[0] == stream]
+        self.refusals -= len(self._refusals) - len(kept)
+        self._refusals = deque(kept)
 
     def next(self) -> Outgoing | None:
         """What is to be sent now, if anything may."""
@@ -123,6 +147,8 @@ class OutStream:
 
     def _may_fly(self, size: int) -> bool:
         limits = self._limits
+        if len(self._sent) >= limits.unsettled:
+            return False
         return self._flight == 0 or (
             self._flight < limits.flight_messages and self._flight_bytes + size <= limits.flight_bytes
         )
@@ -144,6 +170,7 @@ class OutStream:
             item = self._sent.popleft()
             self._landed(item)
             if item.refuses is not None:
+                self.refusals -= 1
                 confirmed.append(item.refuses)
         return confirmed
 
@@ -157,6 +184,7 @@ class OutStream:
         item = self._sent[place]
         self._landed(item)
         envelope, item.envelope = item.envelope, None
+        item.packed = b""
         return envelope
 
     def _landed(self, item: Outgoing) -> None:
@@ -172,7 +200,11 @@ class OutStream:
         """On a new link to a peer that has all up to `received`. Raises `BadFrame`."""
         if received > self.last:
             raise BadFrame(f"number {received} was received, {self.last} is the last that was sent")
-        self._again = deque(item for item in self._sent if item.seq > received)
+        again = [item for item in self._sent if item.seq > received]
+        over = next((item for item in again if item.is_over), None)
+        if over is not None:
+            raise BadFrame(f"number {over.seq} was refused, and was not received now")
+        self._again = deque(again)
 
     def lost_track(self) -> list[KernelMessage]:
         """The peer knows nothing of this stream any more: what was sent and not settled. Numbers go on from here."""

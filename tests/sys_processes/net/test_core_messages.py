@@ -9,7 +9,7 @@ from kernel.address import Address
 from kernel.message import KernelMessage, Payload, Reason, Request, SendErrorKind
 from sys_processes.net.effects import GiveBack
 from sys_processes.net.envelopes import LARGEST, pack_message
-from sys_processes.net.frames import Ack, FrameParser, Hello, Refuse, Session, encode, encode_data
+from sys_processes.net.frames import Ack, Data, FrameParser, Hello, Ping, Refuse, Session, encode, encode_data
 from sys_processes.net.streams import FlowLimits
 from sys_processes.net.table import NetLimits
 from tests.sys_processes.net.between_cores import (
@@ -270,10 +270,43 @@ def test_a_message_that_bob_cannot_read_is_refused_and_the_link_goes_on():
 
 def test_a_peer_that_never_acknowledges_refusals_is_cut_off():
     cores = linked(limits=NetLimits(flow=FlowLimits(flight_messages=2)), takes=lambda envelope: FULL)
-    for seq in range(2, 8):
+    for seq in range(2, 14):
         if state_of(cores, B, A) == "up":
             inject(cores, data(seq))
     assert any("too many refused messages" in line for line in cores.reports)
+
+
+def test_refusals_do_not_pile_up_for_a_peer_that_begins_anew_and_never_acknowledges():
+    cores = Cores(A, B, limits=NetLimits(flow=FlowLimits(flight_messages=2)), takes=lambda envelope: FULL)
+    for turn in range(1, 40):
+        alice = Stranger(cores)
+        alice.prove(A, Session(7, turn, 100 + turn, 0, 0, 0))
+        for seq in range(1, 9):
+            alice.say(data(seq))
+    assert cores.cores[B]._table.peers[A].out.refusals <= 10
+
+
+def test_a_peer_that_refuses_and_never_acknowledges_is_given_up_and_holds_no_bytes():
+    cores = Cores(A, B, limits=NetLimits(flow=FlowLimits(flight_messages=2)))
+    alice = Stranger(cores)
+    alice.prove(A, Session(7, 1, 9, 0, 0, 0))
+    out = cores.cores[B]._table.peers[A].out
+    sent = []
+    for _ in range(20):
+        sent.append(cores.send(B, A, b"x" * 1000))
+        for frame in alice.heard():
+            if isinstance(frame, Data):
+                alice.say(
+                    encode(
+                        Refuse(frame.seq, out.name, frame.seq, SendErrorKind.Timeout, Reason.mailbox_full, "")
+                    )
+                )
+    assert [len(told.given_back) for told in sent] == [1] * 8 + [0] * 12
+    for number in range(2, 100):
+        alice.say(encode(Ping(number)))
+        cores.pass_time(2)
+    assert [len(told.given_back) for told in sent] == [1] * 20
+    assert out.is_settled
 
 
 def test_a_refusal_of_a_number_that_was_never_sent_ends_the_link():
