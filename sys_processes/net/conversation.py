@@ -83,7 +83,7 @@ class Conversation:
             case Data(seq, fields):
                 self._arrived(link, peer, now)
                 if peer.into.take(seq):
-                    self._take(peer, seq, fields)
+                    self._take(peer, seq, fields, now)
             case Refuse():
                 self._arrived(link, peer, now)
                 if peer.into.take(frame.seq):
@@ -108,7 +108,7 @@ class Conversation:
             raise BadFrame("too many refused messages, and their refusals are not acknowledged")
         self._table.owe_ack(peer, now)
 
-    def _take(self, peer: Peer, seq: int, fields: object) -> None:
+    def _take(self, peer: Peer, seq: int, fields: object, now: float) -> None:
         try:
             envelope = read_message(fields)
         except BadMessage as error:
@@ -118,6 +118,10 @@ class Conversation:
             raise BadFrame(f"{peer.name} sent a message of {envelope.source.node!r:.80}")
         if envelope.target.node != self._node:
             self._table.refuse(peer, seq, reasons.not_for_us(envelope, self._node))
+            return
+        signatures = len(envelope.message.capabilities)
+        if signatures and not peer.signatures.take(signatures, now):
+            self._table.refuse(peer, seq, reasons.too_many_signatures(self._node))
             return
         self._table.add(Deliver(peer.name, seq, envelope))
 

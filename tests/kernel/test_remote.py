@@ -13,6 +13,7 @@ from kernel.errors import BadCapability
 from kernel.mailbox import Limits
 from kernel.message import KernelMessage, OnExit, Payload, Reason, Request, Response, SendError, SendErrorKind
 from kernel.refusals import Refusal
+from kernel.signing import Signing
 from tests.support.kernel_node import NODE, KernelNode, Puppet, kernel_node
 from userland.process_lib.testing._ports import Seals
 
@@ -332,6 +333,32 @@ async def test_attached_capabilities_are_verified_on_arrival():
         from_bob(node, a, Request(capabilities=attached))
         assert (await a.receive()).capabilities == (good,)
         assert not await a.do(lambda calls: calls.has_capability('"mine"'))
+
+
+class CountedSeals(Seals):
+    """How many signatures were looked at."""
+
+    checked = 0
+
+    def verify(self, node: str, data: bytes, signature: bytes) -> bool:
+        self.checked += 1
+        return super().verify(node, data, signature)
+
+
+async def test_no_signature_is_looked_at_for_what_nobody_takes():
+    """They take longer than anything else that another node can ask for."""
+    async with linked() as (node, net, a):
+        seals = CountedSeals(NODE)
+        node.kernel.router.signing = Signing(NODE, seals)
+        b = await node.puppet("b", network=True, limits=Limits(messages=1))
+        good = (signed_by_bob(),)
+        from_bob(node, b, Request(ipc=b"1"))
+        assert from_bob(node, b, Request(capabilities=good)).reason is Reason.mailbox_full
+        from_bob(node, a, Response(capabilities=good), number=3)
+        assert seals.checked == 0
+        await a.send(BOB, expects=60)
+        from_bob(node, a, Response(capabilities=good), number=(await net.receive()).id)
+        assert ((await a.receive()).capabilities, seals.checked) == (good, 1)
 
 
 async def test_a_capability_of_ours_held_elsewhere_counts_when_attached():

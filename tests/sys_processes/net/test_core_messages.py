@@ -6,6 +6,7 @@ import msgpack
 import pytest
 
 from kernel.address import Address
+from kernel.capability import SignedCapability
 from kernel.message import KernelMessage, Payload, Reason, Request, SendErrorKind
 from sys_processes.net.effects import GiveBack
 from sys_processes.net.envelopes import LARGEST, pack_message
@@ -19,6 +20,7 @@ from tests.sys_processes.net.between_cores import (
     B,
     Cores,
     Stranger,
+    Told,
     error_of,
     linked,
     state_of,
@@ -243,6 +245,25 @@ def test_nothing_is_settled_before_its_refusal_is_told_in_whatever_order_they_co
     cores.pass_time(1)
     said = [frame for frame in alice.heard() if isinstance(frame, Ack | Refuse)]
     assert [frame.of if isinstance(frame, Refuse) else -frame.seq for frame in said] == [2, 1, -2]
+
+
+def test_only_so_many_signatures_are_checked_for_one_peer_in_so_short_a_time():
+    """Each costs a quarter of a millisecond in which the node does nothing else."""
+    cores = Cores(A, B, takes=lambda envelope: None)
+    cores.book = {900 + seq: Told(None) for seq in range(1, 8)}
+    alice = Stranger(cores)
+    alice.prove(A, Session(7, 1, 9, 0, 0, 0))
+    alice.heard()
+    some = (SignedCapability(Address(A, "a:t:t"), '"x"', b"\5" * 64),) * 64
+    for seq in range(1, 6):
+        alice.say(data(seq, message=Request(capabilities=some)))
+    alice.say(data(6))
+    [refuse] = [frame for frame in alice.heard() if isinstance(frame, Refuse)]
+    assert (refuse.of, refuse.reason) == (5, Reason.link_refused)
+    assert "attach fewer, or wait some seconds" in refuse.detail
+    cores.pass_time(1)
+    alice.say(data(7, message=Request(capabilities=some)))
+    assert [told.delivered for told in cores.book.values()] == [1, 1, 1, 1, 0, 1, 1]
 
 
 def test_a_message_for_another_node_is_refused_and_the_link_goes_on():
