@@ -245,8 +245,8 @@ class Router:
             self._answer(envelope)
             return None
         envelope.size = _size(envelope)
-        if not receiver.mailbox.fits(envelope.size):
-            return overfull(receiver, envelope.size)
+        if not receiver.mailbox.fits_from_afar(envelope.size):
+            return overfull(receiver, envelope.size, afar=True)
         message.capabilities = self.signing.verified(message.capabilities)
         receiver.mailbox.put(envelope)
         self.notify(EventKind.APPENDED, receiver.pid, envelope)

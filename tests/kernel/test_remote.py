@@ -283,6 +283,28 @@ async def test_a_full_mailbox_refuses_another_node():
         assert from_bob(node, b, Request(), payload=Payload(None, b"x" * 11)).reason is Reason.too_large
 
 
+async def test_other_nodes_fill_half_of_a_mailbox_and_ours_are_still_heard():
+    async with linked() as (node, _, a):
+        b = await node.puppet("b", network=True, limits=Limits(messages=8, bytes=100))
+        refusals = [from_bob(node, b, Request(ipc=b"%d" % number)) for number in range(6)]
+        assert [refusal is None for refusal in refusals] == [True] * 4 + [False] * 2
+        assert "takes no more from other nodes (4 messages, 4 bytes)" in refusals[4].detail
+        for _number in range(4):
+            await a.send(b, b"ours")
+        assert [message.ipc for message in await b.unread()] == [b"0", b"1", b"2", b"3"] + [b"ours"] * 4
+
+
+async def test_a_message_of_another_node_may_be_larger_than_half_a_mailbox_but_not_two():
+    async with linked() as (node, _, a):
+        b = await node.puppet("b", network=True, limits=Limits(messages=8, bytes=100))
+        assert from_bob(node, b, Request(ipc=b"x" * 80)) is None
+        assert from_bob(node, b, Request(ipc=b"x")).reason is Reason.mailbox_full
+        await a.send(b, b"ours")
+        assert len(await b.unread()) == 2
+        assert from_bob(node, b, Request(ipc=b"x" * 50)) is None
+        assert from_bob(node, b, Request(ipc=b"x")).reason is Reason.mailbox_full
+
+
 @pytest.mark.parametrize("by", ["the kernel", "the carrier"])
 async def test_commands_from_another_node_are_ignored(by):
     """C-083."""
