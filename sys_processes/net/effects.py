@@ -51,8 +51,15 @@ class GiveBack:
     definite: bool
 
 
+STRANGERS = "strangers"
+"""All who have not proven who they are."""
+
+
 @attrs.frozen
 class Report:
+    """A line about that node, or about `STRANGERS`."""
+
+    about: str
     verbosity: int
     text: str
 

@@ -19,6 +19,8 @@ LARGEST = 10_485_800
 
 MOST_CAPABILITIES = 64
 """In one message: to check a signature takes 0.1 to 0.3 ms, in which this node does nothing else."""
+LONGEST_ADDRESS = 4096
+"""Characters: it is printed, and kept for as long as its message."""
 
 T = TypeVar("T")
 
@@ -142,6 +144,8 @@ def _one_capability(value: object) -> Capability:
 
 def _address(field: str, value: object) -> Address:
     text = _of(str, field, value)
+    if len(text) > LONGEST_ADDRESS:
+        raise BadMessage(field, f"{text[:80]!r}... has {len(text)} characters, {LONGEST_ADDRESS} at most")
     try:
         address = Address.from_str(text)
     except AddressParseError as error:

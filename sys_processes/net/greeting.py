@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from kernel.refusals import Refusal
 from sys_processes.net import reasons
+from sys_processes.net.effects import STRANGERS
 from sys_processes.net.frames import (
     FRAME_LIMIT,
     NONCE_BYTES,
@@ -105,7 +106,7 @@ class Greeting:
         self._table.say(link, encode(Challenge(self._node, link.nonce)))
 
     def _turn_away(self, link: LinkState, problem: str) -> None:
-        self._table.report(1, f"refused a link: {problem}")
+        self._table.report(STRANGERS, 1, f"refused a link: {problem}")
         self._table.close(link, Bye(Goodbye.refused, problem))
 
     def _admit(self, link: LinkState, proof: Proof, now: float) -> None:

@@ -16,6 +16,7 @@ from kernel.syscalls import current
 from sys_processes.devices import KeyConflict, Link, LinkFailed, Links, Registry
 from sys_processes.net.core import Core
 from sys_processes.net.effects import CloseLink, Deliver, Dial, Effect, GiveBack, Ready, Report
+from sys_processes.net.lines import COUNT_SECONDS, Lines
 from sys_processes.net.protocol import IdentityRecord
 from sys_processes.net.requests import Desk
 from sys_processes.net.table import NetLimits, Surroundings
@@ -50,6 +51,7 @@ class _Carrier:
         self._desk = Desk(registry, keys, lambda: core.peers(trio.current_time()), own)
         self._wires: dict[int, _Wire] = {}
         self._alarm: trio.CancelScope | None = None
+        self._lines = Lines()
         self._told: dict[KeyConflict, None] = {}
 
     async def run(self) -> None:
@@ -76,8 +78,10 @@ class _Carrier:
                 self._perform(self._core.send(message.envelope(), trio.current_time()))
             elif message.is_request():
                 reply = self._desk.reply(message)
-                if reply.printed is not None:
+                if reply.printed is not None and message.is_local():
                     node.print_to_terminal(0, reply.printed)
+                elif reply.printed is not None:
+                    self._print(message.source.node, 0, reply.printed)
                 if message.wants_response:
                     node.send_response(Response(ipc=reply.ipc), reply.payload)
 
@@ -104,9 +108,21 @@ class _Carrier:
                     node.start_soon(self._dial, number, wire, record)
                 case CloseLink(number):
                     self._close(self._wires[number])
-                case Report(verbosity, text):
-                    node.print_to_terminal(verbosity, text)
+                case Report(about, verbosity, text):
+                    self._print(about, verbosity, text)
         self._perform(then)
+
+    def _print(self, about: str, verbosity: int, text: str) -> None:
+        """What others are the cause of, in bounds."""
+        node = current()
+        if self._lines.admit(about, trio.current_time()):
+            node.print_to_terminal(verbosity, text)
+        elif self._lines.left_out(about) == 1:
+            node.start_soon(self._tell_left_out, about, verbosity)
+
+    async def _tell_left_out(self, about: str, verbosity: int) -> None:
+        await trio.sleep(COUNT_SECONDS)
+        current().print_to_terminal(verbosity, self._lines.summary(about))
 
     def _set_alarm(self) -> None:
         if self._alarm is not None and self._core.due < self._alarm.deadline:

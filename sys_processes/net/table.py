@@ -75,8 +75,8 @@ class Table:
     def give_back(self, envelope: KernelMessage, refusal: Refusal, *, definite: bool) -> None:
         self._effects.append(GiveBack(envelope, refusal, definite))
 
-    def report(self, verbosity: int, text: str) -> None:
-        self._effects.append(Report(verbosity, text))
+    def report(self, about: str, verbosity: int, text: str) -> None:
+        self._effects.append(Report(about, verbosity, text))
 
     def arm(self, when: float) -> None:
         self.due = min(self.due, when)

@@ -119,7 +119,7 @@ class Cores:
                         self.order.setdefault((envelope.source.node, name), []).append(envelope.id)
                 case GiveBack(envelope):
                     self.book[envelope.id].given_back.append(effect)
-                case Report(_, text):
+                case Report(_, _, text):
                     self.reports.append(text)
         if then:
             self.perform(name, then)

@@ -115,6 +115,14 @@ def test_our_never_crosses_in_a_capability():
         read_message(msgpack.unpackb(pack_message(envelope)))
 
 
+@pytest.mark.parametrize("field", ["source", "target", "rsvp"])
+def test_an_endless_address_is_no_address(field):
+    fields = msgpack.unpackb(pack_message(REQUEST))
+    fields[field] = f"a.uq@{'x' * 5000}:b:c"
+    with pytest.raises(BadMessage, match=f"^{field}: .*has 5009 characters, 4096 at most"):
+        read_message(fields)
+
+
 def test_a_flood_of_capabilities_neither_leaves_nor_is_taken():
     """Sent, it would end the link on which the messages of others travel."""
     many = (Capability(ALICE, '"x"'),) * 65

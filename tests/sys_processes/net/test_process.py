@@ -348,6 +348,32 @@ async def test_hi_is_printed_there_and_answered_delivered():
         assert f"{a.address}: good \ufffd morning" in world.printed(B)
 
 
+async def test_a_peer_that_says_hello_without_end_fills_no_log_and_is_answered_all_the_same():
+    async with net_world(A, B, C) as world:
+        a, c = await world.puppet(A), await world.puppet(C)
+        for number in range(40):
+            assert (await ask_net(B, a, b"hello %d" % number)).ipc == b"delivered"
+        assert (await ask_net(B, c, b"me too")).ipc == b"delivered"
+        assert world.printed(B).count(": hello") == 10
+        assert ": me too" in world.printed(B)
+        await trio.sleep(11)
+        assert f"30 more lines about {A} were left out in 10 s" in world.printed(B)
+        await ask_net(B, a, b"later")
+        assert ": later" in world.printed(B)
+
+
+async def test_strangers_who_knock_without_end_fill_no_log():
+    async with net_world(A, B) as world:
+        for _ in range(30):
+            link = await world.network.open(record_of(B))
+            await link.send(encode(Hello("mallory.uq", B, b"\1" * 32)))
+            while await link.receive():
+                pass
+        assert world.printed(B).count("refused a link") == 10
+        await trio.sleep(11)
+        assert "20 more lines about strangers were left out" in world.printed(B)
+
+
 @pytest.mark.parametrize("json", [False, True])
 async def test_peers_are_listed_in_the_encoding_of_the_question(json):
     async with net_world(A, B, C) as world:
