@@ -89,8 +89,53 @@ class Verify:
     signature: bytes
 
 
-NetAction = ConnectionRequest | GetPeers | GetPeer | GetStates | GetDiagnostics | Sign | Verify
+@unit
+@attrs.frozen
+class SignStatement:
+    """The same over `statement_bytes`, which nothing else that a node signs can be mistaken for. Ours."""
+
+
+@struct
+@attrs.frozen
+class VerifyStatement:
+    """That the payload was signed so. Ours."""
+
+    source: Address = attrs.field(metadata={"name": "from"})
+    signature: bytes
+
+
+NetAction = (
+    ConnectionRequest
+    | GetPeers
+    | GetPeer
+    | GetStates
+    | GetDiagnostics
+    | Sign
+    | Verify
+    | SignStatement
+    | VerifyStatement
+)
 NET_ACTION: Shape[NetAction] = Shape(NetAction)
+
+# -- what is signed
+
+
+def said_bytes(source: Address, said: bytes) -> bytes:
+    """What `Sign` signs: the two one behind the other, as the protocol has it.
+
+    Where the address ends is not told: `d` said by `a:b:c` has the same bytes as nothing said by `a:b:cd`. Only the
+    node and the first two words of its process are certain.
+    """
+    return str(source).encode() + said
+
+
+def statement_bytes(source: Address, said: bytes) -> bytes:
+    """What `SignStatement` signs: a msgpack array, so that no two statements have the same bytes."""
+    packed: bytes = msgpack.packb([_STATEMENT, str(source), said])
+    return packed
+
+
+_STATEMENT = "nectar-statement-1"
 
 # -- what is answered
 
@@ -266,4 +311,6 @@ def _named(json: JsonValue) -> JsonValue:
     match json:
         case {"Verify": [source, signature]}:
             return {"Verify": {"from": source, "signature": signature}}
+        case {"VerifyStatement": [source, signature]}:
+            return {"VerifyStatement": {"from": source, "signature": signature}}
     return json

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
-from kernel.address import OUR
+from kernel.address import OUR, Address
 from kernel.message import Message, Payload
 from kernel.ports import Keys
 from sys_processes.devices import Registry
@@ -29,12 +29,16 @@ from sys_processes.net.protocol import (
     Rejected,
     Sign,
     Signed,
+    SignStatement,
     States,
     Verified,
     Verify,
+    VerifyStatement,
     decode_action,
     encode_response,
     is_json,
+    said_bytes,
+    statement_bytes,
 )
 
 UNTRIED = "untried"
@@ -93,10 +97,19 @@ class Desk:
             case GetDiagnostics():
                 return Diagnostics(self.diagnostics()), None
             case Sign():
-                return Signed(), Payload(None, self._keys.sign(str(message.source).encode() + said))
+                return self._sign(said_bytes(message.source, said))
+            case SignStatement():
+                return self._sign(statement_bytes(message.source, said))
             case Verify(source, signature):
-                signed = str(source).encode() + said
-                return Verified(self._keys.verify(source.node, signed, signature)), None
+                return self._verify(source, said_bytes(source, said), signature)
+            case VerifyStatement(source, signature):
+                return self._verify(source, statement_bytes(source, said), signature)
+
+    def _sign(self, data: bytes) -> tuple[NetResponse, Payload]:
+        return Signed(), Payload(None, self._keys.sign(data))
+
+    def _verify(self, source: Address, data: bytes, signature: bytes) -> tuple[NetResponse, None]:
+        return Verified(self._keys.verify(source.node, data, signature)), None
 
     def _find(self, name: str) -> IdentityRecord | None:
         own = self._own

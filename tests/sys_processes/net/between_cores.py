@@ -14,7 +14,8 @@ from kernel.refusals import Refusal
 from runtime.sim.chance import SeededChance
 from sys_processes.net.core import Core
 from sys_processes.net.effects import CloseLink, Deliver, Dial, Effect, GiveBack, Ready, Report
-from sys_processes.net.frames import FrameParser, Hello, Proof, Session, encode
+from sys_processes.net.envelopes import pack_message
+from sys_processes.net.frames import FrameParser, Hello, Proof, Session, encode, encode_data
 from sys_processes.net.identity import LinkStatement, make_record
 from sys_processes.net.protocol import IdentityRecord
 from sys_processes.net.table import ACK_SECONDS, NetLimits, Surroundings
@@ -258,6 +259,19 @@ def error_of(told: Told) -> tuple[SendErrorKind, Reason, bool]:
 
 OFFLINE = (SendErrorKind.Offline, Reason.node_unreachable, True)
 REFUSED = (SendErrorKind.Offline, Reason.link_refused, True)
+
+
+def inject(cores: Cores, raw: bytes) -> None:
+    """Alice's bytes at bob's end, from outside of her core."""
+    [end] = [end for end in cores.open_ends() if end.node == B]
+    cores.perform(B, cores.cores[B].received(end.number, raw, cores.now))
+
+
+def data(seq: int, **changes: object) -> bytes:
+    envelope = KernelMessage(900 + seq, Address(A, "a:t:t"), Address(B, "b:t:t"), None, Request(ipc=b"in"))
+    for field, value in changes.items():
+        setattr(envelope, field, value)
+    return encode_data(seq, pack_message(envelope))
 
 
 class Stranger:
