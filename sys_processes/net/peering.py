@@ -9,7 +9,7 @@ from math import inf
 import attrs
 
 from sys_processes.net.budget import Budget
-from sys_processes.net.frames import FrameParser, Session
+from sys_processes.net.frames import FrameParser, Hello, Session
 from sys_processes.net.protocol import IdentityRecord
 from sys_processes.net.streams import FlowLimits, InStream, OutStream
 
@@ -44,6 +44,8 @@ class LinkState:
     peer: Peer | None = None
     record: IdentityRecord | None = None
     """Whose key this link is proven by."""
+    hello: Hello | None = None
+    """What who dialled says he is; not proven."""
     nonce: bytes = b""
     parser: FrameParser = attrs.Factory(FrameParser)
     control: deque[bytes] = attrs.Factory(deque)

@@ -207,7 +207,8 @@ async def test_a_node_with_another_key_than_the_registered_one_is_refused():
         assert (error.kind, error.reason) == (SendErrorKind.Offline, Reason.link_refused)
         error = await outcome(b.begin_ask(a))
         assert (error.kind, error.reason) == (SendErrorKind.Offline, Reason.link_refused)
-        assert "the key of bob.uq" in error.detail
+        assert "no node 'bob.uq' with the key" in error.detail
+        assert "the key of bob.uq is" in world.printed(A)
 
 
 async def test_a_changed_key_in_the_registry_is_reported_and_the_old_one_counts():

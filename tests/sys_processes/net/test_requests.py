@@ -67,7 +67,7 @@ async def test_strangers_who_knock_without_end_fill_no_log():
     async with net_world(A, B) as world:
         for _ in range(30):
             link = await world.network.open(record_of(B))
-            await link.send(encode(Hello("mallory.uq", B, b"\1" * 32)))
+            await link.send(encode(Hello("mallory.uq", C, b"\1" * 32)))
             while await link.receive():
                 pass
         assert world.printed(B).count("refused a link") == 10
