@@ -177,9 +177,11 @@ class _Carrier:
                     nursery.start_soon(self._write, number, wire, link, nursery.cancel_scope)
                     why = await self._read(number, link)
                     nursery.cancel_scope.cancel()
+            # At once: what waits for that node need not wait for the goodbye.
+            self._forget(number, why)
         finally:
-            await link.aclose()
-        self._forget(number, why)
+            with trio.move_on_after(CLOSE_SECONDS):
+                await link.aclose()
 
     def _forget(self, number: int, why: str) -> None:
         del self._wires[number]

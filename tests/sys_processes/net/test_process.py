@@ -273,6 +273,19 @@ async def test_links_that_were_given_up_leave_no_task_behind(how):
         assert len(net.children) == before
 
 
+async def test_links_whose_close_takes_for_ever_leave_no_task_behind_either():
+    async with net_world(A, B, fate=lambda number: LinkFate(lingering=True)) as world:
+        a, b, net = await world.puppet(A), await world.puppet(B, "b"), world.nodes[A].net
+        before = len(net.children)
+        for _ in range(3):
+            await a.send(b, b"hi")
+            assert len(await b.unread()) == 1
+            world.network.cut_all()
+        await trio.sleep(10)
+        assert world.network.dials == 3
+        assert len(net.children) == before
+
+
 async def test_a_stranger_that_says_half_a_hello_is_closed_and_disturbs_nobody():
     """A slow loris."""
     async with net_world(A, B) as world:
