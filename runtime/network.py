@@ -22,14 +22,17 @@ from sys_processes.net.protocol import IdentityRecord
 
 
 def own_record(identity: Identity, url: str) -> IdentityRecord:
-    """Of a node that listens there. Raises `BadNodeName`."""
+    """Of a node that listens there. Raises `BadNodeName`.
+
+    The serial is in milliseconds: two boots in one second must be told apart, for the news ends a wait.
+    """
     try:
         return make_record(
             identity.name,
             identity.public_key,
             identity.sign,
             address=urlsplit(url).netloc,
-            serial=int(time.time()),
+            serial=int(time.time() * 1000),
         )
     except BadIdentity as error:
         raise BadNodeName(f"other nodes could not know this one: {error}") from None

@@ -41,6 +41,14 @@ def test_a_node_shows_its_listener_and_signs_for_it(url: str, address: str):
     assert (record.name, record.address) == (A, address)
 
 
+def test_two_boots_within_a_second_show_records_that_differ(monkeypatch: pytest.MonkeyPatch):
+    shown = []
+    for now in (1_700_000_000.25, 1_700_000_000.5):
+        monkeypatch.setattr("runtime.network.time.time", lambda now=now: now)
+        shown.append(own_record(identity_of(A), "http://127.0.0.1:8080").serial)
+    assert shown == [1_700_000_000_250, 1_700_000_000_500]
+
+
 def test_a_name_that_no_other_node_would_take_is_refused_as_a_name():
     identity = identity_of("a" * 254)
     with pytest.raises(BadNodeName, match="is no name of a node"):
