@@ -14,6 +14,8 @@ from kernel.jsontext import JsonValue
 
 NET = ProcessId("net", "sys", "nectar")
 DELIVERED = b"delivered"
+LONGEST_NAME = 253
+"""Characters of a node's name, as in the DNS."""
 
 # -- who a node is
 
