@@ -17,6 +17,7 @@ from sys_processes.devices import KeyConflict, Link, LinkFailed, Links, Registry
 from sys_processes.net.core import Core
 from sys_processes.net.effects import CloseLink, Deliver, Dial, Effect, GiveBack, Ready, Report
 from sys_processes.net.lines import COUNT_SECONDS, Lines
+from sys_processes.net.name_updates import ToldNames
 from sys_processes.net.protocol import IdentityRecord
 from sys_processes.net.requests import Desk
 from sys_processes.net.table import NetLimits, Surroundings
@@ -40,7 +41,7 @@ class _Wire:
 class _Carrier:
     def __init__(
         self, our: Address, links: Links, registry: Registry, keys: Keys, limits: NetLimits,
-        own: IdentityRecord | None,
+        own: IdentityRecord | None, told: ToldNames | None,
     ) -> None:  # fmt: skip
         node = current()
         around = Surroundings(registry.find, keys.sign, node.draw, node.secret)
@@ -48,7 +49,7 @@ class _Carrier:
         self._links = links
         self._registry = registry
         self._core = core = Core(our.node, keys.public_key, around, limits)
-        self._desk = Desk(registry, keys, lambda: core.peers(trio.current_time()), own)
+        self._desk = Desk(registry, keys, lambda: core.peers(trio.current_time()), own, told)
         self._wires: dict[int, _Wire] = {}
         self._alarm: trio.CancelScope | None = None
         self._lines = Lines()
@@ -254,12 +255,13 @@ def make(
     limits: NetLimits | None = None,
     *,
     own: IdentityRecord | None = None,
+    told: ToldNames | None = None,
 ) -> Init:
     """The `init` of the process. A restart of it begins without links, and with new sessions. `own` is what is
-    answered when somebody asks for this node.
+    answered when somebody asks for this node. What an indexer tells goes to `told`, which the registry then knows.
     """
 
     async def init(our: Address) -> None:
-        await _Carrier(our, links, registry, keys, limits or NetLimits(), own).run()
+        await _Carrier(our, links, registry, keys, limits or NetLimits(), own, told).run()
 
     return init

@@ -9,7 +9,7 @@ import attrs
 import msgpack
 
 from kernel.address import Address, ProcessId
-from kernel.codec import Malformed, Shape, newtype, struct, unit
+from kernel.codec import U16, Malformed, Shape, newtype, struct, unit
 from kernel.jsontext import JsonValue
 
 NET = ProcessId("net", "sys", "nectar")
@@ -48,6 +48,52 @@ class ConnectionRequest:
     """Of a node: connect to me through this router."""
 
     router: str
+
+
+@attrs.frozen
+class NameUpdate:
+    """Who a node is, as an indexer of names knows it. Of `ports`, `ws` counts."""
+
+    name: str
+    public_key: str
+    ips: tuple[str, ...]
+    ports: dict[str, U16]
+    routers: tuple[str, ...]
+
+
+@attrs.frozen
+class QnsName:
+    """The same in the words of the first eras."""
+
+    name: str
+    public_key: str
+    ip: str
+    port: U16
+    routers: tuple[str, ...]
+
+
+@newtype
+@attrs.frozen
+class KnsUpdate:
+    """Only from who holds `NAME_UPDATES`."""
+
+    update: NameUpdate
+
+
+@newtype
+@attrs.frozen
+class QnsUpdate:
+    update: QnsName
+
+
+@newtype
+@attrs.frozen
+class KnsBatchUpdate:
+    updates: tuple[NameUpdate, ...]
+
+
+NAME_UPDATES = '"name_updates"'
+"""The params of the capability, issued by net:sys:nectar, by which a process tells who other nodes are."""
 
 
 @unit
@@ -108,6 +154,9 @@ class VerifyStatement:
 
 NetAction = (
     ConnectionRequest
+    | KnsUpdate
+    | KnsBatchUpdate
+    | QnsUpdate
     | GetPeers
     | GetPeer
     | GetStates
@@ -188,6 +237,14 @@ def _routing(record: IdentityRecord) -> Direct | Routers | Both:
 
 @newtype
 @attrs.frozen
+class Accepted:
+    """The name, or the names with a comma between them."""
+
+    name: str
+
+
+@newtype
+@attrs.frozen
 class Rejected:
     name: str
 
@@ -239,7 +296,7 @@ class Verified:
     valid: bool
 
 
-NetResponse = Rejected | Peers | PeerFound | States | Diagnostics | Signed | Verified
+NetResponse = Accepted | Rejected | Peers | PeerFound | States | Diagnostics | Signed | Verified
 NET_RESPONSE: Shape[NetResponse] = Shape(NetResponse)
 
 # -- two encodings
@@ -315,4 +372,20 @@ def _named(json: JsonValue) -> JsonValue:
             return {"Verify": {"from": source, "signature": signature}}
         case {"VerifyStatement": [source, signature]}:
             return {"VerifyStatement": {"from": source, "signature": signature}}
+        case {"KnsUpdate": update}:
+            return {"KnsUpdate": _with_names(_KNS, update)}
+        case {"QnsUpdate": update}:
+            return {"QnsUpdate": _with_names(_QNS, update)}
+        case {"KnsBatchUpdate": [*updates]}:
+            return {"KnsBatchUpdate": [_with_names(_KNS, update) for update in updates]}
     return json
+
+
+_KNS = ("name", "public_key", "ips", "ports", "routers")
+_QNS = ("name", "owner", "node", "public_key", "ip", "port", "routers")
+
+
+def _with_names(names: tuple[str, ...], value: JsonValue) -> JsonValue:
+    if isinstance(value, list) and len(value) == len(names):
+        return dict(zip(names, value, strict=True))
+    return value

@@ -10,17 +10,24 @@ from hypothesis import strategies as st
 from kernel.address import Address, ProcessId
 from kernel.capability import is_signed_form
 from kernel.codec import Malformed
+from kernel.jsontext import dump
 from sys_processes.net.protocol import (
+    Accepted,
     ConnectionRequest,
     Diagnostics,
     GetDiagnostics,
     GetPeer,
     GetPeers,
     GetStates,
+    KnsBatchUpdate,
+    KnsUpdate,
+    NameUpdate,
     NodeState,
     PeerFound,
     PeerIdentity,
     Peers,
+    QnsName,
+    QnsUpdate,
     Rejected,
     Sign,
     Signed,
@@ -45,6 +52,8 @@ ROUTED = PeerIdentity.of(record_of("bob.uq", public_key=b"\2" * 32, address=None
 BOTH = PeerIdentity.of(record_of("carol.uq", public_key=b"\3" * 32, routers=("r.uq",)))
 ACTIONS = {
     "connection_request": ConnectionRequest("bob.uq"),
+    "kns_update": KnsUpdate(NameUpdate("bob.uq", "0x00", ("1.2.3.4",), {"ws": 9000, "tcp": 10000}, ())),
+    "kns_batch_update": KnsBatchUpdate((NameUpdate("bob.uq", "0x00", (), {}, ("r.uq",)),)),
     "get_peers": GetPeers(),
     "get_peer": GetPeer("bob.uq"),
     "get_states": GetStates(),
@@ -55,6 +64,7 @@ ACTIONS = {
     "verify_statement": VerifyStatement(Address("bob.uq", "a:b:c"), b"\1\2"),
 }
 RESPONSES = {
+    "accepted": Accepted("bob.uq"),
     "rejected": Rejected("bob.uq"),
     "peers": Peers((DIRECT, ROUTED, BOTH)),
     "peer": PeerFound(DIRECT),
@@ -106,6 +116,21 @@ def test_any_bytes_are_an_action_or_a_hello(ipc):
 def test_what_is_no_response_is_malformed(ipc):
     with pytest.raises(Malformed):
         decode_response(ipc)
+
+
+def test_updates_of_names_are_read_in_the_words_of_each_era_and_in_serdes_compact_form():
+    """PROTOCOL 7.7."""
+    old = QnsUpdate(QnsName("bob.uq", "0x00", "1.2.3.4", 9000, ()))
+    names = ("name", "owner", "node", "public_key", "ip", "port", "routers")
+    said = dict(zip(names, ("bob.uq", "0x01", "0x02", "0x00", "1.2.3.4", 9000, []), strict=True))
+    assert decode_action(dump({"QnsUpdate": said})) == old
+    assert decode_action(msgpack.packb({"QnsUpdate": said})) == old
+    assert decode_action(msgpack.packb({"QnsUpdate": list(said.values())})) == old
+    new = NameUpdate("bob.uq", "0x00", ("1.2.3.4",), {"ws": 9000}, ("r.uq",))
+    compact = ["bob.uq", "0x00", ["1.2.3.4"], {"ws": 9000}, ["r.uq"]]
+    assert decode_action(msgpack.packb({"KnsUpdate": compact})) == KnsUpdate(new)
+    assert decode_action(msgpack.packb({"KnsBatchUpdate": [compact, compact]})) == KnsBatchUpdate((new, new))
+    assert decode_action(msgpack.packb({"KnsUpdate": compact[:4]})) is None
 
 
 # -- what is signed
