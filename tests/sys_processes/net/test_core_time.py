@@ -154,6 +154,30 @@ def test_a_clock_that_jumps_a_day_asks_before_it_gives_a_link_up():
     assert told.delivered
 
 
+@pytest.mark.parametrize("arrives", [False, True])
+def test_a_clock_that_jumps_a_day_while_a_message_is_under_way_loses_nothing(arrives):
+    cores = linked()
+    there, back = cores.send(A, B), cores.send(B, A)
+    if arrives:
+        for end in cores.open_ends():
+            cores.move(end)
+    cores.now += 86_400
+    cores.tick()
+    cores.settle()
+    assert [(told.delivered, told.given_back) for told in (there, back)] == [(1, []), (1, [])]
+
+
+def test_a_clock_that_jumps_a_day_ends_a_rest():
+    cores = Cores(A, B)
+    cores.send(A, B)
+    cores.connect(key=b"\1" * 32)
+    cores.now += 86_400
+    cores.tick()
+    told = cores.send(A, B)
+    cores.settle()
+    assert told.delivered
+
+
 def test_a_clock_that_jumps_while_dialling_ends_the_dial():
     cores = Cores(A, B)
     told = cores.send(A, B)
