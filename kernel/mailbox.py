@@ -84,6 +84,16 @@ class Mailbox:
         queue = self._queue
         return self._bytes + size <= limits.bytes and (not queue or len(queue) < limits.messages)
 
+    def fits_from_afar(self, size: int) -> bool:
+        """The same for a message of another node. Those have half of the room, so that the node's own are always heard;
+        a single message may take more of it.
+        """
+        limits = self.limits
+        queue = self._queue
+        if not queue:
+            return size <= limits.bytes
+        return self._bytes + size <= limits.bytes // 2 and len(queue) < limits.messages // 2
+
     def put(self, item: Item) -> None:
         """Append, whether it fits or not: the caller decides."""
         queue = self._queue

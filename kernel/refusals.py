@@ -39,7 +39,8 @@ def exited(process: Process) -> Refusal:
     return Refusal(SendErrorKind.Timeout, Reason.process_exited, f"{process.pid} ended{why}")
 
 
-def overfull(receiver: Process, size: int) -> Refusal:
+def overfull(receiver: Process, size: int, *, afar: bool = False) -> Refusal:
+    """`afar`: for a message of another node."""
     mailbox = receiver.mailbox
     if size > mailbox.limits.bytes:
         return Refusal(
@@ -48,12 +49,12 @@ def overfull(receiver: Process, size: int) -> Refusal:
             f"{size} bytes can never fit the mailbox of {receiver.pid}, which holds {mailbox.limits.bytes}; "
             f'send it in pieces, or raise "mailbox": {{"bytes": N}} in its manifest.json',
         )
-    return Refusal(
-        SendErrorKind.Timeout,
-        Reason.mailbox_full,
-        f"the mailbox of {receiver.pid} is full ({len(mailbox)} messages, {mailbox.bytes} bytes); "
-        f"wait for room with send_paced()",
-    )
+    held = f"{len(mailbox)} messages, {mailbox.bytes} bytes"
+    if afar:
+        text = f"the mailbox of {receiver.pid} takes no more from other nodes ({held}); await answers, or send less"
+    else:
+        text = f"the mailbox of {receiver.pid} is full ({held}); wait for room with send_paced()"
+    return Refusal(SendErrorKind.Timeout, Reason.mailbox_full, text)
 
 
 def no_carrier(node: str, target: str) -> Refusal:

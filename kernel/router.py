@@ -239,14 +239,18 @@ class Router:
         if not receiver.holdings.network:
             return Refusal(SendErrorKind.Timeout, Reason.capability_missing, lacks_network(receiver.pid))
         message = envelope.message
-        message.capabilities = self.signing.verified(message.capabilities)
         envelope.target = receiver.address
-        if isinstance(envelope.message, Response):
+        if isinstance(message, Response):
+            # Signatures take time: only those of what somebody waits for are looked at.
+            wanted = envelope.id in self.open
+            message.capabilities = self.signing.verified(message.capabilities) if wanted else ()
             self._answer(envelope)
             return None
         envelope.size = _size(envelope)
-        if not receiver.mailbox.offer(envelope):
-            return overfull(receiver, envelope.size)
+        if not receiver.mailbox.fits_from_afar(envelope.size):
+            return overfull(receiver, envelope.size, afar=True)
+        message.capabilities = self.signing.verified(message.capabilities)
+        receiver.mailbox.put(envelope)
         self.notify(EventKind.APPENDED, receiver.pid, envelope)
         return None
 

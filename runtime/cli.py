@@ -34,6 +34,7 @@ from runtime.options import DEV_NAME, DEV_PASSWORD, LOOPBACK, BootOptions, defau
 from runtime.password import AskedPassword, GivenPassword, PasswordVariable
 from runtime.rpc_client import ANSWER_SECONDS, NodeDoor, RpcAnswer, call, find_node
 from runtime.table import as_table
+from sys_processes.net.protocol import LONGEST_NAME
 
 INTERRUPTED = 130
 _COLUMNS = ("id", "state", "mailbox", "restarts", "last_error")
@@ -204,6 +205,10 @@ def _text(text: str) -> str:
 
 
 def _node_name(text: str) -> str:
+    _checked(
+        len(text) <= LONGEST_NAME,
+        f"{text[:40]!r}... cannot name a node: it has {len(text)} characters, {LONGEST_NAME} at most",
+    )
     _checked(
         is_safe(text) and text != OUR,
         f"{text!r} cannot name a node: use letters, digits, '_', '.', '-', and not the word 'our'",

@@ -26,6 +26,7 @@ from kernel.codec import Malformed, Shape
 from kernel.kernel import BadNodeName
 from kernel.ports import Chance
 from runtime.files import replace_file
+from sys_processes.net.protocol import LONGEST_NAME
 
 SECRET_BYTES = 32
 _NONCE_BYTES = 12
@@ -49,7 +50,11 @@ class KeyfileBroken(Exception):
 
 
 def check_node_name(name: str) -> None:
-    """Raises `BadNodeName` for names that are no safe identifier, and for `our` (C-011)."""
+    """Raises `BadNodeName` for names that are no safe identifier or too long for other nodes, and for `our` (C-011)."""
+    if len(name) > LONGEST_NAME:
+        raise BadNodeName(
+            f"a node cannot be called {name[:40]!r}...: its name has {len(name)} characters, {LONGEST_NAME} at most"
+        )
     if name == OUR:
         raise BadNodeName(
             f"a node cannot be called {OUR!r}: in addresses that word stands for whichever node one is on"

@@ -43,7 +43,7 @@ class KnownNodes:
             for record in registry.records():
                 counts = self.find(record.name)
                 if counts is not None and counts.public_key != record.public_key:
-                    where = "a node of this machine"
+                    where = "another source of names"
                     conflicts.append(KeyConflict(record.name, counts.public_key, record.public_key, where))
         return sorted(conflicts, key=lambda conflict: conflict.name)
 

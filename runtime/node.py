@@ -37,6 +37,7 @@ from sys_processes.http_server.protocol import HTTP_SERVER
 from sys_processes.http_server.settings import HttpSettings
 from sys_processes.http_server.tokens import BearerToken, LoginTokens
 from sys_processes.net import process as net
+from sys_processes.net.name_updates import ToldNames
 from sys_processes.net.protocol import NET, IdentityRecord
 from sys_processes.state import process as state
 from sys_processes.timer import process as timer
@@ -66,13 +67,14 @@ class Devices:
 @attrs.frozen
 class Network:
     """Who the other nodes are, the way to them, and what they are told of this one. Those who come to the node's own
-    listener are brought to the `door`.
+    listener are brought to the `door`. What an indexer tells goes to `told`, which is a part of the registry then.
     """
 
     links: Links
     registry: Registry
     own: IdentityRecord
     door: LinkDoor | None = None
+    told: ToldNames | None = None
 
 
 @attrs.frozen
@@ -172,7 +174,7 @@ class Node:
         await self.packages.finish_interrupted(given)
 
     def _carrier(self, network: Network) -> Init:
-        return net.make(network.links, network.registry, self._keys, own=network.own)
+        return net.make(network.links, network.registry, self._keys, own=network.own, told=network.told)
 
     async def _make_given(self, packages: Sequence[PackageFiles]) -> list[InstallPlan]:
         """The plans of those that can be installed. Raises `PackageRefused` when none can."""

@@ -182,7 +182,8 @@ class Link(Protocol):
     async def receive(self) -> bytes:
         """Some bytes; none at the end."""
 
-    async def aclose(self) -> None: ...
+    async def aclose(self) -> None:
+        """Raises nothing. May take long: the caller sets the time limit."""
 
 
 class LinkDoor(Protocol):

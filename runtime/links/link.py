@@ -15,6 +15,8 @@ PIECE = 64 * 1024
 CLOSE_SECONDS = 1.0
 """For the other side to take the last words and leave."""
 
+_ENDED = (ssl.SSLError, trio.BrokenResourceError, trio.ClosedResourceError)
+
 
 class DirectLink:
     """`sys_processes.devices.Link`. Made by `begin`; `ended` is set once it is closed on our side."""
@@ -49,13 +51,15 @@ class DirectLink:
             return bytes(await self._tls.receive_some())
 
     async def aclose(self) -> None:
-        """What was sent still arrives, where the other side takes it within `CLOSE_SECONDS`."""
+        """What was sent still arrives, where the other side takes it within `CLOSE_SECONDS`. Raises nothing, also where
+        http_server closes the connection meanwhile.
+        """
         if self._closed:
             await trio.lowlevel.checkpoint()
             return
         self._closed = True
         try:
-            with trio.move_on_after(CLOSE_SECONDS), suppress(ssl.SSLError, trio.BrokenResourceError):
+            with trio.move_on_after(CLOSE_SECONDS), suppress(*_ENDED):
                 await self._tls.aclose()
         finally:
             self.ended.set()

@@ -22,7 +22,7 @@ class LinkFate:
     """How one link fares. `there` and `back` are bytes after which it is cut, from the side that dialled and to it.
 
     `delay` is in seconds, each way. A deaf link takes bytes to its capacity and brings them to nobody. One that is
-    `refused` fails at the dial, one that is `hanging` never opens.
+    `refused` fails at the dial, one that is `hanging` never opens, and one that is `lingering` is never done closing.
     """
 
     there: float = inf
@@ -31,6 +31,7 @@ class LinkFate:
     deaf: bool = False
     refused: bool = False
     hanging: bool = False
+    lingering: bool = False
 
 
 FAIR = LinkFate()
@@ -46,6 +47,7 @@ class _Way:
         self.left = False
         """Nobody reads any more."""
         self.deaf = fate.deaf
+        self.lingering = fate.lingering
         self._delay = fate.delay
         self._budget = budget
         self._chance = chance
@@ -142,6 +144,8 @@ class MemoryLink:
             self._incoming.left = True
             self._outgoing.wake()
             self._incoming.wake()
+            if self._outgoing.lingering:
+                await trio.sleep_forever()
         await checkpoint()
 
     def deafen(self) -> None:

@@ -56,19 +56,23 @@ class Conversation:
         if link.pong_due is not None:
             parts.append(encode(Pong(link.pong_due)))
             link.pong_due = None
-        if link.ack_at <= now or (link.ack_at != inf and (parts or peer.out.has_next())):
-            link.ack_at = inf
-            link.unacked = 0
-            parts.append(encode(Ack(peer.into.acked)))
-        if not link.owed and peer.out.in_flight:
+        if not link.owed and not peer.out.is_settled:
             # All of that was written by now.
             link.owed = peer.out.last
-        size = 0
+        place, size = len(parts), 0
         while size < BATCH and (item := peer.out.next()) is not None:
             frame = item.frame()
             size += len(frame)
             parts.append(frame)
             link.moved_at = now
+            if item.refuses is not None:
+                peer.into.told(item.refuses)
+                place = len(parts)
+        if link.ack_at <= now or (link.ack_at != inf and parts):
+            # Behind the refusals, for it says that all before is settled; before messages, for these may be long.
+            link.ack_at = inf
+            link.unacked = 0
+            parts.insert(place, encode(Ack(peer.into.acked_here)))
         return parts
 
     # -- in
@@ -79,7 +83,7 @@ class Conversation:
             case Data(seq, fields):
                 self._arrived(link, peer, now)
                 if peer.into.take(seq):
-                    self._take(peer, seq, fields)
+                    self._take(peer, seq, fields, now)
             case Refuse():
                 self._arrived(link, peer, now)
                 if peer.into.take(frame.seq):
@@ -100,11 +104,11 @@ class Conversation:
     def _arrived(self, link: LinkState, peer: Peer, now: float) -> None:
         peer.tries = peer.failures = 0
         link.moved_at = now
-        if peer.into.refused > 2 * self._table.limits.flow.flight_messages:
+        if peer.out.refusals > self._table.limits.flow.unsettled:
             raise BadFrame("too many refused messages, and their refusals are not acknowledged")
         self._table.owe_ack(peer, now)
 
-    def _take(self, peer: Peer, seq: int, fields: object) -> None:
+    def _take(self, peer: Peer, seq: int, fields: object, now: float) -> None:
         try:
             envelope = read_message(fields)
         except BadMessage as error:
@@ -114,6 +118,10 @@ class Conversation:
             raise BadFrame(f"{peer.name} sent a message of {envelope.source.node!r:.80}")
         if envelope.target.node != self._node:
             self._table.refuse(peer, seq, reasons.not_for_us(envelope, self._node))
+            return
+        signatures = len(envelope.message.capabilities)
+        if signatures and not peer.signatures.take(signatures, now):
+            self._table.refuse(peer, seq, reasons.too_many_signatures(self._node))
             return
         self._table.add(Deliver(peer.name, seq, envelope))
 
@@ -132,8 +140,6 @@ class Conversation:
             link.owed = 0
         for place in places:
             peer.into.confirm(place)
-        if places:
-            self._table.owe_ack(peer, now)
         self._table.wake(peer)
 
     # -- every 30 s

@@ -14,7 +14,7 @@ from kernel.message import KernelMessage
 from kernel.refusals import Refusal
 from sys_processes.net import reasons
 from sys_processes.net.conversation import STALLS, Conversation
-from sys_processes.net.effects import Deliver, Effect
+from sys_processes.net.effects import STRANGERS, Deliver, Effect
 from sys_processes.net.envelopes import LARGEST, Untransportable, pack_message
 from sys_processes.net.frames import BadFrame, Bye, Frame, Goodbye
 from sys_processes.net.greeting import PING_SECONDS, Greeting
@@ -102,7 +102,9 @@ class Core:
         link = table.add_link(Stage.LISTENING, now, now + DIAL_SECONDS)
         unproven = sum(other.stage in ACCEPTED for other in table.links.values())
         if unproven > table.limits.greetings:
-            table.report(1, f"{unproven - 1} links wait for a proof of who is there: one more is refused")
+            table.report(
+                STRANGERS, 1, f"{unproven - 1} links wait for a proof of who is there: one more is refused"
+            )
             table.close(link, Bye(Goodbye.busy))
         return link.number, table.take_effects()
 
@@ -202,7 +204,8 @@ class Core:
         """What came makes no sense: this link cannot go on, and a new one would hardly fare better at once."""
         peer = link.peer
         who = "somebody unproven" if peer is None else peer.name
-        self._table.report(2 if peer is None else 1, f"closed the link of {who}: {problem}")
+        about = STRANGERS if peer is None else peer.name
+        self._table.report(about, 2 if peer is None else 1, f"closed the link of {who}: {problem}")
         self._table.close(link, Bye(Goodbye.refused, problem))
         if peer is not None and peer.link is link:
             self._table.fail(peer, problem, now, refused=True)
@@ -223,7 +226,7 @@ class Core:
             key = None if record is None else record.public_key
             if link is not None and link.record is not None and link.record.public_key != key:
                 why = f"the key of {peer.name} by which it began does not count any more"
-                table.report(1, f"closed the link of {peer.name}: {why}")
+                table.report(peer.name, 1, f"closed the link of {peer.name}: {why}")
                 table.close(link, Bye(Goodbye.refused, why))
                 table.fail(peer, why, now, refused=True)
             elif record != peer.record:

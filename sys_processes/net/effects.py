@@ -33,7 +33,9 @@ class CloseLink:
 
 @attrs.frozen
 class Deliver:
-    """To a local process. A refusal goes to `not_taken`."""
+    """To a local process. A refusal goes to `not_taken`, whose effects come after all of the same list: what is
+    acknowledged then was delivered, or refused, before.
+    """
 
     peer: str
     seq: int
@@ -49,8 +51,15 @@ class GiveBack:
     definite: bool
 
 
+STRANGERS = "strangers"
+"""All who have not proven who they are."""
+
+
 @attrs.frozen
 class Report:
+    """A line about that node, or about `STRANGERS`."""
+
+    about: str
     verbosity: int
     text: str
 

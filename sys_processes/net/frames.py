@@ -30,7 +30,7 @@ LONGEST_DETAIL = 1000
 WATCHED = 64 * 1024
 """From so many bytes on it is counted what a frame is made of: ten million empty maps fit into one."""
 MOST_PARTS = 16_384
-"""Entries of lists and maps; a message with as many capabilities as are allowed has a third of that."""
+"""Entries of lists and maps; a message with as many capabilities as are allowed has far fewer."""
 
 
 class BadFrame(ValueError):

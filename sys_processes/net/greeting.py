@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from kernel.refusals import Refusal
 from sys_processes.net import reasons
+from sys_processes.net.effects import STRANGERS
 from sys_processes.net.frames import (
     FRAME_LIMIT,
     NONCE_BYTES,
@@ -25,6 +26,7 @@ from sys_processes.net.frames import (
 )
 from sys_processes.net.identity import LinkStatement, is_signed
 from sys_processes.net.peering import DIALLED, LinkState, Peer, Stage
+from sys_processes.net.protocol import IdentityRecord
 from sys_processes.net.streams import Place
 from sys_processes.net.table import Table
 
@@ -84,38 +86,52 @@ class Greeting:
     # -- the accepting side
 
     def _challenge(self, link: LinkState, hello: Hello) -> None:
-        record = self._table.around.find(hello.name)
-        problem = None
+        """Whoever comes is asked for a proof, known or not: a stranger must not learn from it which names are."""
         if hello.version != VERSION:
-            problem = f"version {hello.version} is spoken there, {VERSION} here"
+            self._turn_away(link, f"version {hello.version} is spoken there, {VERSION} here")
         elif hello.to != self._node:
-            problem = f"this is {self._node}, not {hello.to!r:.80}"
-        elif hello.name == self._node:
-            problem = "that is our own name"
-        elif record is None:
-            problem = f"no node {hello.name!r:.80} is known to {self._node}"
-        elif record.public_key != hello.key:
-            problem = f"the key of {hello.name} is {record.key_hex} for {self._node}, not 0x{hello.key.hex()}"
-        if problem is not None:
-            self._turn_away(link, problem)
-            return
-        link.record = record
-        link.nonce = self._table.around.secret("link nonce", NONCE_BYTES)
-        link.stage = Stage.CHALLENGED
-        self._table.say(link, encode(Challenge(self._node, link.nonce)))
+            self._turn_away(link, f"{hello.to!r:.80} is wanted, who is not here")
+        else:
+            link.hello = hello
+            link.nonce = self._table.around.secret("link nonce", NONCE_BYTES)
+            link.stage = Stage.CHALLENGED
+            self._table.say(link, encode(Challenge(self._node, link.nonce)))
 
-    def _turn_away(self, link: LinkState, problem: str) -> None:
-        self._table.report(1, f"refused a link: {problem}")
-        self._table.close(link, Bye(Goodbye.refused, problem))
+    def _turn_away(self, link: LinkState, problem: str, told: str | None = None) -> None:
+        self._table.report(STRANGERS, 1, f"refused a link: {problem}")
+        self._table.close(link, Bye(Goodbye.refused, told or problem))
+
+    def _proven(self, link: LinkState, proof: Proof) -> IdentityRecord | None:
+        """The record of who dialled, if he is who he says; None when he was turned away.
+
+        Why is for our log. He is told the same in each case, else anybody could find out whom we know by which key.
+        """
+        hello = link.hello
+        assert hello is not None
+        record = self._table.around.find(hello.name)
+        statement = LinkStatement(hello.name, hello.key, self._node, self._key, link.nonce)
+        shown = f"0x{hello.key.hex()}"
+        if not is_signed(hello.key, statement.signed_bytes(), proof.signature):
+            problem = f"{hello.name!r:.80} is not proven: another key than {shown} signed"
+        elif hello.name == self._node:
+            problem = f"{shown} comes by our own name"
+        elif record is None:
+            problem = f"no node {hello.name!r:.80} is known here"
+        elif record.public_key != hello.key:
+            problem = f"the key of {hello.name} is {record.key_hex} here, not {shown}"
+        else:
+            return record
+        told = f"no node {hello.name!r:.80} with the key {shown} is known; the log of {self._node} says more"
+        self._turn_away(link, problem, told)
+        return None
 
     def _admit(self, link: LinkState, proof: Proof, now: float) -> None:
         """Who dialled is who he says: take the link, unless another one counts."""
-        table, record = self._table, link.record
-        assert record is not None
-        statement = LinkStatement(record.name, record.public_key, self._node, self._key, link.nonce)
-        if not is_signed(record.public_key, statement.signed_bytes(), proof.signature):
-            self._turn_away(link, f"{record.name} is not proven: another key signed")
+        table = self._table
+        record = self._proven(link, proof)
+        if record is None:
             return
+        link.record = record
         peer = table.remember(record.name)
         own = peer.link
         if peer.is_stale(proof.session) or (own is not None and self._prefers(own, peer.name)):
@@ -189,6 +205,8 @@ class Greeting:
                 table.give_back(envelope, reasons.lost_on_the_way(peer.name), definite=False)
         if session.stream != peer.into.name:
             peer.into.reset(session.stream)
+            peer.out.forget_refusals(session.stream)
+        peer.into.begin()
         for place in confirmed:
             peer.into.confirm(place)
         if confirmed:

@@ -11,10 +11,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from kernel.address import OUR, is_safe
-from sys_processes.net.protocol import IdentityRecord
+from sys_processes.net.protocol import LONGEST_NAME, IdentityRecord
 
 KEY_BYTES = 32
-LONGEST_NAME = 253
 MOST_ROUTERS = 16
 _RECORD = "nectar-identity-1"
 _LINK = "nectar-link-1"
@@ -60,7 +59,11 @@ def check_record(record: IdentityRecord) -> None:
 
 def check_peer_name(name: str) -> None:
     """Raises `BadIdentity`, for `our` too (PROTOCOL 1.2)."""
-    if name == OUR or len(name) > LONGEST_NAME or not is_safe(name):
+    if len(name) > LONGEST_NAME:
+        raise BadIdentity(
+            f"{name[:40]!r}... is no name of a node: it has {len(name)} characters, {LONGEST_NAME} at most"
+        )
+    if name == OUR or not is_safe(name):
         raise BadIdentity(
             f"{name[:80]!r} is no name of a node: letters, digits, '.', '-' and '_', and not {OUR!r}"
         )

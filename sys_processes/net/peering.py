@@ -8,9 +8,14 @@ from math import inf
 
 import attrs
 
-from sys_processes.net.frames import FrameParser, Session
+from sys_processes.net.budget import Budget
+from sys_processes.net.frames import FrameParser, Hello, Session
 from sys_processes.net.protocol import IdentityRecord
 from sys_processes.net.streams import FlowLimits, InStream, OutStream
+
+SIGNATURES = 256.0
+SIGNATURES_A_SECOND = 64.0
+"""Of capabilities, that are checked for one peer: a hundredth of this node's time, more or less."""
 
 
 class Stage(enum.Enum):
@@ -39,6 +44,8 @@ class LinkState:
     peer: Peer | None = None
     record: IdentityRecord | None = None
     """Whose key this link is proven by."""
+    hello: Hello | None = None
+    """What who dialled says he is; not proven."""
     nonce: bytes = b""
     parser: FrameParser = attrs.Factory(FrameParser)
     control: deque[bytes] = attrs.Factory(deque)
@@ -94,6 +101,7 @@ class Peer:
         self.record: IdentityRecord | None = None
         """As it was last dialled."""
         self.round_trip: float | None = None
+        self.signatures = Budget(SIGNATURES, SIGNATURES_A_SECOND)
 
     @property
     def is_up(self) -> bool:

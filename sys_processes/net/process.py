@@ -16,6 +16,8 @@ from kernel.syscalls import current
 from sys_processes.devices import KeyConflict, Link, LinkFailed, Links, Registry
 from sys_processes.net.core import Core
 from sys_processes.net.effects import CloseLink, Deliver, Dial, Effect, GiveBack, Ready, Report
+from sys_processes.net.lines import COUNT_SECONDS, Lines
+from sys_processes.net.name_updates import ToldNames
 from sys_processes.net.protocol import IdentityRecord
 from sys_processes.net.requests import Desk
 from sys_processes.net.table import NetLimits, Surroundings
@@ -39,7 +41,7 @@ class _Wire:
 class _Carrier:
     def __init__(
         self, our: Address, links: Links, registry: Registry, keys: Keys, limits: NetLimits,
-        own: IdentityRecord | None,
+        own: IdentityRecord | None, told: ToldNames | None,
     ) -> None:  # fmt: skip
         node = current()
         around = Surroundings(registry.find, keys.sign, node.draw, node.secret)
@@ -47,9 +49,10 @@ class _Carrier:
         self._links = links
         self._registry = registry
         self._core = core = Core(our.node, keys.public_key, around, limits)
-        self._desk = Desk(registry, keys, lambda: core.peers(trio.current_time()), own)
+        self._desk = Desk(registry, keys, lambda: core.peers(trio.current_time()), own, told)
         self._wires: dict[int, _Wire] = {}
         self._alarm: trio.CancelScope | None = None
+        self._lines = Lines()
         self._told: dict[KeyConflict, None] = {}
 
     async def run(self) -> None:
@@ -76,8 +79,10 @@ class _Carrier:
                 self._perform(self._core.send(message.envelope(), trio.current_time()))
             elif message.is_request():
                 reply = self._desk.reply(message)
-                if reply.printed is not None:
+                if reply.printed is not None and message.is_local():
                     node.print_to_terminal(0, reply.printed)
+                elif reply.printed is not None:
+                    self._print(message.source.node, 0, reply.printed)
                 if message.wants_response:
                     node.send_response(Response(ipc=reply.ipc), reply.payload)
 
@@ -88,12 +93,13 @@ class _Carrier:
         if not effects:
             return
         node = current()
+        then: list[Effect] = []
         for effect in effects:
             match effect:
                 case Deliver(_, _, envelope):
                     refusal = node.deliver_remote(envelope)
                     if refusal is not None:
-                        self._perform(self._core.not_taken(effect, refusal))
+                        then += self._core.not_taken(effect, refusal)
                 case Ready(number):
                     self._wires[number].ready.set()
                 case GiveBack(envelope, refusal, definite):
@@ -103,8 +109,21 @@ class _Carrier:
                     node.start_soon(self._dial, number, wire, record)
                 case CloseLink(number):
                     self._close(self._wires[number])
-                case Report(verbosity, text):
-                    node.print_to_terminal(verbosity, text)
+                case Report(about, verbosity, text):
+                    self._print(about, verbosity, text)
+        self._perform(then)
+
+    def _print(self, about: str, verbosity: int, text: str) -> None:
+        """What others are the cause of, in bounds."""
+        node = current()
+        if self._lines.admit(about, trio.current_time()):
+            node.print_to_terminal(verbosity, text)
+        elif self._lines.left_out(about) == 1:
+            node.start_soon(self._tell_left_out, about, verbosity)
+
+    async def _tell_left_out(self, about: str, verbosity: int) -> None:
+        await trio.sleep(COUNT_SECONDS)
+        current().print_to_terminal(verbosity, self._lines.summary(about))
 
     def _set_alarm(self) -> None:
         if self._alarm is not None and self._core.due < self._alarm.deadline:
@@ -159,9 +178,11 @@ class _Carrier:
                     nursery.start_soon(self._write, number, wire, link, nursery.cancel_scope)
                     why = await self._read(number, link)
                     nursery.cancel_scope.cancel()
+            # At once: what waits for that node need not wait for the goodbye.
+            self._forget(number, why)
         finally:
-            await link.aclose()
-        self._forget(number, why)
+            with trio.move_on_after(CLOSE_SECONDS):
+                await link.aclose()
 
     def _forget(self, number: int, why: str) -> None:
         del self._wires[number]
@@ -234,12 +255,13 @@ def make(
     limits: NetLimits | None = None,
     *,
     own: IdentityRecord | None = None,
+    told: ToldNames | None = None,
 ) -> Init:
     """The `init` of the process. A restart of it begins without links, and with new sessions. `own` is what is
-    answered when somebody asks for this node.
+    answered when somebody asks for this node. What an indexer tells goes to `told`, which the registry then knows.
     """
 
     async def init(our: Address) -> None:
-        await _Carrier(our, links, registry, keys, limits or NetLimits(), own).run()
+        await _Carrier(our, links, registry, keys, limits or NetLimits(), own, told).run()
 
     return init

@@ -9,11 +9,13 @@ import attrs
 import msgpack
 
 from kernel.address import Address, ProcessId
-from kernel.codec import Malformed, Shape, newtype, struct, unit
+from kernel.codec import U16, Malformed, Shape, newtype, struct, unit
 from kernel.jsontext import JsonValue
 
 NET = ProcessId("net", "sys", "nectar")
 DELIVERED = b"delivered"
+LONGEST_NAME = 253
+"""Characters of a node's name, as in the DNS."""
 
 # -- who a node is
 
@@ -46,6 +48,52 @@ class ConnectionRequest:
     """Of a node: connect to me through this router."""
 
     router: str
+
+
+@attrs.frozen
+class NameUpdate:
+    """Who a node is, as an indexer of names knows it. Of `ports`, `ws` counts."""
+
+    name: str
+    public_key: str
+    ips: tuple[str, ...]
+    ports: dict[str, U16]
+    routers: tuple[str, ...]
+
+
+@attrs.frozen
+class QnsName:
+    """The same in the words of the first eras."""
+
+    name: str
+    public_key: str
+    ip: str
+    port: U16
+    routers: tuple[str, ...]
+
+
+@newtype
+@attrs.frozen
+class KnsUpdate:
+    """Only from who holds `NAME_UPDATES`."""
+
+    update: NameUpdate
+
+
+@newtype
+@attrs.frozen
+class QnsUpdate:
+    update: QnsName
+
+
+@newtype
+@attrs.frozen
+class KnsBatchUpdate:
+    updates: tuple[NameUpdate, ...]
+
+
+NAME_UPDATES = '"name_updates"'
+"""The params of the capability, issued by net:sys:nectar, by which a process tells who other nodes are."""
 
 
 @unit
@@ -89,8 +137,56 @@ class Verify:
     signature: bytes
 
 
-NetAction = ConnectionRequest | GetPeers | GetPeer | GetStates | GetDiagnostics | Sign | Verify
+@unit
+@attrs.frozen
+class SignStatement:
+    """The same over `statement_bytes`, which nothing else that a node signs can be mistaken for. Ours."""
+
+
+@struct
+@attrs.frozen
+class VerifyStatement:
+    """That the payload was signed so. Ours."""
+
+    source: Address = attrs.field(metadata={"name": "from"})
+    signature: bytes
+
+
+NetAction = (
+    ConnectionRequest
+    | KnsUpdate
+    | KnsBatchUpdate
+    | QnsUpdate
+    | GetPeers
+    | GetPeer
+    | GetStates
+    | GetDiagnostics
+    | Sign
+    | Verify
+    | SignStatement
+    | VerifyStatement
+)
 NET_ACTION: Shape[NetAction] = Shape(NetAction)
+
+# -- what is signed
+
+
+def said_bytes(source: Address, said: bytes) -> bytes:
+    """What `Sign` signs: the two one behind the other, as the protocol has it.
+
+    Where the address ends is not told: `d` said by `a:b:c` has the same bytes as nothing said by `a:b:cd`. Only the
+    node and the first two words of its process are certain.
+    """
+    return str(source).encode() + said
+
+
+def statement_bytes(source: Address, said: bytes) -> bytes:
+    """What `SignStatement` signs: a msgpack array, so that no two statements have the same bytes."""
+    packed: bytes = msgpack.packb([_STATEMENT, str(source), said])
+    return packed
+
+
+_STATEMENT = "nectar-statement-1"
 
 # -- what is answered
 
@@ -137,6 +233,14 @@ def _routing(record: IdentityRecord) -> Direct | Routers | Both:
     host, _, port = record.address.rpartition(":")
     ports = {"ws": int(port)}
     return Both(host, ports, record.routers) if record.routers else Direct(host, ports)
+
+
+@newtype
+@attrs.frozen
+class Accepted:
+    """The name, or the names with a comma between them."""
+
+    name: str
 
 
 @newtype
@@ -192,7 +296,7 @@ class Verified:
     valid: bool
 
 
-NetResponse = Rejected | Peers | PeerFound | States | Diagnostics | Signed | Verified
+NetResponse = Accepted | Rejected | Peers | PeerFound | States | Diagnostics | Signed | Verified
 NET_RESPONSE: Shape[NetResponse] = Shape(NetResponse)
 
 # -- two encodings
@@ -266,4 +370,22 @@ def _named(json: JsonValue) -> JsonValue:
     match json:
         case {"Verify": [source, signature]}:
             return {"Verify": {"from": source, "signature": signature}}
+        case {"VerifyStatement": [source, signature]}:
+            return {"VerifyStatement": {"from": source, "signature": signature}}
+        case {"KnsUpdate": update}:
+            return {"KnsUpdate": _with_names(_KNS, update)}
+        case {"QnsUpdate": update}:
+            return {"QnsUpdate": _with_names(_QNS, update)}
+        case {"KnsBatchUpdate": [*updates]}:
+            return {"KnsBatchUpdate": [_with_names(_KNS, update) for update in updates]}
     return json
+
+
+_KNS = ("name", "public_key", "ips", "ports", "routers")
+_QNS = ("name", "owner", "node", "public_key", "ip", "port", "routers")
+
+
+def _with_names(names: tuple[str, ...], value: JsonValue) -> JsonValue:
+    if isinstance(value, list) and len(value) == len(names):
+        return dict(zip(names, value, strict=True))
+    return value

@@ -51,3 +51,8 @@ def not_for_us(envelope: KernelMessage, node: str) -> Refusal:
 
 def unreadable(node: str, problem: str) -> Refusal:
     return Refusal(SendErrorKind.Timeout, Reason.link_refused, f"{node} cannot read this message: {problem}")
+
+
+def too_many_signatures(node: str) -> Refusal:
+    text = f"{node} checks only so many capabilities in so short a time: attach fewer, or wait some seconds"
+    return Refusal(SendErrorKind.Timeout, Reason.link_refused, text)

@@ -6,13 +6,18 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
-from kernel.address import OUR
+from kernel.address import OUR, Address
 from kernel.message import Message, Payload
 from kernel.ports import Keys
+from kernel.syscalls import current
 from sys_processes.devices import Registry
 from sys_processes.net.core import PeerState
+from sys_processes.net.name_updates import NameRefused, ToldNames, update_record
 from sys_processes.net.protocol import (
     DELIVERED,
+    NAME_UPDATES,
+    NET,
+    Accepted,
     ConnectionRequest,
     Diagnostics,
     GetDiagnostics,
@@ -20,27 +25,49 @@ from sys_processes.net.protocol import (
     GetPeers,
     GetStates,
     IdentityRecord,
-    NetAction,
+    KnsBatchUpdate,
+    KnsUpdate,
+    NameUpdate,
     NetResponse,
     NodeState,
     PeerFound,
     PeerIdentity,
     Peers,
+    QnsName,
+    QnsUpdate,
     Rejected,
     Sign,
     Signed,
+    SignStatement,
     States,
     Verified,
     Verify,
+    VerifyStatement,
     decode_action,
     encode_response,
     is_json,
+    said_bytes,
+    statement_bytes,
 )
 
 UNTRIED = "untried"
 """The state of a node that is known, and there was nothing for or from it yet."""
 _SHOWN = 2000
 """Characters of a hello that are printed."""
+
+_LISTED = 10
+"""Names of an answer to many updates."""
+_Asked = (
+    ConnectionRequest
+    | GetPeers
+    | GetPeer
+    | GetStates
+    | GetDiagnostics
+    | Sign
+    | Verify
+    | SignStatement
+    | VerifyStatement
+)
 
 
 @attrs.frozen
@@ -59,7 +86,9 @@ class Desk:
         keys: Keys,
         peers: Callable[[], Sequence[PeerState]],
         own: IdentityRecord | None = None,
+        told: ToldNames | None = None,
     ) -> None:
+        self._told_names = told
         self._registry = registry
         self._keys = keys
         self._peers = peers
@@ -74,10 +103,14 @@ class Desk:
         if action is None or not (message.is_local() or isinstance(action, ConnectionRequest)):
             text = message.ipc[: 4 * _SHOWN].decode(errors="replace")[:_SHOWN]
             return Reply(DELIVERED, printed=f"{message.source}: {text}")
+        if isinstance(action, KnsUpdate | QnsUpdate):
+            return self._told(message, (action.update,))
+        if isinstance(action, KnsBatchUpdate):
+            return self._told(message, action.updates)
         response, payload = self._answer(message, action)
         return Reply(encode_response(response, json=is_json(message.ipc)), payload)
 
-    def _answer(self, message: Message, action: NetAction) -> tuple[NetResponse, Payload | None]:
+    def _answer(self, message: Message, action: _Asked) -> tuple[NetResponse, Payload | None]:
         payload = message.payload()
         said = b"" if payload is None else payload.bytes
         match action:
@@ -93,10 +126,54 @@ class Desk:
             case GetDiagnostics():
                 return Diagnostics(self.diagnostics()), None
             case Sign():
-                return Signed(), Payload(None, self._keys.sign(str(message.source).encode() + said))
+                return self._sign(said_bytes(message.source, said))
+            case SignStatement():
+                return self._sign(statement_bytes(message.source, said))
             case Verify(source, signature):
-                signed = str(source).encode() + said
-                return Verified(self._keys.verify(source.node, signed, signature)), None
+                return self._verify(source, said_bytes(source, said), signature)
+            case VerifyStatement(source, signature):
+                return self._verify(source, statement_bytes(source, said), signature)
+
+    def _told(self, message: Message, updates: Sequence[NameUpdate | QnsName]) -> Reply:
+        """Names from the indexer. What is wrong with one of them does not touch the others."""
+        source = message.source.process
+        json = is_json(message.ipc)
+        if not current().has_capability(NAME_UPDATES):
+            text = (
+                f"{source} may not say who other nodes are: add "
+                f'{{"process": "{NET}", "params": {NAME_UPDATES}}} to "request_capabilities" in its manifest.json'
+            )
+            return Reply(encode_response(Rejected(_names(updates)), json=json), printed=text)
+        refused: dict[str, str] = {}
+        for update in updates:
+            try:
+                self._tell(update, str(source))
+            except NameRefused as error:
+                refused.setdefault(update.name, str(error))
+        response = Rejected(_listed(list(refused))) if refused else Accepted(_names(updates))
+        printed = None
+        if refused:
+            name, why = next(iter(refused.items()))
+            more = f"; and {len(refused) - 1} more" if len(refused) > 1 else ""
+            printed = f"refused an update of names by {source}: {name!r:.80}: {why}{more}"
+        return Reply(encode_response(response, json=json), printed=printed)
+
+    def _tell(self, update: NameUpdate | QnsName, source: str) -> None:
+        """Raises `NameRefused`."""
+        record = update_record(update)
+        if self._told_names is None:
+            raise NameRefused("this node takes no updates of names")
+        own = self._own
+        if own is None or record.name != own.name:
+            self._told_names.tell(record, self._registry.find(record.name), source)
+        elif record.public_key != own.public_key:
+            raise NameRefused(f"that is this node, whose key is {own.key_hex}, not {record.key_hex}")
+
+    def _sign(self, data: bytes) -> tuple[NetResponse, Payload]:
+        return Signed(), Payload(None, self._keys.sign(data))
+
+    def _verify(self, source: Address, data: bytes, signature: bytes) -> tuple[NetResponse, None]:
+        return Verified(self._keys.verify(source.node, data, signature)), None
 
     def _find(self, name: str) -> IdentityRecord | None:
         own = self._own
@@ -128,6 +205,15 @@ class Desk:
         ]
         known = f"{len(self._registry.records())} nodes are known"
         return "\n".join([known, self.peers(), *conflicts])
+
+
+def _names(updates: Sequence[NameUpdate | QnsName]) -> str:
+    return _listed([update.name for update in updates])
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
 
 
 def _line(peer: PeerState) -> str:

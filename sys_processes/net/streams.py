@@ -6,6 +6,7 @@ nothing of a stream has started anew: what it was sent before may or may not hav
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import deque
 
 import attrs
@@ -27,12 +28,17 @@ class FlowLimits:
     line_messages: int = 16_384
     line_bytes: int = 64 * 1024 * 1024
 
+    @property
+    def unsettled(self) -> int:
+        """Numbers that the other side may leave unacknowledged, those of refused messages and refusals among them."""
+        return 4 * self.flight_messages
+
 
 @attrs.define(eq=False)
 class Outgoing:
     """A message of ours, packed, or the refusal of one of theirs.
 
-    `seq` is 0 until it was sent; a message that was refused has no `envelope` any more.
+    `seq` is 0 until it was sent; a message that was refused has neither `envelope` nor bytes any more.
     """
 
     envelope: KernelMessage | None
@@ -41,12 +47,16 @@ class Outgoing:
     refusal: Refusal | None = None
     seq: int = 0
 
+    @property
+    def is_over(self) -> bool:
+        """It only keeps its place among the numbers."""
+        return self.envelope is None and self.refuses is None
+
     def frame(self) -> bytes:
         if self.refuses is None or self.refusal is None:
             return encode_data(self.seq, self.packed)
         (stream, of), refusal = self.refuses, self.refusal
-        detail = refusal.detail[:LONGEST_DETAIL].encode(errors="replace").decode()
-        return encode(Refuse(self.seq, stream, of, refusal.kind, refusal.reason, detail))
+        return encode(Refuse(self.seq, stream, of, refusal.kind, refusal.reason, refusal.detail))
 
 
 class OutStream:
@@ -65,6 +75,8 @@ class OutStream:
         self._line_bytes = 0
         self._flight = 0
         self._flight_bytes = 0
+        self.refusals = 0
+        """Those of which the peer may not know."""
 
     # -- what waits
 
@@ -72,6 +84,11 @@ class OutStream:
     def is_idle(self) -> bool:
         """Nothing is unsettled and nothing waits."""
         return not (self._sent or self._line or self._refusals)
+
+    @property
+    def is_settled(self) -> bool:
+        """Nothing was sent that the peer has not acknowledged."""
+        return not self._sent
 
     @property
     def owes(self) -> bool:
@@ -97,8 +114,16 @@ class OutStream:
         self._line_bytes += len(packed)
 
     def refuse(self, of: Place, refusal: Refusal) -> None:
-        """Goes before all that waits, and is under no limit: the other side's own limits bound it."""
-        self._refusals.append(Outgoing(None, b"", of, refusal))
+        """Goes before all that waits. Whoever hears the peer watches how many `refusals` there are."""
+        detail = refusal.detail[:LONGEST_DETAIL].encode(errors="replace").decode()
+        self._refusals.append(Outgoing(None, b"", of, Refusal(refusal.kind, refusal.reason, detail)))
+        self.refusals += 1
+
+    def forget_refusals(self, stream: int) -> None:
+        """The peer has begun that stream: what was refused of an earlier one, and not told, matters to nobody."""
+        kept = [item for item in self._refusals if item.refuses is not None and item.refuses[0] == stream]
+        self.refusals -= len(self._refusals) - len(kept)
+        self._refusals = deque(kept)
 
     def next(self) -> Outgoing | None:
         """What is to be sent now, if anything may."""
@@ -122,6 +147,8 @@ class OutStream:
 
     def _may_fly(self, size: int) -> bool:
         limits = self._limits
+        if len(self._sent) >= limits.unsettled:
+            return False
         return self._flight == 0 or (
             self._flight < limits.flight_messages and self._flight_bytes + size <= limits.flight_bytes
         )
@@ -143,6 +170,7 @@ class OutStream:
             item = self._sent.popleft()
             self._landed(item)
             if item.refuses is not None:
+                self.refusals -= 1
                 confirmed.append(item.refuses)
         return confirmed
 
@@ -156,6 +184,7 @@ class OutStream:
         item = self._sent[place]
         self._landed(item)
         envelope, item.envelope = item.envelope, None
+        item.packed = b""
         return envelope
 
     def _landed(self, item: Outgoing) -> None:
@@ -171,7 +200,11 @@ class OutStream:
         """On a new link to a peer that has all up to `received`. Raises `BadFrame`."""
         if received > self.last:
             raise BadFrame(f"number {received} was received, {self.last} is the last that was sent")
-        self._again = deque(item for item in self._sent if item.seq > received)
+        again = [item for item in self._sent if item.seq > received]
+        over = next((item for item in again if item.is_over), None)
+        if over is not None:
+            raise BadFrame(f"number {over.seq} was refused, and was not received now")
+        self._again = deque(again)
 
     def lost_track(self) -> list[KernelMessage]:
         """The peer knows nothing of this stream any more: what was sent and not settled. Numbers go on from here."""
@@ -197,21 +230,36 @@ class OutStream:
 
 
 class InStream:
-    """One peer's to us. `acked` stays before the oldest refusal of which the peer may not know."""
+    """One peer's to us.
+
+    Two numbers say what of it is settled. On a link everything up to the oldest refusal that was not written there yet:
+    what comes on it stays in order. To the next link only what comes before the oldest refusal of which the peer may
+    not know.
+    """
 
     def __init__(self) -> None:
         self.name = 0
         self.received = 0
-        self._refused: deque[int] = deque()
+        self._refused: list[int] = []
+        """Their refusals may not have arrived. In order, though messages may be refused in any."""
+        self._untold: list[int] = []
+        """Of these, the ones that were not written to this link yet."""
 
     def reset(self, name: int) -> None:
         self.name = name
         self.received = 0
         self._refused.clear()
+        self._untold.clear()
 
     @property
     def acked(self) -> int:
+        """Settled for good, as the next link is told."""
         return self._refused[0] - 1 if self._refused else self.received
+
+    @property
+    def acked_here(self) -> int:
+        """Settled for whoever has read this link up to here."""
+        return self._untold[0] - 1 if self._untold else self.received
 
     @property
     def refused(self) -> int:
@@ -230,9 +278,26 @@ class InStream:
         return True
 
     def refuse(self, seq: int) -> None:
-        self._refused.append(seq)
+        insort(self._refused, seq)
+        insort(self._untold, seq)
+
+    def begin(self) -> None:
+        """A new link: nothing is written there yet."""
+        self._untold = self._refused.copy()
+
+    def told(self, place: Place) -> None:
+        """That refusal was written to this link; one of an earlier stream changes nothing."""
+        if place[0] == self.name:
+            _discard(self._untold, place[1])
 
     def confirm(self, place: Place) -> None:
         """The peer has that refusal; one of an earlier stream changes nothing."""
-        if self._refused and place == (self.name, self._refused[0]):
-            self._refused.popleft()
+        if place[0] == self.name:
+            _discard(self._refused, place[1])
+            _discard(self._untold, place[1])
+
+
+def _discard(ordered: list[int], number: int) -> None:
+    place = bisect_left(ordered, number)
+    if ordered[place : place + 1] == [number]:
+        del ordered[place]

@@ -21,6 +21,10 @@ ACK_SECONDS = 0.05
 ACK_BYTES = 32 * 1024
 REST_SECONDS = 2.0
 LONGEST_REST = 60.0
+LONGEST_ABSENCE = 4.0
+"""A node that is away may be back at any moment, and to try costs one dial, which only a message for it causes. Who
+turns us away is there, and is asked less and less.
+"""
 _MOST_DOUBLINGS = 5
 
 
@@ -75,8 +79,8 @@ class Table:
     def give_back(self, envelope: KernelMessage, refusal: Refusal, *, definite: bool) -> None:
         self._effects.append(GiveBack(envelope, refusal, definite))
 
-    def report(self, verbosity: int, text: str) -> None:
-        self._effects.append(Report(verbosity, text))
+    def report(self, about: str, verbosity: int, text: str) -> None:
+        self._effects.append(Report(about, verbosity, text))
 
     def arm(self, when: float) -> None:
         self.due = min(self.due, when)
@@ -157,7 +161,8 @@ class Table:
         self.detach(peer)
         if link is not None:
             self.close(link)
-        rest = min(REST_SECONDS * 2 ** min(peer.failures, _MOST_DOUBLINGS), LONGEST_REST)
+        longest = LONGEST_REST if refused else LONGEST_ABSENCE
+        rest = min(REST_SECONDS * 2 ** min(peer.failures, _MOST_DOUBLINGS), longest)
         peer.failures += 1
         peer.tries = 0
         peer.why = why

@@ -8,13 +8,12 @@ import pytest
 import trio
 
 from kernel.address import Address
-from kernel.capability import Capability, SignedCapability
+from kernel.capability import Capability
 from kernel.errors import BadCapability
 from kernel.mailbox import Limits
 from kernel.message import KernelMessage, OnExit, Payload, Reason, Request, Response, SendError, SendErrorKind
 from kernel.refusals import Refusal
 from tests.support.kernel_node import NODE, KernelNode, Puppet, kernel_node
-from userland.process_lib.testing._ports import Seals
 
 BOB = Address("bob.uq", "chat:chat:bob.uq")
 UNREACHABLE = Refusal(SendErrorKind.Offline, Reason.node_unreachable, "bob is away")
@@ -282,6 +281,28 @@ async def test_a_full_mailbox_refuses_another_node():
         assert from_bob(node, b, Request(), payload=Payload(None, b"x" * 11)).reason is Reason.too_large
 
 
+async def test_other_nodes_fill_half_of_a_mailbox_and_ours_are_still_heard():
+    async with linked() as (node, _, a):
+        b = await node.puppet("b", network=True, limits=Limits(messages=8, bytes=100))
+        refusals = [from_bob(node, b, Request(ipc=b"%d" % number)) for number in range(6)]
+        assert [refusal is None for refusal in refusals] == [True] * 4 + [False] * 2
+        assert "takes no more from other nodes (4 messages, 4 bytes)" in refusals[4].detail
+        for _number in range(4):
+            await a.send(b, b"ours")
+        assert [message.ipc for message in await b.unread()] == [b"0", b"1", b"2", b"3"] + [b"ours"] * 4
+
+
+async def test_a_message_of_another_node_may_be_larger_than_half_a_mailbox_but_not_two():
+    async with linked() as (node, _, a):
+        b = await node.puppet("b", network=True, limits=Limits(messages=8, bytes=100))
+        assert from_bob(node, b, Request(ipc=b"x" * 80)) is None
+        assert from_bob(node, b, Request(ipc=b"x")).reason is Reason.mailbox_full
+        await a.send(b, b"ours")
+        assert len(await b.unread()) == 2
+        assert from_bob(node, b, Request(ipc=b"x" * 50)) is None
+        assert from_bob(node, b, Request(ipc=b"x")).reason is Reason.mailbox_full
+
+
 @pytest.mark.parametrize("by", ["the kernel", "the carrier"])
 async def test_commands_from_another_node_are_ignored(by):
     """C-083."""
@@ -313,77 +334,6 @@ async def test_what_another_node_sent_to_a_process_that_ends_is_a_dead_letter():
         from_bob(node, a, Request(expects_response=60, ipc=b"unread"))
         await node.kill(a)
         assert [letter.message.message.ipc for letter in node.dead_letters()] == [b"unread"]
-
-
-# -- capabilities between nodes
-
-
-def signed_by_bob(params: str = '"x"') -> SignedCapability:
-    plain = Capability(BOB, params)
-    return SignedCapability(BOB, params, Seals("bob.uq").sign(plain.signed_bytes()))
-
-
-async def test_attached_capabilities_are_verified_on_arrival():
-    """C-067, F-33."""
-    async with linked() as (node, _, a):
-        good, forged = signed_by_bob(), SignedCapability(BOB, '"y"', b"\0" * 64)
-        ours = Capability(a.address, '"mine"')
-        attached = (good, forged, ours, Capability(BOB, '"unsigned"'))
-        from_bob(node, a, Request(capabilities=attached))
-        assert (await a.receive()).capabilities == (good,)
-        assert not await a.do(lambda calls: calls.has_capability('"mine"'))
-
-
-async def test_a_capability_of_ours_held_elsewhere_counts_when_attached():
-    """C-068, F-33."""
-    async with linked() as (node, _, a):
-        mine = Capability(a.address, '"mine"')
-        signed = SignedCapability(mine.issuer, mine.params, Seals(NODE).sign(mine.signed_bytes()))
-        for attached, expected in (((), False), ((signed,), True)):
-            from_bob(node, a, Request(capabilities=attached))
-            await a.receive()
-            assert await a.do(lambda calls: calls.has_capability('"mine"')) is expected
-
-
-async def test_a_name_of_another_node_gives_no_right_that_a_local_process_has():
-    """C-068: bob's chat is not our chat."""
-    async with linked() as (node, _, a):
-        local = await node.puppet(str(BOB.process))
-        await a.do(lambda calls: calls.create_capability(local.pid, '"mine"'))
-        from_bob(node, a, Request())
-        await a.receive()
-        assert not await a.do(lambda calls: calls.has_capability('"mine"'))
-
-
-async def test_a_received_foreign_capability_can_be_saved_shown_and_passed_on():
-    """F-32 (c), F-31."""
-    async with linked() as (node, net, a):
-        from_bob(node, a, Request(capabilities=(signed_by_bob(),)))
-        [received] = (await a.receive()).capabilities
-        await a.do(lambda calls: calls.save_capabilities([received]))
-        assert await a.do(lambda calls: calls.get_capability(BOB, '"x"')) == signed_by_bob()
-        await a.send(BOB, capabilities=[Capability(BOB, '"x"')])
-        assert (await net.receive()).capabilities == (signed_by_bob(),)
-        b = await node.puppet("b")
-        await a.do(lambda calls: calls.share_capability(b.pid, Capability(BOB, '"x"')))
-        assert await b.do(lambda calls: calls.get_capability(BOB, '"x"')) == signed_by_bob()
-
-
-async def test_a_foreign_capability_whose_signature_is_not_ours_to_make_is_not_invented():
-    """A foreign capability given without its signature cannot be shown."""
-    async with linked() as (node, net, _):
-        a = await node.puppet("b", network=True, capabilities=[Capability(BOB, '"bare"')])
-        assert await a.do(lambda calls: calls.get_capability(BOB, '"bare"')) is None
-        await a.send(BOB, capabilities=[Capability(BOB, '"bare"')])
-        assert (await net.receive()).capabilities == ()
-
-
-async def test_another_nodes_capability_with_our_signature_is_refused():
-    async with linked() as (_, _net, a):
-        plain = Capability(BOB, '"x"')
-        forged = SignedCapability(BOB, '"x"', Seals(NODE).sign(plain.signed_bytes()))
-        with pytest.raises(BadCapability):
-            await a.do(lambda calls: calls.save_capabilities([forged]))
 
 
 # -- the carrier's own calls

@@ -72,6 +72,12 @@ def test_a_node_called_our_is_refused_new_and_in_a_keyfile() -> None:
         Keyfile.from_bytes(edited(username="our"))
 
 
+def test_a_name_that_no_other_node_would_take_is_refused_before_a_keyfile_is_made() -> None:
+    with pytest.raises(BadNodeName, match="its name has 254 characters, 253 at most"):
+        create("a" * 254, "secret", SeededChance(1), cost=QUICK)
+    assert create("a" * 253, "secret", SeededChance(1), cost=QUICK)
+
+
 @pytest.mark.parametrize("name", ["", "a b", "alice@dev", "a:b", "a/b", "älice"])
 def test_an_unsafe_name_is_refused_new_and_in_a_keyfile(name: str) -> None:
     with pytest.raises(BadNodeName, match="letters, digits"):

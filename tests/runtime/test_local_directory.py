@@ -69,6 +69,23 @@ async def test_nodes_find_each_other_and_not_themselves(tmp_path):
     alice.close()
 
 
+async def test_a_node_that_is_booted_again_at_once_at_its_address_is_news(tmp_path):
+    """Between two looks at the folder: only the serial tells."""
+    again = record_of("bob.uq", serial=1)
+    alice, _ = directory(tmp_path)
+    bob, _ = directory(tmp_path)
+    await bob.publish(BOB)
+    await alice.wait_change()
+    bob.close()
+    bob, _ = directory(tmp_path)
+    await bob.publish(again)
+    assert alice.find("bob.uq") == BOB
+    with trio.fail_after(2):
+        await alice.wait_change()
+    assert alice.find("bob.uq") == again
+    bob.close()
+
+
 PUBLISHER = """
 import sys, trio, pathlib
 from runtime.local_directory import LocalDirectory

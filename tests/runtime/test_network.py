@@ -41,10 +41,17 @@ def test_a_node_shows_its_listener_and_signs_for_it(url: str, address: str):
     assert (record.name, record.address) == (A, address)
 
 
-def test_a_name_that_no_other_node_would_take_is_refused_as_a_name():
-    identity = identity_of("a" * 254)
-    with pytest.raises(BadNodeName, match="is no name of a node"):
-        own_record(identity, "http://127.0.0.1:8080")
+def test_two_boots_within_a_second_show_records_that_differ(monkeypatch: pytest.MonkeyPatch):
+    shown = []
+    for now in (1_700_000_000.25, 1_700_000_000.5):
+        monkeypatch.setattr("runtime.network.time.time", lambda now=now: now)
+        shown.append(own_record(identity_of(A), "http://127.0.0.1:8080").serial)
+    assert shown == [1_700_000_000_250, 1_700_000_000_500]
+
+
+def test_an_address_that_no_other_node_would_take_is_refused():
+    with pytest.raises(BadNodeName, match="other nodes could not know this one: address is ''"):
+        own_record(identity_of(A), "")
 
 
 async def test_the_file_comes_before_the_folder_and_both_are_known(local: Path, tmp_path: Path):

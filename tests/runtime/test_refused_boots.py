@@ -95,6 +95,7 @@ def test_a_node_that_cannot_say_where_it_is_does_not_get_ready(name: str, person
         ([], "", 1, "PW holds no password: it is empty"),
         (["--name", "bob.uq"], PASSWORD, 1, "is called 'alice.uq', not 'bob.uq'"),
         (["--name", "our"], PASSWORD, 2, "'our' cannot name a node"),
+        (["--name", "a" * 254], PASSWORD, 2, "it has 254 characters, 253 at most"),
         (["--set", "http.timeout=soon"], PASSWORD, 1, "http.timeout is 'soon'; it takes a number"),
         (["--set", "rpc.opn=true"], PASSWORD, 1, "those of [rpc] are open"),
         (["--bind", "192.0.2.1"], PASSWORD, 1, "this machine has no such address"),

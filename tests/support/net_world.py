@@ -16,11 +16,13 @@ from kernel.message import Message, SendError
 from kernel.ports import Chance
 from kernel.process import Process
 from runtime.keyfile import Identity
+from runtime.known_nodes import KnownNodes
 from runtime.registered_keys import RegisteredKeys
 from runtime.sim.chance import SeededChance
 from runtime.sim.links import LinkFate, LinkNetwork, MemoryLinks
 from runtime.sim.registry import MemoryRegistry
 from sys_processes.net.identity import make_record
+from sys_processes.net.name_updates import ToldNames
 from sys_processes.net.process import make
 from sys_processes.net.protocol import NET, IdentityRecord
 from sys_processes.net.table import NetLimits
@@ -67,13 +69,16 @@ class NetWorld:
         for other in known:
             if other != name:
                 registry.put(record_of(other))
-        keys = RegisteredKeys(name, identity, registry)
+        told = ToldNames()
+        known_nodes = KnownNodes([registry, told])
+        keys = RegisteredKeys(name, identity, known_nodes)
         kernel = make_kernel(node=name, keys=keys, chance=SeededChance(self._boots))
         links = self.network.node(f"{name}:8080", identity.public_key)
         scope = trio.CancelScope()
         await self._nursery.start(run_until_killed, kernel, scope)
         kernel.kernel.add_module(KERNEL, commands.make(kernel.kernel), public=False)
-        net = kernel.kernel.add_module(NET, make(links, registry, keys, self._limits), public=False)
+        carrier = make(links, known_nodes, keys, self._limits, own=record_of(name), told=told)
+        net = kernel.kernel.add_module(NET, carrier, public=False)
         member = self.nodes[name] = Member(kernel, links, registry, net, scope)
         return member
 

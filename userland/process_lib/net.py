@@ -15,14 +15,16 @@ from sys_processes.net.protocol import (
     NetResponse,
     Sign,
     Signed,
+    SignStatement,
     Verified,
     Verify,
+    VerifyStatement,
     decode_response,
     encode_action,
 )
 from userland.process_lib._builders import Bytes, Request, Target, to_address
 
-__all__ = ["NetError", "sign", "verify"]
+__all__ = ["NetError", "sign", "sign_statement", "verify", "verify_statement"]
 
 SECONDS = 5
 
@@ -32,12 +34,12 @@ class NetError(Exception):
 
 
 async def sign(message: Bytes) -> bytes:
-    """The node's signature (64 bytes) that we, this process, say this. Raises `SendError`, `NetError`."""
-    answer, response = await _ask(Sign(), _said("sign", message))
-    payload = answer.payload()
-    if isinstance(response, Signed) and payload is not None:
-        return payload.bytes
-    raise NetError(f"{NET} was to sign and answered {response}")
+    """The node's signature (64 bytes) that we, this process, say this. Raises `SendError`, `NetError`.
+
+    The signed bytes are the protocol's, in which nothing parts the address from the message: where another process of
+    this node might have a name that begins as ours, use `sign_statement`.
+    """
+    return await _signature(Sign(), _said("sign", message))
 
 
 async def verify(from_: Target, message: Bytes, signature: bytes) -> bool:
@@ -45,15 +47,44 @@ async def verify(from_: Target, message: Bytes, signature: bytes) -> bool:
 
     False also for a node that is not known. Raises `SendError`, `NetError`.
     """
-    if not isinstance(signature, bytes):
-        raise TypeError(f"a signature is bytes, got {type(signature).__name__}; give what sign returned")
-    source = to_address(from_)
-    if source.node == OUR:
-        source = Address(current().our.node, source.process)
-    _, response = await _ask(Verify(source, signature), _said("verify", message))
+    return await _verified(Verify(_source(from_), _checked(signature)), _said("verify", message))
+
+
+async def sign_statement(message: Bytes) -> bytes:
+    """As `sign`, over bytes that no other process, message or purpose can have: for `verify_statement`. Ours."""
+    return await _signature(SignStatement(), _said("sign_statement", message))
+
+
+async def verify_statement(from_: Target, message: Bytes, signature: bytes) -> bool:
+    """As `verify`, of what `sign_statement` gave."""
+    action = VerifyStatement(_source(from_), _checked(signature))
+    return await _verified(action, _said("verify_statement", message))
+
+
+async def _signature(action: Sign | SignStatement, said: bytes) -> bytes:
+    answer, response = await _ask(action, said)
+    payload = answer.payload()
+    if isinstance(response, Signed) and payload is not None:
+        return payload.bytes
+    raise NetError(f"{NET} was to sign and answered {response}")
+
+
+async def _verified(action: Verify | VerifyStatement, said: bytes) -> bool:
+    _, response = await _ask(action, said)
     if isinstance(response, Verified):
         return response.valid
     raise NetError(f"{NET} was to verify a signature and answered {response}")
+
+
+def _checked(signature: bytes) -> bytes:
+    if not isinstance(signature, bytes):
+        raise TypeError(f"a signature is bytes, got {type(signature).__name__}; give what sign returned")
+    return signature
+
+
+def _source(from_: Target) -> Address:
+    source = to_address(from_)
+    return Address(current().our.node, source.process) if source.node == OUR else source
 
 
 def _said(call: str, message: Bytes) -> bytes:

@@ -14,7 +14,8 @@ from kernel.refusals import Refusal
 from runtime.sim.chance import SeededChance
 from sys_processes.net.core import Core
 from sys_processes.net.effects import CloseLink, Deliver, Dial, Effect, GiveBack, Ready, Report
-from sys_processes.net.frames import FrameParser, Hello, Proof, Session, encode
+from sys_processes.net.envelopes import pack_message
+from sys_processes.net.frames import FrameParser, Hello, Proof, Session, encode, encode_data
 from sys_processes.net.identity import LinkStatement, make_record
 from sys_processes.net.protocol import IdentityRecord
 from sys_processes.net.table import ACK_SECONDS, NetLimits, Surroundings
@@ -101,6 +102,7 @@ class Cores:
 
     def perform(self, name: str, effects: list[Effect]) -> None:
         core = self.cores[name]
+        then: list[Effect] = []
         for effect in effects:
             match effect:
                 case Dial():
@@ -112,14 +114,16 @@ class Cores:
                 case Deliver(_, _, envelope):
                     refusal = self.takes(envelope)
                     if refusal is not None:
-                        self.perform(name, core.not_taken(effect, refusal))
+                        then += core.not_taken(effect, refusal)
                     else:
                         self.book[envelope.id].delivered += 1
                         self.order.setdefault((envelope.source.node, name), []).append(envelope.id)
                 case GiveBack(envelope):
                     self.book[envelope.id].given_back.append(effect)
-                case Report(_, text):
+                case Report(_, _, text):
                     self.reports.append(text)
+        if then:
+            self.perform(name, then)
 
     def _write(self, name: str, number: int) -> None:
         end = self.ends.get((name, number))
@@ -255,6 +259,19 @@ def error_of(told: Told) -> tuple[SendErrorKind, Reason, bool]:
 
 OFFLINE = (SendErrorKind.Offline, Reason.node_unreachable, True)
 REFUSED = (SendErrorKind.Offline, Reason.link_refused, True)
+
+
+def inject(cores: Cores, raw: bytes) -> None:
+    """Alice's bytes at bob's end, from outside of her core."""
+    [end] = [end for end in cores.open_ends() if end.node == B]
+    cores.perform(B, cores.cores[B].received(end.number, raw, cores.now))
+
+
+def data(seq: int, **changes: object) -> bytes:
+    envelope = KernelMessage(900 + seq, Address(A, "a:t:t"), Address(B, "b:t:t"), None, Request(ipc=b"in"))
+    for field, value in changes.items():
+        setattr(envelope, field, value)
+    return encode_data(seq, pack_message(envelope))
 
 
 class Stranger:

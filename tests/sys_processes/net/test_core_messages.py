@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import msgpack
 import pytest
 
 from kernel.address import Address
 from kernel.message import KernelMessage, Payload, Reason, Request, SendErrorKind
 from sys_processes.net.effects import GiveBack
 from sys_processes.net.envelopes import LARGEST, pack_message
-from sys_processes.net.frames import Ack, FrameParser, Hello, Refuse, encode, encode_data
+from sys_processes.net.frames import Ack, Hello, encode, encode_data
 from sys_processes.net.streams import FlowLimits
 from sys_processes.net.table import NetLimits
-from tests.sys_processes.net.between_cores import FULL, OFFLINE, A, B, Cores, error_of, linked, state_of
+from tests.sys_processes.net.between_cores import (
+    OFFLINE,
+    A,
+    B,
+    Cores,
+    data,
+    error_of,
+    inject,
+    linked,
+    state_of,
+)
 
 UNCERTAIN = (SendErrorKind.Offline, Reason.node_unreachable, False)
-
-
-def inject(cores: Cores, raw: bytes) -> None:
-    """Alice's bytes at bob's end, from outside of her core."""
-    [end] = [end for end in cores.open_ends() if end.node == B]
-    cores.perform(B, cores.cores[B].received(end.number, raw, cores.now))
-
-
-def data(seq: int, **changes: object) -> bytes:
-    envelope = KernelMessage(900 + seq, Address(A, "a:t:t"), Address(B, "b:t:t"), None, Request(ipc=b"in"))
-    for field, value in changes.items():
-        setattr(envelope, field, value)
-    return encode_data(seq, pack_message(envelope))
 
 
 # -- cuts
@@ -157,94 +153,6 @@ def test_what_makes_no_sense_ends_the_link_and_nothing_else(raw, told):
 
 
 # -- refusals
-
-
-def test_a_refused_message_comes_back_with_the_reason_of_the_other_side():
-    cores = linked(takes=lambda envelope: FULL if envelope.id == 2 else None)
-    refused, fine = cores.send(A, B), cores.send(A, B)
-    cores.settle()
-    assert error_of(refused) == (SendErrorKind.Timeout, Reason.mailbox_full, True)
-    assert refused.given_back[0].refusal.detail == "full"
-    assert (fine.delivered, fine.given_back) == (1, [])
-
-
-def test_a_cut_at_every_byte_on_the_way_back_loses_no_refusal():
-    place = 0
-    while True:
-        cores = linked(takes=lambda envelope: FULL if envelope.id % 2 == 0 else None)
-        told = [cores.send(A, B) for _ in range(5)]
-        for end in cores.open_ends():
-            if end.node == B:
-                cores.move(end)
-        [near] = [end for end in cores.open_ends() if end.node == A]
-        whole = len(near.arriving)
-        if place > whole:
-            break
-        if place:
-            cores.move(near, place)
-        cores.cut(near)
-        cores.settle()
-        cores.check_laws()
-        assert [bool(one.given_back) for one in told] == [True, False, True, False, True], place
-        assert [one.delivered for one in told] == [0, 1, 0, 1, 0], place
-        place += 1
-    assert place > 200
-
-
-def test_a_refusal_outlives_a_session_that_was_given_up():
-    cores = linked(takes=lambda envelope: FULL if envelope.id == 2 else None)
-    refused = cores.send(A, B)
-    [far] = [end for end in cores.open_ends() if end.node == B]
-    cores.move(far)
-    lost = cores.send(B, A)
-    cores.cut(far)
-    cores.move(far)
-    cores.refuse_dial()
-    assert error_of(lost) == UNCERTAIN
-    cores.settle()
-    assert error_of(refused)[1] is Reason.mailbox_full
-    after = cores.send(A, B)
-    cores.settle()
-    assert after.delivered
-    assert [peer.in_flight for peer in cores.cores[A].peers(cores.now)] == [0]
-
-
-def test_a_message_for_another_node_is_refused_and_the_link_goes_on():
-    cores = linked()
-    inject(cores, data(2, target=Address("carol.uq", "b:t:t")))
-    [near] = [end for end in cores.open_ends() if end.node == A]
-    parser = FrameParser()
-    parser.feed(near.arriving)
-    refusals = [frame for frame in iter(parser.take, None) if isinstance(frame, Refuse)]
-    assert [(one.of, one.reason) for one in refusals] == [(2, Reason.link_refused)]
-    assert "bob.uq is not carol.uq" in refusals[0].detail
-    assert state_of(cores, B, A) == "up"
-
-
-def test_a_message_that_bob_cannot_read_is_refused_and_the_link_goes_on():
-    cores = linked()
-    inject(cores, encode_data(2, msgpack.packb({"id": "no number"})))
-    [near] = [end for end in cores.open_ends() if end.node == A]
-    parser = FrameParser()
-    parser.feed(near.arriving)
-    [refusal] = [frame for frame in iter(parser.take, None) if isinstance(frame, Refuse)]
-    assert "bob.uq cannot read this message" in refusal.detail
-    assert state_of(cores, B, A) == "up"
-
-
-def test_a_peer_that_never_acknowledges_refusals_is_cut_off():
-    cores = linked(limits=NetLimits(flow=FlowLimits(flight_messages=2)), takes=lambda envelope: FULL)
-    for seq in range(2, 8):
-        if state_of(cores, B, A) == "up":
-            inject(cores, data(seq))
-    assert any("too many refused messages" in line for line in cores.reports)
-
-
-def test_a_refusal_of_a_number_that_was_never_sent_ends_the_link():
-    cores = linked()
-    stream = cores.cores[B]._table.peers[A].out.name
-    inject(cores, encode(Refuse(2, stream, 7, SendErrorKind.Timeout, Reason.mailbox_full, "")))
-    assert any("number 7 was refused" in line for line in cores.reports)
 
 
 # -- limits

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import attrs
 import pytest
 
@@ -22,23 +24,38 @@ from tests.sys_processes.net.between_cores import (
 # -- resting
 
 
-def test_a_failed_peer_is_left_alone_for_two_seconds_then_longer_up_to_a_minute():
-    cores = Cores(A, B)
+def rests_of(cores: Cores, fail: Callable[[], None]) -> list[float]:
+    """How long alice leaves bob alone, each time that he is dialled and it fails."""
     rests = []
     for _ in range(8):
         cores.send(A, B)
-        cores.refuse_dial()
+        fail()
         told = cores.send(A, B)
-        assert error_of(told) == OFFLINE
+        assert error_of(told)[0] is SendErrorKind.Offline
         assert not cores.dials
         began = cores.now
         while not cores.dials:
-            cores.pass_time(0.5)
+            cores.pass_time(0.25)
             cores.send(A, B)
         rests.append(cores.now - began)
-        cores.refuse_dial()
+        fail()
         cores.pass_time(200)
-    bounds = [(1.5, 3), (6, 10.5), (24, 40.5), *[(45, 75.5)] * 5]
+    return rests
+
+
+def test_a_peer_that_is_away_is_left_alone_for_two_seconds_then_four():
+    """So that one which is booted again is reached soon, though nobody tells."""
+    cores = Cores(A, B)
+    rests = rests_of(cores, cores.refuse_dial)
+    bounds = [(1.5, 2.75), *[(3, 5.25)] * 7]
+    assert [low <= rest <= high for rest, (low, high) in zip(rests, bounds, strict=True)] == [True] * 8
+    assert len({round(rest, 2) for rest in rests[1:]}) > 1
+
+
+def test_a_peer_that_refuses_is_left_alone_for_longer_and_longer_up_to_a_minute():
+    cores = Cores(A, B)
+    rests = rests_of(cores, lambda: cores.connect(key=b"\1" * 32))
+    bounds = [(1.5, 2.75), (6, 10.25), (24, 40.25), *[(45, 75.25)] * 5]
     assert [low <= rest <= high for rest, (low, high) in zip(rests, bounds, strict=True)] == [True] * 8
     assert len({round(rest, 1) for rest in rests[4:]}) > 1
 
@@ -54,15 +71,17 @@ def test_a_peer_that_dials_itself_ends_its_rest():
     assert told.delivered
 
 
-def test_a_new_address_ends_the_rest():
+@pytest.mark.parametrize("news", [{"address": "elsewhere:80"}, {"serial": 7}])
+def test_a_new_record_ends_the_rest_also_at_the_same_address(news):
+    """A node that is booted again shows a record with a new serial."""
     cores = Cores(A, B)
     cores.send(A, B)
-    cores.refuse_dial()
+    cores.connect(key=b"\1" * 32)
     assert state_of(cores, A, B) == "resting"
-    cores.records[B] = attrs.evolve(record_of(B), address="elsewhere:80")
+    cores.records[B] = attrs.evolve(record_of(B), **news)
     cores.perform(A, cores.cores[A].registry_changed(cores.now))
     told = cores.send(A, B)
-    assert cores.dials[0][1].record.address == "elsewhere:80"
+    assert cores.dials[0][1].record == cores.records[B]
     cores.settle()
     assert told.delivered
 
@@ -130,6 +149,30 @@ def test_a_clock_that_jumps_a_day_asks_before_it_gives_a_link_up():
     cores.tick()
     cores.settle()
     assert state_of(cores, A, B) == "up"
+    told = cores.send(A, B)
+    cores.settle()
+    assert told.delivered
+
+
+@pytest.mark.parametrize("arrives", [False, True])
+def test_a_clock_that_jumps_a_day_while_a_message_is_under_way_loses_nothing(arrives):
+    cores = linked()
+    there, back = cores.send(A, B), cores.send(B, A)
+    if arrives:
+        for end in cores.open_ends():
+            cores.move(end)
+    cores.now += 86_400
+    cores.tick()
+    cores.settle()
+    assert [(told.delivered, told.given_back) for told in (there, back)] == [(1, []), (1, [])]
+
+
+def test_a_clock_that_jumps_a_day_ends_a_rest():
+    cores = Cores(A, B)
+    cores.send(A, B)
+    cores.connect(key=b"\1" * 32)
+    cores.now += 86_400
+    cores.tick()
     told = cores.send(A, B)
     cores.settle()
     assert told.delivered

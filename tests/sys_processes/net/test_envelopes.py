@@ -115,15 +115,21 @@ def test_our_never_crosses_in_a_capability():
         read_message(msgpack.unpackb(pack_message(envelope)))
 
 
+@pytest.mark.parametrize("field", ["source", "target", "rsvp"])
+def test_an_endless_address_is_no_address(field):
+    fields = msgpack.unpackb(pack_message(REQUEST))
+    fields[field] = f"a.uq@{'x' * 5000}:b:c"
+    with pytest.raises(BadMessage, match=f"^{field}: .*has 5009 characters, 4096 at most"):
+        read_message(fields)
+
+
 def test_a_flood_of_capabilities_neither_leaves_nor_is_taken():
     """Sent, it would end the link on which the messages of others travel."""
-    many = (Capability(ALICE, '"x"'),) * 1025
-    with pytest.raises(
-        Untransportable, match="1025 capabilities are too many for another node, 1024 at most"
-    ):
+    many = (Capability(ALICE, '"x"'),) * 65
+    with pytest.raises(Untransportable, match="65 capabilities are too many for another node, 64 at most"):
         pack_message(KernelMessage(1, ALICE, BOB, None, Request(capabilities=many)))
     fields = msgpack.unpackb(pack_message(KernelMessage(1, ALICE, BOB, None, Request(capabilities=many[1:]))))
-    assert len(read_message(fields).message.capabilities) == 1024
+    assert len(read_message(fields).message.capabilities) == 64
     fields["message"]["Request"]["capabilities"] *= 2
-    with pytest.raises(BadMessage, match="2048 of them, 1024 at most"):
+    with pytest.raises(BadMessage, match="128 of them, 64 at most"):
         read_message(fields)

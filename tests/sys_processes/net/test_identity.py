@@ -73,7 +73,7 @@ def test_two_records_never_have_the_same_bytes(one, other):
         ({"name": "our"}, "no name of a node"),
         ({"name": ""}, "no name of a node"),
         ({"name": "a b"}, "no name of a node"),
-        ({"name": "x" * 254}, "no name of a node"),
+        ({"name": "x" * 254}, "no name of a node: it has 254 characters, 253 at most"),
         ({"public_key": b"short"}, "key has 5 bytes"),
         ({"address": None}, "no way to it"),
         ({"address": "host"}, "expected 'host:port'"),

@@ -11,26 +11,6 @@ from kernel.capability import Capability, SignedCapability
 from kernel.message import Payload, Reason, Request, SendError, SendErrorKind
 from runtime.sim.links import LinkFate
 from sys_processes.net.frames import Hello, encode
-from sys_processes.net.protocol import (
-    NET,
-    ConnectionRequest,
-    Diagnostics,
-    GetDiagnostics,
-    GetPeer,
-    GetPeers,
-    GetStates,
-    PeerFound,
-    PeerIdentity,
-    Peers,
-    Rejected,
-    Sign,
-    Signed,
-    States,
-    Verified,
-    Verify,
-    decode_response,
-    encode_action,
-)
 from tests.support.kernel_node import Puppet
 from tests.support.net_world import identity_of, net_world, outcome, record_of
 
@@ -227,7 +207,8 @@ async def test_a_node_with_another_key_than_the_registered_one_is_refused():
         assert (error.kind, error.reason) == (SendErrorKind.Offline, Reason.link_refused)
         error = await outcome(b.begin_ask(a))
         assert (error.kind, error.reason) == (SendErrorKind.Offline, Reason.link_refused)
-        assert "the key of bob.uq" in error.detail
+        assert "no node 'bob.uq' with the key" in error.detail
+        assert "the key of bob.uq is" in world.printed(A)
 
 
 async def test_a_changed_key_in_the_registry_is_reported_and_the_old_one_counts():
@@ -292,6 +273,19 @@ async def test_links_that_were_given_up_leave_no_task_behind(how):
         assert len(net.children) == before
 
 
+async def test_links_whose_close_takes_for_ever_leave_no_task_behind_either():
+    async with net_world(A, B, fate=lambda number: LinkFate(lingering=True)) as world:
+        a, b, net = await world.puppet(A), await world.puppet(B, "b"), world.nodes[A].net
+        before = len(net.children)
+        for _ in range(3):
+            await a.send(b, b"hi")
+            assert len(await b.unread()) == 1
+            world.network.cut_all()
+        await trio.sleep(10)
+        assert world.network.dials == 3
+        assert len(net.children) == before
+
+
 async def test_a_stranger_that_says_half_a_hello_is_closed_and_disturbs_nobody():
     """A slow loris."""
     async with net_world(A, B) as world:
@@ -330,96 +324,3 @@ async def test_a_carrier_that_is_restarted_gives_back_what_it_held():
             assert (error.kind, error.reason, error.definite) == (
                 SendErrorKind.Offline, Reason.node_unreachable, True,
             )  # fmt: skip
-
-
-# -- what it is asked
-
-
-async def ask_net(node: str, asker: Puppet, ipc: bytes, payload: Payload | None = None):
-    return await asker.ask(Address(node, NET), ipc, payload=payload)
-
-
-async def test_hi_is_printed_there_and_answered_delivered():
-    """C-171."""
-    async with net_world(A, B) as world:
-        a = await world.puppet(A)
-        answer = await ask_net(B, a, b"good \xff morning")
-        assert answer.ipc == b"delivered"
-        assert f"{a.address}: good \ufffd morning" in world.printed(B)
-
-
-@pytest.mark.parametrize("json", [False, True])
-async def test_peers_are_listed_in_the_encoding_of_the_question(json):
-    async with net_world(A, B, C) as world:
-        a = await world.puppet(A)
-
-        async def asked(action):
-            answer = await ask_net(A, a, encode_action(action, json=json))
-            assert (answer.ipc[:1] in b'{"') == json
-            return decode_response(answer.ipc)
-
-        others = tuple(PeerIdentity.of(record_of(name)) for name in (B, C))
-        assert await asked(GetPeers()) == Peers(others)
-        assert await asked(GetPeer(C)) == PeerFound(others[1])
-        assert await asked(GetPeer("nobody.uq")) == PeerFound(None)
-        assert await asked(ConnectionRequest("r.uq")) == Rejected("r.uq")
-        diagnostics = await asked(GetDiagnostics())
-        assert isinstance(diagnostics, Diagnostics)
-        assert diagnostics.text == "2 nodes are known\nno peers yet"
-
-
-@pytest.mark.parametrize("json", [False, True])
-async def test_it_is_told_how_it_stands_with_each_node_that_is_known(json):
-    async with net_world(A, B, C) as world:
-        a, b = await world.puppet(A), await world.puppet(B, "b")
-        await a.send(b, b"hi")
-        await b.receive()
-
-        async def states():
-            answer = decode_response((await ask_net(A, a, encode_action(GetStates(), json=json))).ipc)
-            assert isinstance(answer, States)
-            return answer.states
-
-        found = await states()
-        assert [(state.name, state.state) for state in found] == [(B, "up"), (C, "untried")]
-        assert (found[0].round_trip_ms is not None, found[1].round_trip_ms) == (True, None)
-        world.nodes[A].registry.remove(B)
-        assert [(state.name, state.state) for state in await states()] == [(B, "resting"), (C, "untried")]
-
-
-async def test_what_one_node_signs_another_verifies():
-    async with net_world(A, B) as world:
-        a, b = await world.puppet(A), await world.puppet(B, "b")
-        signed = await ask_net(A, a, encode_action(Sign()), Payload(None, b"a statement"))
-        assert decode_response(signed.ipc) == Signed()
-        signature = signed.payload().bytes
-        for source, said, valid in (
-            (a.address, b"a statement", True),
-            (a.address, b"another", False),
-            (Address(A, "other:test:test"), b"a statement", False),
-            (Address("nobody.uq", a.pid), b"a statement", False),
-        ):
-            action = encode_action(Verify(source, signature))
-            answer = await ask_net(B, b, action, Payload(None, said))
-            assert decode_response(answer.ipc) == Verified(valid)
-
-
-async def test_text_commands_are_printed_and_answered():
-    async with net_world(A, B) as world:
-        a, b = await world.puppet(A), await world.puppet(B, "b")
-        await a.send(b, b"hi")
-        assert (await ask_net(A, a, b"peers")).ipc.startswith(b"bob.uq up, ")
-        names = (await ask_net(A, a, b"names")).ipc.decode()
-        assert names == f"{B} {record_of(B).key_hex} {B}:8080"
-        assert (await ask_net(A, a, b"pki")).ipc.decode() == names
-        assert (await ask_net(A, a, b"diagnostics")).ipc.startswith(b"1 nodes are known\nbob.uq up")
-        assert names in world.printed(A)
-
-
-async def test_another_node_may_say_hello_and_nothing_else():
-    async with net_world(A, B) as world:
-        a = await world.puppet(A)
-        for ipc in (b"peers", encode_action(GetPeers()), encode_action(Sign(), json=True)):
-            assert (await ask_net(B, a, ipc)).ipc == b"delivered"
-        answer = await ask_net(B, a, encode_action(ConnectionRequest(C)))
-        assert decode_response(answer.ipc) == Rejected(C)

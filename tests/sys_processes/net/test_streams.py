@@ -82,6 +82,40 @@ def test_a_refused_number_that_was_settled_or_is_itself_a_refusal_is_nobodys():
     assert out.refused(3) is sent[1]
 
 
+def test_a_refused_message_keeps_its_number_and_not_its_bytes():
+    out, sent = stream(2)
+    items = list(iter(out.next, None))
+    assert out.refused(1) is sent[0]
+    assert [item.packed for item in items] == [b"", b"1234"]
+    out.cut()
+    with pytest.raises(BadFrame, match="number 1 was refused, and was not received now"):
+        out.resume(0)
+    out.resume(1)
+    assert sent_now(out) == [2]
+
+
+def test_what_is_refused_and_never_settled_holds_up_what_waits():
+    out, _ = stream(20, flight_messages=2)
+    for item in iter(out.next, None):
+        out.refused(item.seq)
+    assert (out.last, out.in_flight, out.waiting, out.is_settled) == (8, 0, 12, False)
+    out.settle(7)
+    assert sent_now(out) == [9, 10]
+
+
+def test_refusals_of_a_stream_that_is_no_more_are_dropped_unless_they_were_told():
+    out, _ = stream(0)
+    out.refuse((9, 1), FULL)
+    sent_now(out)
+    out.refuse((9, 2), FULL)
+    out.refuse((10, 1), FULL)
+    assert out.refusals == 3
+    out.forget_refusals(10)
+    assert (out.refusals, sent_now(out)) == (2, [2])
+    assert out.settle(2) == [(9, 1), (10, 1)]
+    assert out.refusals == 0
+
+
 @pytest.mark.parametrize("call", [OutStream.settle, OutStream.refused, OutStream.resume])
 def test_numbers_that_were_never_sent_are_refused(call):
     out, _ = stream(2)
@@ -94,18 +128,34 @@ def test_what_came_is_settled_up_to_the_oldest_refusal_that_the_peer_may_not_hav
     into = InStream()
     into.reset(5)
     assert [into.take(seq) for seq in (3, 4, 4, 3, 5)] == [True, True, False, False, True]
-    into.refuse(4)
     into.refuse(5)
+    into.refuse(4)
     assert (into.received, into.acked, into.refused) == (5, 3, 2)
     into.confirm((6, 4))
     into.confirm((5, 5))
     assert into.acked == 3
     into.confirm((5, 4))
-    assert into.acked == 4
-    into.confirm((5, 5))
-    assert into.acked == 5
+    assert (into.acked, into.refused) == (5, 0)
     for wrong in (0, 7):
         with pytest.raises(BadFrame):
             into.take(wrong)
     into.reset(6)
     assert (into.received, into.acked, into.take(1)) == (0, 0, True)
+
+
+def test_what_was_refused_is_settled_on_a_link_once_the_refusal_was_written_there():
+    into = InStream()
+    into.reset(5)
+    for seq in (1, 2, 3):
+        into.take(seq)
+    into.refuse(3)
+    into.refuse(2)
+    into.told((5, 3))
+    assert into.acked_here == 1
+    into.told((6, 2))
+    into.told((5, 2))
+    assert (into.acked_here, into.acked) == (3, 1)
+    into.begin()
+    assert into.acked_here == 1
+    into.confirm((5, 2))
+    assert (into.acked_here, into.acked) == (2, 2)

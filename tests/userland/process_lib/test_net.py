@@ -56,6 +56,22 @@ def test_what_a_process_signs_is_verified_as_its_own_and_nobody_elses(message):
     assert said_by(call) == b"[64, True, True, True, False, False, False, False]"
 
 
+def test_a_statement_is_verified_as_its_own_and_passes_for_nothing_else():
+    async def call(our):
+        signature, plain = await net.sign_statement(b"d owes"), await net.sign(b"d owes")
+        longer = Address(our.node, f"{our.process}d")
+        return [
+            await net.verify_statement(our, "d owes", signature),
+            await net.verify_statement(f"our@{our.process}", "d owes", signature),
+            await net.verify_statement(our, b"d owes", plain),
+            await net.verify(our, b"d owes", signature),
+            await net.verify_statement(longer, b" owes", signature),
+            await net.verify(longer, b" owes", plain),
+        ]
+
+    assert said_by(call) == b"[True, True, False, False, False, True]"
+
+
 def test_net_is_asked_in_its_own_words():
     asked = []
 
@@ -89,6 +105,8 @@ def test_an_answer_that_does_not_answer_is_an_error(answer, problem):
     ("call", "problem"),
     [
         (lambda our: net.sign(7), b"net.sign takes bytes or text, got int"),
+        (lambda our: net.sign_statement(7), b"net.sign_statement takes bytes or text, got int"),
+        (lambda our: net.verify_statement(our, b"", 7), b"a signature is bytes, got int"),
         (lambda our: net.verify(our, {}, b""), b"net.verify takes bytes or text, got dict"),
         (lambda our: net.verify(our, b"", "0x12"), b"a signature is bytes, got str"),
         (lambda our: net.verify(our.process, b"", b""), b"a target is an Address"),

@@ -27,11 +27,15 @@ from sys_processes.net.protocol import (
     DELIVERED,
     Sign,
     Signed,
+    SignStatement,
     Verified,
     Verify,
+    VerifyStatement,
     decode_action,
     encode_response,
     is_json,
+    said_bytes,
+    statement_bytes,
 )
 from userland.process_lib._builders import Response
 from userland.process_lib.testing._scripted import Answer, Reply, Scripted, to_response
@@ -160,12 +164,20 @@ class Carrier(Scripted):
         json = is_json(message.ipc)
         match decode_action(message.ipc):
             case Sign():
-                signature = self._keys.sign(str(message.source).encode() + said)
-                return Response().ipc(encode_response(Signed(), json=json)).payload(Payload(None, signature))
+                return self._signed(said_bytes(message.source, said), json=json)
+            case SignStatement():
+                return self._signed(statement_bytes(message.source, said), json=json)
             case Verify(source, signature):
-                valid = self._keys.verify(source.node, str(source).encode() + said, signature)
+                valid = self._keys.verify(source.node, said_bytes(source, said), signature)
+                return encode_response(Verified(valid), json=json)
+            case VerifyStatement(source, signature):
+                valid = self._keys.verify(source.node, statement_bytes(source, said), signature)
                 return encode_response(Verified(valid), json=json)
         return DELIVERED
+
+    def _signed(self, data: bytes, *, json: bool) -> Reply:
+        payload = Payload(None, self._keys.sign(data))
+        return Response().ipc(encode_response(Signed(), json=json)).payload(payload)
 
     def heard(self, message: Message) -> None:
         self._nodes.heard(message)
