@@ -12,6 +12,9 @@ from sys_processes.net.frames import FrameParser, Session
 from sys_processes.net.protocol import IdentityRecord
 from sys_processes.net.streams import FlowLimits, InStream, OutStream
 
+PIECE = 112 * 1024
+"""Bytes that are written at a time: as much as a direct link seals and sends at once."""
+
 
 class Stage(enum.Enum):
     """How far a link is. The first three are the dialler's, the next two the other side's."""
@@ -42,6 +45,8 @@ class LinkState:
     nonce: bytes = b""
     parser: FrameParser = attrs.Factory(FrameParser)
     control: deque[bytes] = attrs.Factory(deque)
+    unwritten: deque[bytes | memoryview] = attrs.Factory(deque)
+    """Of what `output` took from the stream, for nothing may come between the pieces of a large frame."""
     told: bool = False
     """Its writer is at work, or was told that there is some."""
     heard_at: float = 0.0
@@ -68,6 +73,19 @@ class LinkState:
     @property
     def is_closing(self) -> bool:
         return self.stage is Stage.CLOSING
+
+    def next_piece(self) -> bytes:
+        parts: list[bytes | memoryview] = []
+        unwritten, room = self.unwritten, PIECE
+        while unwritten and room:
+            part = unwritten.popleft()
+            if len(part) > room:
+                rest = memoryview(part)
+                unwritten.appendleft(rest[room:])
+                part = rest[:room]
+            parts.append(part)
+            room -= len(part)
+        return b"".join(parts)
 
 
 class Peer:

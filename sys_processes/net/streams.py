@@ -30,7 +30,7 @@ class FlowLimits:
 
 @attrs.define(eq=False)
 class Outgoing:
-    """A message of ours, packed, or the refusal of one of theirs.
+    """A message of ours, packed, or the refusal of one of theirs. `tail` ends the packed message where that is large.
 
     `seq` is 0 until it was sent; a message that was refused has no `envelope` any more.
     """
@@ -40,10 +40,16 @@ class Outgoing:
     refuses: Place | None = None
     refusal: Refusal | None = None
     seq: int = 0
+    tail: bytes = b""
+
+    @property
+    def size(self) -> int:
+        return len(self.packed) + len(self.tail)
 
     def frame(self) -> bytes:
+        """Without the `tail`, which follows it."""
         if self.refuses is None or self.refusal is None:
-            return encode_data(self.seq, self.packed)
+            return encode_data(self.seq, self.packed, len(self.tail))
         (stream, of), refusal = self.refuses, self.refusal
         detail = refusal.detail[:LONGEST_DETAIL].encode(errors="replace").decode()
         return encode(Refuse(self.seq, stream, of, refusal.kind, refusal.reason, detail))
@@ -92,9 +98,10 @@ class OutStream:
         line = self._line
         return len(line) < limits.line_messages and self._line_bytes + size <= limits.line_bytes
 
-    def put(self, envelope: KernelMessage, packed: bytes) -> None:
-        self._line.append(Outgoing(envelope, packed))
-        self._line_bytes += len(packed)
+    def put(self, envelope: KernelMessage, packed: bytes, tail: bytes = b"") -> None:
+        item = Outgoing(envelope, packed, tail=tail)
+        self._line.append(item)
+        self._line_bytes += item.size
 
     def refuse(self, of: Place, refusal: Refusal) -> None:
         """Goes before all that waits, and is under no limit: the other side's own limits bound it."""
@@ -106,9 +113,9 @@ class OutStream:
             return self._again.popleft()
         if self._refusals:
             return self._send(self._refusals.popleft())
-        if self._line and self._may_fly(len(self._line[0].packed)):
+        if self._line and self._may_fly(self._line[0].size):
             item = self._line.popleft()
-            size = len(item.packed)
+            size = item.size
             self._line_bytes -= size
             self._flight += 1
             self._flight_bytes += size
@@ -116,9 +123,7 @@ class OutStream:
         return None
 
     def has_next(self) -> bool:
-        return bool(
-            self._again or self._refusals or (self._line and self._may_fly(len(self._line[0].packed)))
-        )
+        return bool(self._again or self._refusals or (self._line and self._may_fly(self._line[0].size)))
 
     def _may_fly(self, size: int) -> bool:
         limits = self._limits
@@ -156,12 +161,13 @@ class OutStream:
         item = self._sent[place]
         self._landed(item)
         envelope, item.envelope = item.envelope, None
+        item.tail = b""
         return envelope
 
     def _landed(self, item: Outgoing) -> None:
         if item.envelope is not None:
             self._flight -= 1
-            self._flight_bytes -= len(item.packed)
+            self._flight_bytes -= item.size
 
     def cut(self) -> None:
         """The link is gone: nothing is sent again before the next one begins."""
