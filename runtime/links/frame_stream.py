@@ -37,19 +37,23 @@ class FrameStream(trio.abc.Stream):
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """As much as came; `max_bytes` is not needed here. Nothing at the end."""
+        return b"".join(await self.receive_parts())
+
+    async def receive_parts(self) -> list[bytes]:
+        """The same, frame by frame."""
         while not self._ended:
             data: bytes | bytearray
             if self._early:
                 data, self._early = self._early, b""
             else:
                 data = await self._receive()
-            payload = self._read(data)
+            parts = self._read(data)
             if self._reader.ping is not None and not self._sending.locked():
                 await self._write(b"")
-            if payload:
-                return payload
+            if parts:
+                return parts
         await trio.lowlevel.checkpoint()
-        return b""
+        return []
 
     async def _receive(self) -> bytes | bytearray:
         data = await self._stream.receive_some(self._room)
@@ -59,15 +63,15 @@ class FrameStream(trio.abc.Stream):
             self._room = LEAST_READ
         return data
 
-    def _read(self, data: bytes | bytearray) -> bytes:
+    def _read(self, data: bytes | bytearray) -> list[bytes]:
         self._check()
         try:
-            payload = self._reader.feed(data)
+            parts = self._reader.parts(data)
         except BadFrames as error:
             self._broken = str(error)
             raise trio.BrokenResourceError(self._broken) from None
         self._ended = not data or self._reader.ended
-        return payload
+        return parts
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         if len(data) <= FRAME_LIMIT:

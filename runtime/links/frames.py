@@ -45,6 +45,11 @@ class FrameReader:
 
     def feed(self, data: bytes | bytearray) -> bytes:
         """What these bytes add to the stream. Raises `BadFrames`."""
+        parts = self.parts(data)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def parts(self, data: bytes | bytearray) -> list[bytes]:
+        """The same, frame by frame."""
         parts: list[bytes] = []
         at = 0
         with memoryview(data) as view:
@@ -55,7 +60,7 @@ class FrameReader:
                 with view[at : at + self._left] as piece:
                     at += len(piece)
                     self._take(piece, parts)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return parts
 
     def _begin(self, data: bytes | bytearray, at: int) -> int:
         """Read a head, as far as it is there; where its frame's payload begins."""

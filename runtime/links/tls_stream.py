@@ -57,7 +57,7 @@ class TlsStream:
                 self._break(error)
             await self._flush()
             if not done:
-                self._put(await self._stream.receive_some())
+                self._put(b"".join(await self._stream.receive_parts()))
 
     async def send_all(self, data: bytes) -> None:
         """Of any length; all of it has left when this returns."""
@@ -72,21 +72,17 @@ class TlsStream:
     async def receive_some(self) -> bytes:
         """All that has come; nothing at the end. A receive that is cancelled loses nothing."""
         await checkpoint_if_cancelled()
-        waited = False
-        while True:
+        self._check()
+        # What came behind the handshake is in the buffer already.
+        opened = self._open()
+        if opened or self._ended:
+            await cancel_shielded_checkpoint()
+        while not (opened or self._ended):
             self._check()
-            # What came behind the handshake is in the buffer already.
-            data = self._open()
+            opened = await self._take()
             if self._outgoing.pending:
                 await self._flush()
-            if data or self._ended:
-                if not waited:
-                    await cancel_shielded_checkpoint()
-                return data
-            came = await self._stream.receive_some()
-            waited = True
-            if data := self._open_all(came):
-                return data
+        return opened[0] if len(opened) == 1 else b"".join(opened)
 
     async def aclose(self) -> None:
         """Says goodbye and waits for the connection's end, which the caller limits."""
@@ -135,22 +131,20 @@ class TlsStream:
         else:
             self._incoming.write_eof()
 
-    def _open_all(self, came: bytes) -> bytes:
-        if len(came) <= PIECE:
-            self._put(came)
-            return self._open()
-        opened = []
-        with memoryview(came) as view:
-            for start in range(0, len(view), PIECE):
-                with view[start : start + PIECE] as part:
-                    self._put(part)
-                opened.append(self._open())
-                if self._failure is not None:
-                    break
-        return b"".join(opened)
+    async def _take(self) -> list[bytes]:
+        """What the whole records hold that are there after the next read."""
+        opened: list[bytes] = []
+        for part in await self._stream.receive_parts() or [b""]:
+            with memoryview(part) as view:
+                for start in range(0, len(view) or 1, PIECE):
+                    with view[start : start + PIECE] as piece:
+                        self._put(piece)
+                    if self._failure is None:
+                        opened += self._open()
+        return opened
 
-    def _open(self) -> bytes:
-        """What the whole records in the buffer hold. What is wrong behind them is raised by the next call."""
+    def _open(self) -> list[bytes]:
+        """The whole records in the buffer. What is wrong behind them is raised by the next call."""
         incoming, read = self._incoming, self._tls.read
         opened: list[bytes] = []
         try:
@@ -163,10 +157,8 @@ class TlsStream:
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLError as error:
-            if not opened:
-                self._break(error)
             self._failure = error
-        return opened[0] if len(opened) == 1 else b"".join(opened)
+        return opened
 
     # -- the end
 
