@@ -14,7 +14,7 @@ import msgpack
 from kernel.codec import Malformed
 from runtime.links.frames import FRAME_LIMIT as WEBSOCKET_LIMIT
 from runtime.links.frames import BadFrames, FrameReader
-from sys_processes.http_server.actions import ACTION
+from sys_processes.http_server.protocol import ACTION
 from sys_processes.http_server.http1 import HEAD_BYTES, BadRequest, RequestParser
 from sys_processes.net.effects import CloseLink, Deliver, GiveBack
 from sys_processes.net.envelopes import BadMessage, Untransportable, pack_message, read_message
@@ -46,7 +46,8 @@ def frames_of(pieces: list[bytes], limit: int) -> tuple[list[object], str | None
     for piece in pieces:
         parser.feed(piece)
         try:
-            found += list(iter(parser.take, None))
+            while (frame := parser.take()) is not None:
+                found.append(frame)
         except BadFrame as error:
             return found, str(error)
         assert len(parser._buffer) <= limit + len(piece)
@@ -159,8 +160,9 @@ def http_head(data: bytes) -> None:
                 if found and found[-1][2] != 0:
                     break
                 assert parser.unread <= HEAD_BYTES + len(part)
-        except BadRequest as refused:
-            found.append(refused.status)
+        except BadRequest:
+            # Which of two faults is told may depend on where a piece ends.
+            found.append("refused")
         if first is None:
             first = found[:1]
     assert found[:1] == first or not whole
