@@ -9,8 +9,8 @@ import trio
 from runtime.links.frames import FRAME_LIMIT, BadFrames, FrameReader, FrameWriter
 from sys_processes.devices import ByteStream
 
-READ_BYTES = 64 * 1024 + 512
-"""A piece of 64 KiB fits, with what TLS and the frame add."""
+LEAST_READ, MOST_READ = 16 * 1024, 256 * 1024
+"""Bytes that are read at a time: more while more is there than fits."""
 
 
 class FrameStream(trio.abc.Stream):
@@ -24,6 +24,7 @@ class FrameStream(trio.abc.Stream):
         self._early = early
         self._reader = FrameReader(masked=not client)
         self._writer = FrameWriter(masked=client)
+        self._room = LEAST_READ
         self._ended = False
         """The other side has said all."""
         self._sending = trio.Lock()
@@ -36,29 +37,41 @@ class FrameStream(trio.abc.Stream):
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """As much as came; `max_bytes` is not needed here. Nothing at the end."""
+        return b"".join(await self.receive_parts())
+
+    async def receive_parts(self) -> list[bytes]:
+        """The same, frame by frame."""
         while not self._ended:
             data: bytes | bytearray
             if self._early:
                 data, self._early = self._early, b""
             else:
-                data = await self._stream.receive_some(READ_BYTES)
-            payload = self._read(data)
+                data = await self._receive()
+            parts = self._read(data)
             if self._reader.ping is not None and not self._sending.locked():
                 await self._write(b"")
-            if payload:
-                return payload
+            if parts:
+                return parts
         await trio.lowlevel.checkpoint()
-        return b""
+        return []
 
-    def _read(self, data: bytes | bytearray) -> bytes:
+    async def _receive(self) -> bytes | bytearray:
+        data = await self._stream.receive_some(self._room)
+        if len(data) == self._room:
+            self._room = min(4 * self._room, MOST_READ)
+        elif 4 * len(data) < self._room:
+            self._room = LEAST_READ
+        return data
+
+    def _read(self, data: bytes | bytearray) -> list[bytes]:
         self._check()
         try:
-            payload = self._reader.feed(data)
+            parts = self._reader.parts(data)
         except BadFrames as error:
             self._broken = str(error)
             raise trio.BrokenResourceError(self._broken) from None
         self._ended = not data or self._reader.ended
-        return payload
+        return parts
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         if len(data) <= FRAME_LIMIT:
@@ -111,5 +124,5 @@ class FrameStream(trio.abc.Stream):
             if not self._ended:
                 # To close with unread bytes would reset the connection: the other side would lose what it has not read.
                 await self._stream.send_eof()
-                while await self._stream.receive_some(READ_BYTES):
+                while await self._stream.receive_some(LEAST_READ):
                     pass

@@ -45,16 +45,22 @@ class FrameReader:
 
     def feed(self, data: bytes | bytearray) -> bytes:
         """What these bytes add to the stream. Raises `BadFrames`."""
+        parts = self.parts(data)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def parts(self, data: bytes | bytearray) -> list[bytes]:
+        """The same, frame by frame."""
         parts: list[bytes] = []
         at = 0
-        while at < len(data) and not self.ended:
-            if not self._left:
-                at = self._begin(data, at)
-                continue
-            piece = data[at : at + self._left]
-            at += len(piece)
-            self._take(piece, parts)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        with memoryview(data) as view:
+            while at < len(data) and not self.ended:
+                if not self._left:
+                    at = self._begin(data, at)
+                    continue
+                with view[at : at + self._left] as piece:
+                    at += len(piece)
+                    self._take(piece, parts)
+        return parts
 
     def _begin(self, data: bytes | bytearray, at: int) -> int:
         """Read a head, as far as it is there; where its frame's payload begins."""
@@ -97,7 +103,7 @@ class FrameReader:
         self._key = head[key_at:]
         self._control = b""
 
-    def _take(self, piece: bytes | bytearray, parts: list[bytes]) -> None:
+    def _take(self, piece: memoryview, parts: list[bytes]) -> None:
         self._left -= len(piece)
         if self._key:
             plain = unmask(piece, self._key)

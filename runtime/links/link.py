@@ -10,8 +10,8 @@ import trio
 
 from runtime.links.frame_stream import FrameStream
 from runtime.links.tls import PROTOCOL, shown_key
+from runtime.links.tls_stream import TlsStream
 
-PIECE = 64 * 1024
 CLOSE_SECONDS = 1.0
 """For the other side to take the last words and leave."""
 
@@ -21,12 +21,9 @@ _ENDED = (ssl.SSLError, trio.BrokenResourceError, trio.ClosedResourceError)
 class DirectLink:
     """`sys_processes.devices.Link`. Made by `begin`; `ended` is set once it is closed on our side."""
 
-    def __init__(
-        self, stream: FrameStream, tls: trio.SSLStream[FrameStream], proven_key: bytes | None
-    ) -> None:
+    def __init__(self, stream: TlsStream, proven_key: bytes | None) -> None:
         self.ended = trio.Event()
         self._stream = stream
-        self._tls = tls
         self._proven_key = proven_key
         self._closed = False
 
@@ -37,18 +34,12 @@ class DirectLink:
     async def send(self, data: bytes) -> None:
         self._check()
         with self._named():
-            if len(data) <= PIECE:
-                await self._tls.send_all(data)
-                return
-            with memoryview(data) as view:
-                for start in range(0, len(view), PIECE):
-                    with view[start : start + PIECE] as piece:
-                        await self._tls.send_all(piece)
+            await self._stream.send_all(data)
 
     async def receive(self) -> bytes:
         self._check()
         with self._named():
-            return bytes(await self._tls.receive_some())
+            return await self._stream.receive_some()
 
     async def aclose(self) -> None:
         """What was sent still arrives, where the other side takes it within `CLOSE_SECONDS`. Raises nothing, also where
@@ -60,7 +51,7 @@ class DirectLink:
         self._closed = True
         try:
             with trio.move_on_after(CLOSE_SECONDS), suppress(*_ENDED):
-                await self._tls.aclose()
+                await self._stream.aclose()
         finally:
             self.ended.set()
 
@@ -81,7 +72,7 @@ class DirectLink:
 
 
 def cause(error: BaseException) -> str:
-    """What trio's SSLStream found, in one line."""
+    """What `TlsStream` found, in one line."""
     below = error.__cause__ or error
     if isinstance(below, ssl.SSLEOFError):
         return "the connection ended without a goodbye"
@@ -92,12 +83,13 @@ def cause(error: BaseException) -> str:
 
 async def begin(stream: FrameStream, context: ssl.SSLContext, *, server: bool) -> DirectLink:
     """Make the keys of a new link. Raises `trio.BrokenResourceError`. It sets no time limit."""
-    tls = trio.SSLStream(stream, context, server_side=server)
+    secured = TlsStream(stream, context, server=server)
     try:
-        await tls.do_handshake()
+        await secured.do_handshake()
     except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
         raise trio.BrokenResourceError(cause(error)) from error
+    tls = secured.tls
     if tls.selected_alpn_protocol() != PROTOCOL:
         raise trio.BrokenResourceError(f"TLS, but not for {PROTOCOL}")
     key = None if server else shown_key(tls.getpeercert(binary_form=True))
-    return DirectLink(stream, tls, key)
+    return DirectLink(secured, key)

@@ -94,8 +94,10 @@ async def run_node(name: str, others: list[IdentityRecord], init: Init, ready: C
     done = trio.Event()
 
     async def until_done(our: Address) -> None:
-        await init(our)
-        done.set()
+        try:
+            await init(our)
+        finally:
+            done.set()
 
     held = (Capability.network(name), Capability.messaging(Address(name, NET)))
     async with trio.open_nursery() as nursery:

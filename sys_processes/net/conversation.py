@@ -62,8 +62,8 @@ class Conversation:
         place, size = len(parts), 0
         while size < BATCH and (item := peer.out.next()) is not None:
             frame = item.frame()
-            size += len(frame)
-            parts.append(frame)
+            size += len(frame) + len(item.tail)
+            parts += (frame, item.tail) if item.tail else (frame,)
             link.moved_at = now
             if item.refuses is not None:
                 peer.into.told(item.refuses)

@@ -15,7 +15,7 @@ from kernel.refusals import Refusal
 from sys_processes.net import reasons
 from sys_processes.net.conversation import STALLS, Conversation
 from sys_processes.net.effects import STRANGERS, Deliver, Effect
-from sys_processes.net.envelopes import LARGEST, Untransportable, pack_message
+from sys_processes.net.envelopes import LARGEST, Untransportable, pack_parts
 from sys_processes.net.frames import BadFrame, Bye, Frame, Goodbye
 from sys_processes.net.greeting import PING_SECONDS, Greeting
 from sys_processes.net.peering import ACCEPTED, DIALLED, LinkState, Peer, Stage
@@ -62,21 +62,22 @@ class Core:
     def _send(self, envelope: KernelMessage, now: float) -> Refusal | None:
         name = envelope.target.node
         try:
-            packed = pack_message(envelope)
+            packed, tail = pack_parts(envelope)
         except Untransportable as error:
             return reasons.no_wire_form(str(error))
-        if len(packed) > LARGEST:
-            return reasons.too_large(len(packed))
+        size = len(packed) + len(tail)
+        if size > LARGEST:
+            return reasons.too_large(size)
         peer = self._table.peers.get(name)
         if peer is None or not peer.is_reachable:
-            return self._begin(envelope, packed, now)
-        if not peer.out.has_room(len(packed)):
+            return self._begin(envelope, packed, tail, now)
+        if not peer.out.has_room(size):
             return reasons.line_full(name, peer.out.waiting)
-        peer.out.put(envelope, packed)
+        peer.out.put(envelope, packed, tail)
         self._table.wake(peer)
         return None
 
-    def _begin(self, envelope: KernelMessage, packed: bytes, now: float) -> Refusal | None:
+    def _begin(self, envelope: KernelMessage, packed: bytes, tail: bytes, now: float) -> Refusal | None:
         """The first message in a while to that node."""
         name = envelope.target.node
         record = self._find(name)
@@ -85,7 +86,7 @@ class Core:
         peer = self._table.remember(name)
         refusal = self._greeting.may_dial(peer, now)
         if refusal is None:
-            peer.out.put(envelope, packed)
+            peer.out.put(envelope, packed, tail)
             self._table.dial(peer, record, now, now + DIAL_SECONDS)
         return refusal
 
@@ -148,18 +149,19 @@ class Core:
             self._conversation.hear(link, link.peer, frame, now)
 
     def output(self, number: int, now: float) -> bytes:
-        """What to write next, and then to ask again; nothing means to wait for `Ready`."""
+        """What to write next, not more than `PIECE`, and then to ask again; nothing means to wait for `Ready`."""
         link = self._table.links.get(number)
         if link is None:
             return b""
-        parts = list(link.control)
-        link.control.clear()
-        if link.stage is Stage.UP:
-            assert link.peer is not None
-            parts += self._conversation.output(link, link.peer, now)
-        link.told = bool(parts)
+        if not link.unwritten:
+            link.unwritten.extend(link.control)
+            link.control.clear()
+            if link.stage is Stage.UP:
+                assert link.peer is not None
+                link.unwritten.extend(self._conversation.output(link, link.peer, now))
+        link.told = bool(link.unwritten)
         link.took = True
-        return b"".join(parts)
+        return link.next_piece()
 
     def wrote(self, number: int) -> None:
         """The other side took some of the output."""

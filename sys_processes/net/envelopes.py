@@ -41,8 +41,29 @@ class Untransportable(ValueError):
 # -- out
 
 
+LARGE = 64 * 1024
+"""A payload of so many bytes is not copied."""
+
+
 def pack_message(envelope: KernelMessage) -> bytes:
     """Raises `Untransportable`."""
+    return b"".join(pack_parts(envelope))
+
+
+def pack_parts(envelope: KernelMessage) -> tuple[bytes, bytes]:
+    """The second part is a large payload's own bytes, which come last, or nothing. Raises `Untransportable`."""
+    payload = envelope.payload
+    if payload is None or len(payload.bytes) < LARGE:
+        return _pack(envelope, payload), b""
+    packed = _pack(envelope, Payload(payload.mime, b""))
+    return packed[: -len(_NO_BYTES)] + b"\xc6" + len(payload.bytes).to_bytes(4, "big"), payload.bytes
+
+
+_NO_BYTES = b"\xc4\x00"
+"""In msgpack; before many bytes come 0xc6 and their number."""
+
+
+def _pack(envelope: KernelMessage, payload: Payload | None) -> bytes:
     message = envelope.message
     if len(message.capabilities) > MOST_CAPABILITIES:
         raise Untransportable(
@@ -57,7 +78,6 @@ def pack_message(envelope: KernelMessage) -> bytes:
     }
     if isinstance(message, Request):
         body["expects_response"] = message.expects_response
-    payload = envelope.payload
     rsvp = envelope.rsvp
     fields = {
         "id": envelope.id,

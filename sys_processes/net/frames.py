@@ -29,6 +29,8 @@ NONCE_BYTES = 32
 LONGEST_DETAIL = 1000
 WATCHED = 64 * 1024
 """From so many bytes on it is counted what a frame is made of: ten million empty maps fit into one."""
+LEAST_PART = 16 * 1024
+"""A large frame is kept in parts of so many bytes at least: each has a price of its own."""
 MOST_PARTS = 16_384
 """Entries of lists and maps; a message with as many capabilities as are allowed has far fewer."""
 
@@ -148,10 +150,12 @@ _DATA_HEAD = b"\x83" + b"".join(msgpack.packb(word) for word in ("t", "data", "s
 _DATA_MESSAGE: bytes = msgpack.packb("message")
 
 
-def encode_data(seq: int, message: bytes) -> bytes:
-    """`message` is packed already: msgpack values are put together by writing one after the other."""
+def encode_data(seq: int, message: bytes, tail: int = 0) -> bytes:
+    """`message` is packed already: msgpack values are put together by writing one after the other. So many more bytes
+    of it, the `tail`, are to be written behind this.
+    """
     head: bytes = _DATA_HEAD + msgpack.packb(seq) + _DATA_MESSAGE
-    return (len(head) + len(message)).to_bytes(HEADER, "big") + head + message
+    return (len(head) + len(message) + tail).to_bytes(HEADER, "big") + head + message
 
 
 # -- in
@@ -160,18 +164,32 @@ def encode_data(seq: int, message: bytes) -> bytes:
 class FrameParser:
     """Takes bytes in any pieces. `limit` may be raised between frames."""
 
-    __slots__ = ("_broken", "_buffer", "limit")
+    __slots__ = ("_broken", "_buffer", "_missing", "_parts", "limit")
 
     def __init__(self, limit: int = GREETING_LIMIT) -> None:
         self.limit = limit
         self._buffer = bytearray()
+        self._parts: list[bytes] = []
+        """What is there of a large frame: it is put together once, when all of it has come."""
+        self._missing = 0
         self._broken = False
 
     def feed(self, data: bytes | bytearray) -> None:
-        self._buffer += data
+        if not self._missing:
+            self._buffer += data
+            return
+        part = data[: self._missing]
+        self._buffer += data[len(part) :]
+        self._missing -= len(part)
+        if len(self._parts[-1]) < LEAST_PART:
+            self._parts[-1] += part
+        else:
+            self._parts.append(bytes(part))
 
     def take(self) -> Frame | None:
         """The next whole frame. Raises `BadFrame`, and from then on gives none."""
+        if self._parts:
+            return self._take_large()
         buffer = self._buffer
         if self._broken or len(buffer) < HEADER:
             return None
@@ -181,10 +199,23 @@ class FrameParser:
             raise BadFrame(f"a frame of {length} bytes, {self.limit} at most")
         end = HEADER + length
         if len(buffer) < end:
+            if length >= WATCHED and len(buffer) > HEADER:
+                self._missing = end - len(buffer)
+                self._parts.append(bytes(buffer[HEADER:]))
+                buffer.clear()
             return None
         with memoryview(buffer) as view:
             body = bytes(view[HEADER:end])
         del buffer[:end]
+        return self._read(body)
+
+    def _take_large(self) -> Frame | None:
+        if self._missing:
+            return None
+        parts, self._parts = self._parts, []
+        return _data_of(parts) or self._read(b"".join(parts))
+
+    def _read(self, body: bytes) -> Frame:
         try:
             return _frame(body)
         except BadFrame:
@@ -194,6 +225,7 @@ class FrameParser:
     def _break(self) -> None:
         self._broken = True
         self._buffer.clear()
+        self._parts.clear()
 
 
 def _frame(body: bytes) -> Frame:
@@ -208,6 +240,63 @@ def _frame(body: bytes) -> Frame:
     if read is None:
         raise BadFrame(f"a frame of the unknown kind {tag!r:.40}")
     return read(_Fields(fields))
+
+
+_NO_BYTES = b"\xc4\x00"
+_BIN_32 = 0xC6
+_BIN_HEAD = 5
+
+
+def _data_of(parts: list[bytes]) -> Data | None:
+    """A large message as we write it ourselves: its payload comes last, and is put together without a further copy.
+    None for anything else, which is to be read as a whole.
+    """
+    first = parts[0]
+    start = _payload_start(first)
+    if start is None or first[start : start + 1] != bytes((_BIN_32,)):
+        return None
+    begin = start + _BIN_HEAD
+    size = int.from_bytes(first[start + 1 : begin], "big")
+    if begin > len(first) or begin + size != sum(map(len, parts)):
+        return None
+    try:
+        frame = _frame(first[:start] + _NO_BYTES)
+    except BadFrame:
+        return None
+    with memoryview(first) as view:
+        payload = b"".join((view[begin:], *parts[1:]))
+    return _with_payload(frame, payload)
+
+
+def _payload_start(first: bytes) -> int | None:
+    """Where in a data frame that begins so the payload's bytes begin; None when its fields are not in our order."""
+    reader = msgpack.Unpacker(max_buffer_size=len(first))
+    reader.feed(first)
+    try:
+        if reader.read_map_header() != 3 or reader.unpack() != "t" or reader.unpack() != "data":
+            return None
+        if reader.unpack() != "seq" or reader.skip() or reader.unpack() != "message":
+            return None
+        for _ in range(reader.read_map_header()):
+            if reader.unpack() == "payload":
+                break
+            reader.skip()
+        if reader.read_map_header() != 2 or reader.unpack() != "mime" or reader.skip():
+            return None
+        if reader.unpack() != "bytes":
+            return None
+        return int(reader.tell())
+    except Exception:  # noqa: BLE001 - whatever is wrong is found, and named, when the whole is read
+        return None
+
+
+def _with_payload(frame: Frame, payload: bytes) -> Data | None:
+    match frame:
+        case Data(_, {"payload": {"bytes": b""} as fields}):
+            fields["bytes"] = payload
+            return frame
+        case _:
+            return None
 
 
 def _counted(body: bytes) -> object:

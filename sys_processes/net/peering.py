@@ -16,6 +16,8 @@ from sys_processes.net.streams import FlowLimits, InStream, OutStream
 SIGNATURES = 256.0
 SIGNATURES_A_SECOND = 64.0
 """Of capabilities, that are checked for one peer: a hundredth of this node's time, more or less."""
+PIECE = 112 * 1024
+"""Bytes that are written at a time: as much as a direct link seals and sends at once."""
 
 
 class Stage(enum.Enum):
@@ -49,6 +51,8 @@ class LinkState:
     nonce: bytes = b""
     parser: FrameParser = attrs.Factory(FrameParser)
     control: deque[bytes] = attrs.Factory(deque)
+    unwritten: deque[bytes | memoryview] = attrs.Factory(deque)
+    """Of what `output` took from the stream, for nothing may come between the pieces of a large frame."""
     told: bool = False
     """Its writer is at work, or was told that there is some."""
     heard_at: float = 0.0
@@ -75,6 +79,19 @@ class LinkState:
     @property
     def is_closing(self) -> bool:
         return self.stage is Stage.CLOSING
+
+    def next_piece(self) -> bytes:
+        parts: list[bytes | memoryview] = []
+        unwritten, room = self.unwritten, PIECE
+        while unwritten and room:
+            part = unwritten.popleft()
+            if len(part) > room:
+                rest = memoryview(part)
+                unwritten.appendleft(rest[room:])
+                part = rest[:room]
+            parts.append(part)
+            room -= len(part)
+        return b"".join(parts)
 
 
 class Peer:

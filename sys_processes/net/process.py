@@ -22,7 +22,6 @@ from sys_processes.net.protocol import IdentityRecord
 from sys_processes.net.requests import Desk
 from sys_processes.net.table import NetLimits, Surroundings
 
-PIECE = 64 * 1024
 CLOSE_SECONDS = 2.0
 """For the last words on a link that is to be closed."""
 ACCEPT_PAUSE = 0.1
@@ -210,12 +209,12 @@ class _Carrier:
             if not data:
                 await wire.ready.wait()
                 wire.ready = trio.Event()
-            for start in range(0, len(data), PIECE):
-                try:
-                    await link.send(data[start : start + PIECE])
-                except (trio.BrokenResourceError, trio.ClosedResourceError):
-                    return
-                core.wrote(number)
+                continue
+            try:
+                await link.send(data)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                return
+            core.wrote(number)
 
     # -- time, and who is known
 

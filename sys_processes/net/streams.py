@@ -36,7 +36,7 @@ class FlowLimits:
 
 @attrs.define(eq=False)
 class Outgoing:
-    """A message of ours, packed, or the refusal of one of theirs.
+    """A message of ours, packed, or the refusal of one of theirs. `tail` ends the packed message where that is large.
 
     `seq` is 0 until it was sent; a message that was refused has neither `envelope` nor bytes any more.
     """
@@ -46,6 +46,11 @@ class Outgoing:
     refuses: Place | None = None
     refusal: Refusal | None = None
     seq: int = 0
+    tail: bytes = b""
+
+    @property
+    def size(self) -> int:
+        return len(self.packed) + len(self.tail)
 
     @property
     def is_over(self) -> bool:
@@ -53,8 +58,9 @@ class Outgoing:
         return self.envelope is None and self.refuses is None
 
     def frame(self) -> bytes:
+        """Without the `tail`, which follows it."""
         if self.refuses is None or self.refusal is None:
-            return encode_data(self.seq, self.packed)
+            return encode_data(self.seq, self.packed, len(self.tail))
         (stream, of), refusal = self.refuses, self.refusal
         return encode(Refuse(self.seq, stream, of, refusal.kind, refusal.reason, refusal.detail))
 
@@ -109,9 +115,10 @@ class OutStream:
         line = self._line
         return len(line) < limits.line_messages and self._line_bytes + size <= limits.line_bytes
 
-    def put(self, envelope: KernelMessage, packed: bytes) -> None:
-        self._line.append(Outgoing(envelope, packed))
-        self._line_bytes += len(packed)
+    def put(self, envelope: KernelMessage, packed: bytes, tail: bytes = b"") -> None:
+        item = Outgoing(envelope, packed, tail=tail)
+        self._line.append(item)
+        self._line_bytes += item.size
 
     def refuse(self, of: Place, refusal: Refusal) -> None:
         """Goes before all that waits. Whoever hears the peer watches how many `refusals` there are."""
@@ -131,9 +138,9 @@ class OutStream:
             return self._again.popleft()
         if self._refusals:
             return self._send(self._refusals.popleft())
-        if self._line and self._may_fly(len(self._line[0].packed)):
+        if self._line and self._may_fly(self._line[0].size):
             item = self._line.popleft()
-            size = len(item.packed)
+            size = item.size
             self._line_bytes -= size
             self._flight += 1
             self._flight_bytes += size
@@ -141,9 +148,7 @@ class OutStream:
         return None
 
     def has_next(self) -> bool:
-        return bool(
-            self._again or self._refusals or (self._line and self._may_fly(len(self._line[0].packed)))
-        )
+        return bool(self._again or self._refusals or (self._line and self._may_fly(self._line[0].size)))
 
     def _may_fly(self, size: int) -> bool:
         limits = self._limits
@@ -185,12 +190,13 @@ class OutStream:
         self._landed(item)
         envelope, item.envelope = item.envelope, None
         item.packed = b""
+        item.tail = b""
         return envelope
 
     def _landed(self, item: Outgoing) -> None:
         if item.envelope is not None:
             self._flight -= 1
-            self._flight_bytes -= len(item.packed)
+            self._flight_bytes -= item.size
 
     def cut(self) -> None:
         """The link is gone: nothing is sent again before the next one begins."""

@@ -30,11 +30,11 @@ _MOST_DOUBLINGS = 5
 
 @attrs.frozen
 class NetLimits:
-    peers: int = 64
-    """With a link, at a time."""
+    peers: int = 1024
+    """With a link, at a time. One that is idle costs some 40 KiB."""
     greetings: int = 64
     """Links of which nobody has proven yet who is there."""
-    remembered: int = 1024
+    remembered: int = 4096
     """Sessions, with or without a link."""
     flow: FlowLimits = attrs.Factory(FlowLimits)
 

@@ -87,7 +87,7 @@ async def test_the_dialling_side_learns_the_key_and_both_agree_on_tls_1_3_withou
     await server.send(b"hello")
     assert await client.receive() == b"hello"
     assert (client.proven_key, server.proven_key) == (BOB.public_key, None)
-    tls = client._tls
+    tls = client._stream.tls
     assert tls.version() == "TLSv1.3"
     assert not tls.session_reused
     assert not tls.session.has_ticket

@@ -6,9 +6,20 @@ import pytest
 
 from kernel.address import Address
 from kernel.message import KernelMessage, Payload, Reason, Request, SendErrorKind
-from sys_processes.net.effects import GiveBack
+from sys_processes.net.effects import GiveBack, Ready
 from sys_processes.net.envelopes import LARGEST, pack_message
-from sys_processes.net.frames import Ack, Hello, encode, encode_data
+from sys_processes.net.frames import (
+    FRAME_LIMIT,
+    Ack,
+    Data,
+    FrameParser,
+    Hello,
+    Ping,
+    Pong,
+    encode,
+    encode_data,
+)
+from sys_processes.net.peering import PIECE
 from sys_processes.net.streams import FlowLimits
 from sys_processes.net.table import NetLimits
 from tests.sys_processes.net.between_cores import (
@@ -60,6 +71,38 @@ def test_a_cut_at_every_byte_of_handshake_and_messages_loses_and_doubles_nothing
             break
         place += 1
     assert place > 700
+
+
+def test_a_large_message_is_cut_anywhere_and_nothing_comes_between_its_pieces():
+    big = bytes(range(256)) * 4096
+    for place in (700, 100_000, 3 * PIECE, 2**20 + 2000):
+        cores = Cores(A, B)
+        told = [cores.send(A, B, b"first"), cores.send(A, B, ipc=big, payload=Payload(None, big))]
+        moved(cores, place)
+        told.append(cores.send(B, A, b"back"))
+        for end in cores.open_ends():
+            cores.cut(end)
+        cores.settle()
+        cores.check_laws()
+        assert [one.delivered for one in told] == [1, 1, 1], place
+
+
+def test_a_pong_that_is_due_waits_for_the_end_of_a_large_frame():
+    cores = linked()
+    (near,) = (end for end in cores.open_ends() if end.node == A)
+    core = cores.cores[A]
+    target = Address(B, "b:test:test")
+    big = KernelMessage(99, Address(A, "a:test:test"), target, None, Request(), Payload(None, b"x" * 2**20))
+    assert core.send(big, cores.now) == [Ready(near.number)]
+    written = [core.output(near.number, cores.now)]
+    core.received(near.number, encode(Ping(4)), cores.now)
+    while data := core.output(near.number, cores.now):
+        written.append(data)
+    assert max(map(len, written)) == PIECE
+    parser = FrameParser(FRAME_LIMIT)
+    parser.feed(b"".join(written))
+    frames = list(iter(parser.take, None))
+    assert [type(frame) for frame in frames if isinstance(frame, Data | Pong)] == [Data, Pong]
 
 
 def test_links_that_begin_again_and_again_and_bring_nothing_end_in_offline():

@@ -15,7 +15,14 @@ from kernel.address import Address
 from kernel.capability import Capability, SignedCapability
 from kernel.message import KernelMessage, Payload, Request, Response
 from runtime.sim.strategies import kernel_messages
-from sys_processes.net.envelopes import BadMessage, Untransportable, pack_message, read_message
+from sys_processes.net.envelopes import (
+    LARGE,
+    BadMessage,
+    Untransportable,
+    pack_message,
+    pack_parts,
+    read_message,
+)
 from tests.support.golden import golden
 
 ALICE = Address("alice.uq", "chat:chat:alice.uq")
@@ -45,6 +52,16 @@ def nodes_of(envelope: KernelMessage) -> list[str]:
     addresses = [envelope.source, envelope.target, envelope.rsvp]
     addresses += [capability.issuer for capability in envelope.message.capabilities]
     return [address.node for address in addresses if address is not None]
+
+
+@pytest.mark.parametrize("size", [0, 1, LARGE - 1, LARGE, LARGE + 1, 2**18])
+@pytest.mark.parametrize("mime", [None, "text/plain"])
+def test_a_large_payload_is_not_copied_and_its_bytes_are_those_that_msgpack_makes(size, mime):
+    envelope = KernelMessage(1, ALICE, BOB, None, Request(), Payload(mime, b"x" * size))
+    head, tail = pack_parts(envelope)
+    assert msgpack.packb(msgpack.unpackb(head + tail)) == head + tail == pack_message(envelope)
+    assert msgpack.unpackb(head + tail)["payload"] == {"mime": mime, "bytes": b"x" * size}
+    assert (tail is envelope.payload.bytes) is (size >= LARGE)
 
 
 def test_bytes_travel_as_bytes():

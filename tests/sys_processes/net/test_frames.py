@@ -10,13 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel.address import Address
-from kernel.capability import SignedCapability
-from kernel.message import KernelMessage, Reason, Response, SendErrorKind
+from kernel.capability import Capability, SignedCapability
+from kernel.message import KernelMessage, Payload, Reason, Request, Response, SendErrorKind
 from runtime.sim.strategies import U64, text
 from sys_processes.net.envelopes import pack_message
 from sys_processes.net.frames import (
     FRAME_LIMIT,
     GREETING_LIMIT,
+    LEAST_PART,
+    WATCHED,
     Ack,
     BadFrame,
     Bye,
@@ -103,6 +105,75 @@ def test_frames_come_out_as_they_went_in_whatever_the_pieces(sent, sizes):
         turn += 1
         found += list(iter(parser.take, None))
     assert found == sent
+
+
+def large(payload: bytes, ipc: bytes = b"hi") -> KernelMessage:
+    alice = Address("a.uq", "a:t:t")
+    request = Request(False, 5, ipc, "meta", (Capability(alice, "{}"),))
+    return KernelMessage(7, alice, Address("b.uq", "b:t:t"), alice, request, Payload("text/plain", payload))
+
+
+@given(
+    st.integers(WATCHED - 300, WATCHED + 300) | st.integers(0, 3 * WATCHED),
+    st.booleans(),
+    st.lists(st.integers(1, WATCHED), min_size=1, max_size=5),
+)
+def test_large_messages_come_out_as_they_went_in_whatever_the_pieces(size, is_ipc, sizes):
+    data = bytes(range(251)) * (size // 251) + b"x" * (size % 251)
+    packed = pack_message(large(b"short", data) if is_ipc else large(data))
+    raw = encode(Ping(1)) + encode_data(1, packed) + encode(Ping(2)) + encode_data(2, packed)
+    parser, found, place, turn = FrameParser(FRAME_LIMIT), [], 0, 0
+    while place < len(raw):
+        parser.feed(raw[place : place + sizes[turn % len(sizes)]])
+        place += sizes[turn % len(sizes)]
+        turn += 1
+        found += list(iter(parser.take, None))
+    message = msgpack.unpackb(packed)
+    assert found == [Ping(1), Data(1, message), Ping(2), Data(2, message)]
+
+
+def test_a_large_frame_in_tiny_pieces_is_kept_in_few_parts():
+    raw = encode_data(1, pack_message(large(b"x" * WATCHED)))
+    parser = FrameParser(FRAME_LIMIT)
+    for place in range(len(raw) - 1):
+        parser.feed(raw[place : place + 1])
+        assert parser.take() is None
+    assert len(parser._parts) <= len(raw) // LEAST_PART + 1
+    parser.feed(raw[-1:])
+    assert isinstance(parser.take(), Data)
+
+
+def outcome(raw: bytes, first: int) -> object:
+    """The frame in these bytes, or what is wrong with it, when so many of them come first."""
+    parser = FrameParser(FRAME_LIMIT)
+    try:
+        parser.feed(raw[:first])
+        assert parser.take() is None
+        parser.feed(raw[first:])
+        return parser.take()
+    except BadFrame as error:
+        return str(error)
+
+
+@given(st.integers(4, 400), st.binary(min_size=1, max_size=6), st.sampled_from([150, 400, 5000]))
+def test_a_large_message_with_changed_bytes_is_the_same_in_one_piece_and_in_two(place, change, first):
+    raw = bytearray(encode_data(1, pack_message(large(b"\xc4\x00" * WATCHED))))
+    raw[place : place + len(change)] = change
+    raw[:4] = (len(raw) - 4).to_bytes(4, "big")
+    parser = FrameParser(FRAME_LIMIT)
+    parser.feed(raw)
+    try:
+        whole: object = parser.take()
+    except BadFrame as error:
+        whole = str(error)
+    assert outcome(bytes(raw), first) == whole
+
+
+def test_a_large_map_in_another_order_is_read_all_the_same():
+    message = msgpack.unpackb(pack_message(large(b"x" * WATCHED)))
+    turned = {"payload": message.pop("payload"), **message}
+    raw = encode_data(1, msgpack.packb(turned))
+    assert outcome(raw, 1000) == Data(1, turned)
 
 
 @given(st.binary(max_size=200))

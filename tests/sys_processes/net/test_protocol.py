@@ -11,6 +11,7 @@ from kernel.address import Address, ProcessId
 from kernel.capability import is_signed_form
 from kernel.codec import Malformed
 from kernel.jsontext import dump
+from runtime.sim.strategies import addresses
 from sys_processes.net.protocol import (
     Accepted,
     ConnectionRequest,
@@ -44,7 +45,6 @@ from sys_processes.net.protocol import (
     statement_bytes,
 )
 from tests.support.golden import golden
-from tests.support.strategies import addresses
 from tests.sys_processes.net.between_cores import record_of
 
 DIRECT = PeerIdentity.of(record_of("alice.uq", public_key=b"\1" * 32))
