@@ -94,6 +94,8 @@ class Peer:
         self.record: IdentityRecord | None = None
         """As it was last dialled."""
         self.round_trip: float | None = None
+        self.is_kept = False
+        """Its link stays when it is idle: one side is the other's router."""
 
     @property
     def is_up(self) -> bool:
@@ -107,7 +109,7 @@ class Peer:
     @property
     def is_quiet(self) -> bool:
         """Its link may be closed: nothing is under way."""
-        return self.is_up and self.out.is_idle
+        return self.is_up and self.out.is_idle and not self.is_kept
 
     @property
     def is_forgettable(self) -> bool:

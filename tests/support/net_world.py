@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import attrs
@@ -20,6 +20,7 @@ from runtime.registered_keys import RegisteredKeys
 from runtime.sim.chance import SeededChance
 from runtime.sim.links import LinkFate, LinkNetwork, MemoryLinks
 from runtime.sim.registry import MemoryRegistry
+from sys_processes.devices import Links
 from sys_processes.net.identity import make_record
 from sys_processes.net.process import make
 from sys_processes.net.protocol import NET, IdentityRecord
@@ -32,11 +33,19 @@ def identity_of(name: str) -> Identity:
 
 
 def record_of(
-    name: str, *, key_of: str | None = None, address: str | None = None, serial: int = 0
+    name: str,
+    *,
+    key_of: str | None = None,
+    address: str | None = None,
+    routers: Sequence[str] = (),
+    serial: int = 0,
 ) -> IdentityRecord:
+    """With routers it has no address."""
     identity = identity_of(key_of or name)
-    where = address or f"{name}:8080"
-    return make_record(name, identity.public_key, identity.sign, address=where, serial=serial)
+    where = None if routers else address or f"{name}:8080"
+    return make_record(
+        name, identity.public_key, identity.sign, address=where, routers=routers, serial=serial
+    )
 
 
 @attrs.define(eq=False)
@@ -45,6 +54,7 @@ class Member:
 
     kernel: KernelNode
     links: MemoryLinks
+    """Its end of the wires."""
     registry: MemoryRegistry
     net: Process
     scope: trio.CancelScope
@@ -54,27 +64,42 @@ class NetWorld:
     def __init__(self, nursery: trio.Nursery, network: LinkNetwork, limits: NetLimits | None) -> None:
         self._nursery = nursery
         self.network = network
-        self._limits = limits
+        self._limits = limits or NetLimits()
+        self.routed: dict[str, Sequence[str]] = {}
+        """Nodes without an address, and their routers."""
+        self.passages: dict[str, int] = {}
+        """How many links go through a node at a time; none, if it is not named."""
         self.nodes: dict[str, Member] = {}
         self._boots = 0
 
-    async def boot(self, name: str, *known: str, identity: Identity | None = None) -> Member:
+    async def boot(
+        self,
+        name: str,
+        *known: str,
+        identity: Identity | None = None,
+        wrap: Callable[[Links], Links] = lambda links: links,
+    ) -> Member:
         """A new kernel of that name, which knows these nodes."""
         self._boots += 1
         identity = identity or identity_of(name)
         registry = MemoryRegistry()
         for other in known:
             if other != name:
-                registry.put(record_of(other))
+                registry.put(self.record(other))
         keys = RegisteredKeys(name, identity, registry)
         kernel = make_kernel(node=name, keys=keys, chance=SeededChance(self._boots))
         links = self.network.node(f"{name}:8080", identity.public_key)
         scope = trio.CancelScope()
         await self._nursery.start(self._run, kernel, scope)
         kernel.kernel.add_module(KERNEL, commands.make(kernel.kernel), public=False)
-        net = kernel.kernel.add_module(NET, make(links, registry, keys, self._limits), public=False)
+        limits = attrs.evolve(self._limits, passages=self.passages.get(name, 0))
+        init = make(wrap(links), registry, keys, limits, own=self.record(name))
+        net = kernel.kernel.add_module(NET, init, public=False)
         member = self.nodes[name] = Member(kernel, links, registry, net, scope)
         return member
+
+    def record(self, name: str) -> IdentityRecord:
+        return record_of(name, routers=self.routed.get(name, ()))
 
     @staticmethod
     async def _run(
@@ -120,11 +145,17 @@ async def net_world(
     fate: Callable[[int], LinkFate] | None = None,
     chance: Chance | None = None,
     limits: NetLimits | None = None,
+    routed: Mapping[str, Sequence[str]] | None = None,
+    passages: Mapping[str, int] | None = None,
 ) -> AsyncIterator[NetWorld]:
-    """Nodes that all know each other."""
+    """Nodes that all know each other. `routed` ones have no address, but routers; of those, `passages` says how many
+    links go through each at a time.
+    """
     failure: BaseException | None = None
     async with trio.open_nursery() as nursery:
         world = NetWorld(nursery, LinkNetwork(fate=fate, chance=chance), limits)
+        world.routed.update(routed or {})
+        world.passages.update(passages or {})
         for name in names:
             await world.boot(name, *names)
         # Kept out of the nursery, which would wrap it into a group.
