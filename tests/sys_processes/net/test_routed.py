@@ -75,7 +75,6 @@ async def test_both_dial_at_once_and_nothing_is_lost():
 
 async def test_the_link_with_a_router_is_there_before_any_message_and_stays_when_it_is_idle():
     async with world_of(B, C, routed={C: (B,)}) as world:
-        await trio.sleep(0)
         await trio.testing.wait_all_tasks_blocked()
         assert (await state(world, C, B), await state(world, B, C)) == ("up", "up")
         await trio.sleep(10_000)

@@ -1,5 +1,5 @@
-"""Whole nodes, some of them routed, on links that Hypothesis delays, cuts and refuses, and through routers gone bad: one
-outcome per message, in order, at most once.
+"""Whole nodes, some of them routed, on links that Hypothesis delays, cuts and refuses, and through routers gone bad:
+one outcome per message, in order, at most once.
 """
 
 from __future__ import annotations
