@@ -240,12 +240,14 @@ class LinkNetwork:
 
     async def open(self, record: IdentityRecord, *, plain: bool = False) -> MemoryLink:
         """A link, or a channel. Raises `LinkFailed`."""
+        if record.address is None:
+            raise LinkFailed(f"{record.name} has no address")
         fate = self.fate(self.dials)
         self.dials += 1
         if fate.hanging:
             await trio.sleep_forever()
         await trio.sleep(fate.delay)
-        target = None if record.address is None else self._nodes.get(record.address)
+        target = self._nodes.get(record.address)
         if target is None or target.closed or fate.refused:
             raise LinkFailed(f"nobody listens at {record.address}")
         there, back = _Way(fate, fate.there, self._chance), _Way(fate, fate.back, self._chance)
