@@ -44,6 +44,11 @@ async def exactly(channel: Channel, size: int) -> bytes:
     return bytes(received)
 
 
+async def send_without_end(channel: Channel) -> None:
+    while True:
+        await channel.send(b"x" * 65536)
+
+
 async def test_bytes_travel_both_ways_in_order(wires):
     async with wires as on:
         alice, bob = await pair(on)
@@ -81,8 +86,7 @@ async def test_one_that_is_cut_off_is_found_to_be_cut_on_the_other_side(wires, f
         await trio.testing.wait_all_tasks_blocked(0.01)
         await leaver.abort()
         with pytest.raises(trio.BrokenResourceError):
-            while True:
-                await stayer.send(b"x" * 65536)
+            await send_without_end(stayer)
         await stayer.aclose()
 
 
