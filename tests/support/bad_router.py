@@ -29,8 +29,9 @@ class Harm:
 class BadChannel:
     """`sys_processes.devices.Channel`."""
 
-    def __init__(self, channel: Channel, harm: Harm | None) -> None:
+    def __init__(self, channel: Channel, harm: Harm | None, seen: bytearray) -> None:
         self._channel = channel
+        self._seen = seen
         self._harm = harm
         self._number = 0
         self._ready: deque[bytes] = deque()
@@ -41,6 +42,7 @@ class BadChannel:
     async def receive(self) -> bytes:
         while not self._ready:
             data = await self._channel.receive()
+            self._seen += data
             if not data:
                 return b""
             self._take(data)
@@ -68,11 +70,14 @@ class BadChannel:
 
 
 class BadRouter:
-    """`sys_processes.devices.Links`: of those who come with a preface, the first suffer one harm each."""
+    """`sys_processes.devices.Links`: of those who come with a preface, the first suffer one harm each. `seen` is all
+    that any of them said.
+    """
 
     def __init__(self, links: Links, *harms: Harm) -> None:
         self._links = links
         self._harms = deque(harms)
+        self.seen = bytearray()
 
     async def dial(self, record: IdentityRecord) -> Link:
         return await self._links.dial(record)
@@ -85,7 +90,7 @@ class BadRouter:
 
     async def accept_plain(self) -> Channel:
         channel = await self._links.accept_plain()
-        return BadChannel(channel, self._harms.popleft() if self._harms else None)
+        return BadChannel(channel, self._harms.popleft() if self._harms else None, self.seen)
 
     async def secure(self, channel: Channel, *, server: bool) -> Link:
         return await self._links.secure(channel, server=server)
