@@ -30,6 +30,8 @@ from sys_processes.net.greeting import PING_SECONDS
 from sys_processes.net.peering import ACCEPTED, LinkState, Peer, Stage
 from sys_processes.net.table import Table
 
+ROUTER_SHARE = 4
+"""One router may bring this part of those who are not known yet, so that it cannot keep the others away."""
 MISSES = 2
 STALLS = 3
 """Checks that may find the other side taking, or settling, nothing of what we have for it."""
@@ -140,13 +142,19 @@ class Conversation:
         if peer.name not in table.routing.routers:
             raise BadFrame(f"{peer.name} is no router of {self._node}")
         record = table.around.find(peer.name)
-        unproven = sum(link.stage in ACCEPTED for link in table.links.values())
-        if record is None or record.address is None or unproven >= table.limits.greetings:
-            table.report(
-                1, f"somebody who waits at {peer.name} is left there: {unproven} others are unproven"
-            )
+        unproven = [link for link in table.links.values() if link.stage in ACCEPTED]
+        came_so = sum(link.through == peer.name for link in unproven)
+        most = table.limits.greetings
+        if (
+            record is None
+            or record.address is None
+            or len(unproven) >= most
+            or came_so >= most // ROUTER_SHARE
+        ):
+            table.report(1, f"somebody who waits at {peer.name} is left there: {len(unproven)} are unproven")
             return
         link = table.add_link(Stage.LISTENING, now, now + COME_SECONDS)
+        link.through = peer.name
         table.add(Come(link.number, record, token))
 
     def _settle(self, link: LinkState, peer: Peer, seq: int, now: float) -> None:

@@ -19,16 +19,24 @@ class NoPassage:
 
 
 class Passages:
-    """Each one counts from when it was granted to `over`."""
+    """Each one counts from when it was granted to `over`. A node has one at most to each target: a new one takes the
+    place of what is left of the one before, which may be of a connection that is no more.
+    """
 
     def __init__(self, table: Table) -> None:
         self._table = table
-        self.count = 0
+        self._under_way: dict[tuple[str, str], int] = {}
 
     def grant(self, source: str, target: str, nonce: bytes, signature: bytes) -> bytes | NoPassage:
         """The token with which the target will come, once it was told. Nobody learns who is known here, and who is
         connected, before he has proven who he is.
         """
+        granted = self._grant(source, target, nonce, signature)
+        if isinstance(granted, NoPassage):
+            self._table.report(2, f"let {source!r:.80} not through to {target!r:.80}: {granted.why}")
+        return granted
+
+    def _grant(self, source: str, target: str, nonce: bytes, signature: bytes) -> bytes | NoPassage:
         table, routing = self._table, self._table.routing
         statement = RouteStatement(source, target, routing.node, nonce)
         known = table.around.find(source)
@@ -42,12 +50,17 @@ class Passages:
         peer = table.peers.get(target)
         if peer is None or peer.link is None or not peer.is_up:
             return NoPassage(f"{target} is not connected to {routing.node}")
-        if self.count >= routing.passages:
-            return NoPassage(f"{routing.node} relays {self.count} links already, and has no room")
-        self.count += 1
+        pair = (source, target)
+        if len(self._under_way) >= routing.passages and pair not in self._under_way:
+            return NoPassage(f"{routing.node} has no room: {routing.passages} at a time go through it")
+        self._under_way[pair] = self._under_way.get(pair, 0) + 1
         token = table.around.secret("relay token", TOKEN_BYTES)
         table.say(peer.link, encode(Relay(token)))
         return token
 
-    def over(self) -> None:
-        self.count -= 1
+    def over(self, source: str, target: str) -> None:
+        """To be said of each that was granted, once."""
+        pair = (source, target)
+        self._under_way[pair] -= 1
+        if not self._under_way[pair]:
+            del self._under_way[pair]

@@ -39,6 +39,8 @@ class LinkState:
     peer: Peer | None = None
     record: IdentityRecord | None = None
     """Whose key this link is proven by."""
+    through: str = ""
+    """The router that asked us to come for it."""
     nonce: bytes = b""
     parser: FrameParser = attrs.Factory(FrameParser)
     control: deque[bytes] = attrs.Factory(deque)

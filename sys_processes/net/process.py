@@ -47,7 +47,7 @@ class _Carrier:
         self, our: Address, links: Links, registry: Registry, keys: Keys, limits: NetLimits,
         own: IdentityRecord | None,
     ) -> None:  # fmt: skip
-        routers = own.routers if own is not None and own.address is None else ()
+        routers = () if own is None else own.routers
         node = current()
         around = Surroundings(registry.find, keys.sign, node.draw, node.secret)
         self._node = our.node
@@ -274,7 +274,7 @@ def make(
     own: IdentityRecord | None = None,
 ) -> Init:
     """The `init` of the process. A restart of it begins without links, and with new sessions. `own` is what is
-    answered when somebody asks for this node; if it has no address, links with its routers are kept.
+    answered when somebody asks for this node; links with its routers are kept.
     """
 
     async def init(our: Address) -> None:

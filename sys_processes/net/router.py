@@ -54,6 +54,7 @@ class Router:
         self._secret = secret
         self._prefaces = 0
         self._waiting: dict[bytes, _Waiting] = {}
+        self._passing: dict[tuple[str, str], trio.CancelScope] = {}
 
     async def serve(self, channel: Channel) -> None:
         """To the end of the connection."""
@@ -93,7 +94,10 @@ class Router:
             case Wanted(source, target):
                 granted, effects = self._core.pass_on(source, target, nonce, signature)
                 self._perform(effects)
-                await self._answer(channel, target, granted)
+                if isinstance(granted, NoPassage):
+                    await _decline(channel, granted.why)
+                else:
+                    await self._pass_on_alone(channel, (source, target), granted)
 
     async def _arrive(self, channel: Channel, token: bytes) -> None:
         """A target has come. Whoever waits for it owns the channel from now on."""
@@ -104,14 +108,20 @@ class Router:
         waiting.target = channel
         waiting.arrived.set()
 
-    async def _answer(self, channel: Channel, target: str, granted: bytes | NoPassage) -> None:
-        if isinstance(granted, NoPassage):
-            await _decline(channel, granted.why)
-            return
+    async def _pass_on_alone(self, channel: Channel, pair: tuple[str, str], token: bytes) -> None:
+        """Whoever asks again has lost what he had, even if nobody has noticed yet."""
+        former = self._passing.get(pair)
+        if former is not None:
+            former.cancel()
+        scope = self._passing[pair] = trio.CancelScope()
         try:
-            await self._pass_on(channel, target, granted)
+            with scope:
+                await self._pass_on(channel, pair[1], token)
         finally:
-            self._core.passages.over()
+            self._core.passages.over(*pair)
+            if self._passing[pair] is scope:
+                del self._passing[pair]
+        await channel.abort()
 
     async def _pass_on(self, channel: Channel, target: str, token: bytes) -> None:
         waiting = self._waiting[token] = _Waiting()

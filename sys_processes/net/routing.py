@@ -44,8 +44,8 @@ class Routing:
         self._find = find
 
     def serves(self, record: IdentityRecord) -> bool:
-        """Whether that node is reached through this one."""
-        return self.passages > 0 and record.address is None and self.node in record.routers
+        """Whether that node may be reached through this one."""
+        return self.passages > 0 and self.node in record.routers
 
     def keeps(self, record: IdentityRecord) -> bool:
         """Whether a link with that node is to stay when it is idle: on either end, it is the way to a node."""

@@ -142,6 +142,10 @@ class Table:
             else:
                 self.fail(peer, self.routing.obstacle(record), now)
             return
+        if routers:
+            # A router that lets links through and then spoils them must not come first for ever.
+            first = (peer.tries + peer.failures) % len(routers)
+            routers = routers[first:] + routers[:first]
         peer.turn += 1
         link = peer.link = self.add_link(Stage.OPENING, now, deadline)
         link.peer = peer

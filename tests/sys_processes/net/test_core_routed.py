@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from sys_processes.net.frames import Bye, Relay, encode
+from sys_processes.net.conversation import ROUTER_SHARE
+from sys_processes.net.frames import Bye, Challenge, Relay, encode
 from sys_processes.net.passages import NoPassage
 from sys_processes.net.routing import RouteStatement
 from sys_processes.net.table import NetLimits
-from tests.sys_processes.net.between_cores import A, B, Cores, Stranger, key_of, linked, state_of
+from tests.sys_processes.net.between_cores import A, B, Cores, Stranger, hello, key_of, linked, state_of
 
-C, D = "carol.uq", "dave.uq"
+C, D, E = "carol.uq", "dave.uq", "eve.uq"
 NONCE = b"n" * 32
 
 
@@ -164,12 +165,20 @@ def test_a_target_without_a_link_is_not_connected():
 
 
 def test_there_is_room_for_so_many_and_again_when_one_is_over():
-    cores = routed(A, B, C)
-    first, second = ask_bob(cores), ask_bob(cores)
-    assert first != second
-    assert ask_bob(cores) == NoPassage(f"{B} relays 2 links already, and has no room")
-    cores.cores[B].passages.over()
-    assert isinstance(ask_bob(cores), bytes)
+    cores = routed(A, B, C, D, E)
+    assert ask_bob(cores) != ask_bob(cores, source=E, signer=E)
+    assert ask_bob(cores, D) == NoPassage(f"{B} has no room: 2 at a time go through it")
+    cores.cores[B].passages.over(A, C)
+    assert isinstance(ask_bob(cores, D), bytes)
+
+
+def test_who_asks_again_takes_the_place_that_he_had():
+    cores = routed(A, B, C, E, passages=1)
+    assert ask_bob(cores) != ask_bob(cores)
+    cores.cores[B].passages.over(A, C)
+    assert isinstance(ask_bob(cores, source=E, signer=E), NoPassage)
+    cores.cores[B].passages.over(A, C)
+    assert isinstance(ask_bob(cores, source=E, signer=E), bytes)
 
 
 # -- who is asked to come
@@ -196,15 +205,31 @@ def test_who_does_not_prove_who_he_is_within_five_seconds_is_left():
 
 
 def test_a_router_cannot_make_a_node_come_to_more_than_a_few_at_a_time():
-    cores = routed(A, B, C, passages=50, greetings=3)
+    cores = routed(A, B, C, greetings=12)
     for _ in range(20):
         ask_bob(cores)
     cores.settle()
-    assert len(cores.asked_to_come) == 3
+    assert len(cores.asked_to_come) == 12 // ROUTER_SHARE
+    # Somebody else still gets in.
+    stranger = Stranger(cores, C)
+    stranger.say(hello(A, C))
+    assert isinstance(stranger.heard()[-1], Challenge)
     cores.pass_time(6)
     ask_bob(cores)
     cores.settle()
-    assert len(cores.asked_to_come) == 4
+    assert len(cores.asked_to_come) == 12 // ROUTER_SHARE + 1
+
+
+def test_after_a_failure_another_router_is_the_first_to_be_tried():
+    cores = Cores(A, B, C, D, routed={D: (B, C)})
+    first = []
+    for _ in range(4):
+        cores.send(A, D)
+        [(_, dial)] = cores.dials
+        first.append(dial.routers[0].name)
+        cores.refuse_dial()
+        cores.pass_time(80)
+    assert first == [B, C, B, C]
 
 
 def test_a_relay_from_somebody_who_has_not_proven_who_he_is_ends_the_link():

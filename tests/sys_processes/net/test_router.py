@@ -32,13 +32,13 @@ from sys_processes.net.routing import RouteStatement
 from sys_processes.net.ways import hear_preface
 from tests.support.net_world import NetWorld, identity_of, net_world, outcome, record_of
 
-A, B, C = "alice.uq", "bob.uq", "carol.uq"
+A, B, C, D = "alice.uq", "bob.uq", "carol.uq", "dave.uq"
 
 
 @asynccontextmanager
 async def at_bobs() -> AsyncIterator[NetWorld]:
-    """Carol is reached through bob, who lets two through."""
-    async with net_world(A, B, C, routed={C: (B,)}, passages={B: 2}) as world:
+    """Carol is reached through bob, who lets one through."""
+    async with net_world(A, B, C, D, routed={C: (B,)}, passages={B: 1}) as world:
         await trio.testing.wait_all_tasks_blocked()
         yield world
 
@@ -56,13 +56,15 @@ class Stranger:
             await channel.send(part if isinstance(part, bytes) else encode_preface(part))
         return channel
 
-    async def ask(self, target: str = C, *, source: str = A, nonce: bytes | None = None) -> Channel:
-        """With alice's key. The answer is to be heard."""
+    async def ask(
+        self, target: str = C, *, source: str = A, key_of: str = A, nonce: bytes | None = None
+    ) -> Channel:
+        """The answer is to be heard."""
         channel = await self.knock(Wanted(source, target))
         given = await hear_preface(channel)
         assert isinstance(given, Nonce)
         statement = RouteStatement(source, target, B, nonce or given.nonce)
-        await channel.send(encode_preface(Evidence(identity_of(A).sign(statement.signed_bytes()))))
+        await channel.send(encode_preface(Evidence(identity_of(key_of).sign(statement.signed_bytes()))))
         return channel
 
 
@@ -227,16 +229,31 @@ async def test_who_leaves_while_the_target_is_asked_leaves_room_for_others_befor
     async with at_bobs() as world:
         await boot_held_back(world)
         stranger = Stranger(world)
-        for _ in range(2):
-            channel = await stranger.ask()
-            await trio.testing.wait_all_tasks_blocked()
-            await channel.abort()
-        assert await hear_preface(await stranger.ask()) == NotHere(
-            f"{B} relays 2 links already, and has no room"
+        channel = await stranger.ask()
+        await trio.testing.wait_all_tasks_blocked()
+        await channel.abort()
+        await trio.testing.wait_all_tasks_blocked()
+        assert await hear_preface(await stranger.ask(source=D, key_of=D)) == NotHere(
+            f"{B} has no room: 1 at a time go through it"
         )
         await trio.sleep(ARRIVAL_SECONDS)
         channel = await stranger.ask()
         assert await hear_preface(channel) == NotHere(f"{C} did not come within {ARRIVAL_SECONDS:g} s")
+
+
+async def test_who_asks_again_takes_the_place_of_a_connection_that_died_unnoticed():
+    async with at_bobs() as world:
+        stranger = Stranger(world)
+        first = await stranger.ask()
+        assert await hear_preface(first) == Here()
+        second = await stranger.ask()
+        assert await hear_preface(second) == Here()
+        assert await until_cut(first) == 0
+        other = await stranger.ask(source=D, key_of=D)
+        assert isinstance(await hear_preface(other), NotHere)
+        await second.abort()
+        await trio.testing.wait_all_tasks_blocked()
+        assert await hear_preface(await stranger.ask(source=D, key_of=D)) == Here()
 
 
 # -- tokens

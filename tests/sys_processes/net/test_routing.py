@@ -26,11 +26,11 @@ def test_the_ways_to_a_node_are_its_routers_that_have_an_address_in_its_order():
     assert routing().ways(record_of(B)) == ()
 
 
-def test_a_node_serves_who_names_it_and_has_no_address_as_far_as_it_lets_anybody_through():
+def test_a_node_serves_who_names_it_as_far_as_it_lets_anybody_through():
     assert routing(B, passages=1).serves(KNOWN[C])
     assert not routing(B, passages=0).serves(KNOWN[C])
     assert not routing(B, passages=1).serves(routed(C, A))
-    assert not routing(B, passages=1).serves(record_of(C, routers=(B,)))
+    assert routing(B, passages=1).serves(record_of(C, routers=(B,)))
 
 
 def test_the_link_between_a_node_and_its_router_is_kept_on_both_sides():
