@@ -19,7 +19,7 @@ from sys_processes.net.effects import Deliver, Effect
 from sys_processes.net.envelopes import LARGEST, Untransportable, pack_message
 from sys_processes.net.frames import BadFrame, Bye, Frame, Goodbye
 from sys_processes.net.greeting import PING_SECONDS, Greeting
-from sys_processes.net.passages import NoPassage, Passages
+from sys_processes.net.passages import Asker, NoPassage, Passages
 from sys_processes.net.peering import ACCEPTED, DIALLED, LinkState, Peer, Stage
 from sys_processes.net.routing import Routing
 from sys_processes.net.table import REST_SECONDS, NetLimits, Surroundings, Table
@@ -190,6 +190,8 @@ class Core:
         if peer is None or peer.link is not link:
             return
         dialling = link.stage in DIALLED
+        if link.stage is Stage.UP:
+            peer.lost_at = now
         self._table.detach(peer)
         if not (peer.out.owes or peer.name in self._table.routing.routers):
             return
@@ -300,11 +302,9 @@ class Core:
 
     # -- others who go through this node
 
-    def pass_on(
-        self, source: str, target: str, nonce: bytes, signature: bytes
-    ) -> tuple[bytes | NoPassage, list[Effect]]:
+    def pass_on(self, asker: Asker, now: float) -> tuple[bytes | NoPassage, list[Effect]]:
         """The token with which the target was asked to come. Say `passages.over` when it is over."""
-        granted = self.passages.grant(source, target, nonce, signature)
+        granted = self.passages.grant(asker, now)
         return granted, self._table.take_effects()
 
     # -- what can be seen

@@ -10,12 +10,24 @@ from sys_processes.net.prefaces import TOKEN_BYTES
 from sys_processes.net.routing import RouteStatement
 from sys_processes.net.table import Table
 
+RETURN_SECONDS = 3.0
+"""In which a target that has just lost its link with us is expected back."""
+
 
 @attrs.frozen
 class NoPassage:
-    """The dialler is told why."""
+    """The dialler is told why. `may_return`: it is worth to ask again in a moment."""
 
     why: str
+    may_return: bool = False
+
+
+@attrs.frozen
+class Asker:
+    """`source` has proven that he wants a way to `target`."""
+
+    source: str
+    target: str
 
 
 class Passages:
@@ -25,23 +37,20 @@ class Passages:
 
     def __init__(self, table: Table) -> None:
         self._table = table
-        self._under_way: dict[tuple[str, str], int] = {}
+        self._under_way: dict[Asker, int] = {}
 
-    def grant(self, source: str, target: str, nonce: bytes, signature: bytes) -> bytes | NoPassage:
-        """The token with which the target will come, once it was told. Nobody learns who is known here, and who is
-        connected, before he has proven who he is.
-        """
-        granted = self._grant(source, target, nonce, signature)
-        if isinstance(granted, NoPassage):
-            self._table.report(2, f"let {source!r:.80} not through to {target!r:.80}: {granted.why}")
-        return granted
-
-    def _grant(self, source: str, target: str, nonce: bytes, signature: bytes) -> bytes | NoPassage:
+    def prove(self, source: str, target: str, nonce: bytes, signature: bytes) -> Asker | NoPassage:
+        """Nobody learns who is known here, and who is connected, before he has proven who he is."""
         table, routing = self._table, self._table.routing
         statement = RouteStatement(source, target, routing.node, nonce)
         known = table.around.find(source)
         if known is None or not is_signed(known.public_key, statement.signed_bytes(), signature):
             return NoPassage(f"{routing.node} does not know {source!r:.80} by the key that signed")
+        return Asker(source, target)
+
+    def grant(self, asker: Asker, now: float) -> bytes | NoPassage:
+        """The token with which the target will come, once it was told."""
+        table, routing, target = self._table, self._table.routing, asker.target
         record = table.around.find(target)
         if not routing.passages:
             return NoPassage(f"{routing.node} relays for nobody")
@@ -49,18 +58,17 @@ class Passages:
             return NoPassage(f"{target!r:.80} is not reached through {routing.node}")
         peer = table.peers.get(target)
         if peer is None or peer.link is None or not peer.is_up:
-            return NoPassage(f"{target} is not connected to {routing.node}")
-        pair = (source, target)
-        if len(self._under_way) >= routing.passages and pair not in self._under_way:
+            returns = peer is not None and now - peer.lost_at < RETURN_SECONDS
+            return NoPassage(f"{target} is not connected to {routing.node}", may_return=returns)
+        if len(self._under_way) >= routing.passages and asker not in self._under_way:
             return NoPassage(f"{routing.node} has no room: {routing.passages} at a time go through it")
-        self._under_way[pair] = self._under_way.get(pair, 0) + 1
+        self._under_way[asker] = self._under_way.get(asker, 0) + 1
         token = table.around.secret("relay token", TOKEN_BYTES)
         table.say(peer.link, encode(Relay(token)))
         return token
 
-    def over(self, source: str, target: str) -> None:
+    def over(self, asker: Asker) -> None:
         """To be said of each that was granted, once."""
-        pair = (source, target)
-        self._under_way[pair] -= 1
-        if not self._under_way[pair]:
-            del self._under_way[pair]
+        self._under_way[asker] -= 1
+        if not self._under_way[asker]:
+            del self._under_way[asker]

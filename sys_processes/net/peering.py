@@ -96,6 +96,8 @@ class Peer:
         self.record: IdentityRecord | None = None
         """As it was last dialled."""
         self.round_trip: float | None = None
+        self.lost_at = -inf
+        """When its last link that was up was lost."""
         self.is_kept = False
         """Its link stays when it is idle: one side is the other's router."""
 

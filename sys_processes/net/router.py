@@ -10,8 +10,8 @@ import trio
 
 from sys_processes.devices import Channel
 from sys_processes.net.core import Core
-from sys_processes.net.effects import Effect
-from sys_processes.net.passages import NoPassage
+from sys_processes.net.effects import Effect, Report
+from sys_processes.net.passages import Asker, NoPassage
 from sys_processes.net.prefaces import (
     NONCE_BYTES,
     Arrival,
@@ -31,6 +31,8 @@ ARRIVAL_SECONDS = 5.0
 """For the target to come."""
 QUIET_SECONDS = 120.0
 """Without a byte either way: both ends of a link say something every 30 s, so at least one of them is gone."""
+LOOK_SECONDS = 0.1
+"""Between two looks for a target that has just lost its link."""
 MOST_PREFACES = 64
 """At a time."""
 
@@ -54,7 +56,7 @@ class Router:
         self._secret = secret
         self._prefaces = 0
         self._waiting: dict[bytes, _Waiting] = {}
-        self._passing: dict[tuple[str, str], trio.CancelScope] = {}
+        self._passing: dict[Asker, trio.CancelScope] = {}
 
     async def serve(self, channel: Channel) -> None:
         """To the end of the connection."""
@@ -92,12 +94,15 @@ class Router:
             case Arrival(token):
                 await self._arrive(channel, token)
             case Wanted(source, target):
-                granted, effects = self._core.pass_on(source, target, nonce, signature)
-                self._perform(effects)
+                asker = self._core.passages.prove(source, target, nonce, signature)
+                if isinstance(asker, NoPassage):
+                    await self._refuse(channel, source, target, asker)
+                    return
+                granted = await self._ask(asker)
                 if isinstance(granted, NoPassage):
-                    await _decline(channel, granted.why)
+                    await self._refuse(channel, source, target, granted)
                 else:
-                    await self._pass_on_alone(channel, (source, target), granted)
+                    await self._pass_on_alone(channel, asker, granted)
 
     async def _arrive(self, channel: Channel, token: bytes) -> None:
         """A target has come. Whoever waits for it owns the channel from now on."""
@@ -108,19 +113,34 @@ class Router:
         waiting.target = channel
         waiting.arrived.set()
 
-    async def _pass_on_alone(self, channel: Channel, pair: tuple[str, str], token: bytes) -> None:
+    async def _ask(self, asker: Asker) -> bytes | NoPassage:
+        """The token with which the target comes. When a network stumbles, asker and target lose their links together,
+        and the target may be back a moment later.
+        """
+        while True:
+            granted, effects = self._core.pass_on(asker, trio.current_time())
+            self._perform(effects)
+            if not (isinstance(granted, NoPassage) and granted.may_return):
+                return granted
+            await trio.sleep(LOOK_SECONDS)
+
+    async def _refuse(self, channel: Channel, source: str, target: str, no: NoPassage) -> None:
+        self._perform([Report(2, f"let {source!r:.80} not through to {target!r:.80}: {no.why}")])
+        await _decline(channel, no.why)
+
+    async def _pass_on_alone(self, channel: Channel, asker: Asker, token: bytes) -> None:
         """Whoever asks again has lost what he had, even if nobody has noticed yet."""
-        former = self._passing.get(pair)
+        former = self._passing.get(asker)
         if former is not None:
             former.cancel()
-        scope = self._passing[pair] = trio.CancelScope()
+        scope = self._passing[asker] = trio.CancelScope()
         try:
             with scope:
-                await self._pass_on(channel, pair[1], token)
+                await self._pass_on(channel, asker.target, token)
         finally:
-            self._core.passages.over(*pair)
-            if self._passing[pair] is scope:
-                del self._passing[pair]
+            self._core.passages.over(asker)
+            if self._passing[asker] is scope:
+                del self._passing[asker]
         await channel.abort()
 
     async def _pass_on(self, channel: Channel, target: str, token: bytes) -> None:

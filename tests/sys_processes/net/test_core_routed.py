@@ -6,7 +6,7 @@ import pytest
 
 from sys_processes.net.conversation import ROUTER_SHARE
 from sys_processes.net.frames import Bye, Challenge, Relay, encode
-from sys_processes.net.passages import NoPassage
+from sys_processes.net.passages import RETURN_SECONDS, Asker, NoPassage
 from sys_processes.net.routing import RouteStatement
 from sys_processes.net.table import NetLimits
 from tests.sys_processes.net.between_cores import A, B, Cores, Stranger, hello, key_of, linked, state_of
@@ -30,7 +30,11 @@ def routed(*names: str, passages: int = 2, routers: tuple[str, ...] = (B,), **li
 def ask_bob(cores: Cores, target: str = C, *, source: str = A, signer: str = A, router: str = B, nonce=NONCE):
     """To let alice through to carol."""
     signature = key_of(signer).sign(RouteStatement(source, target, router, nonce).signed_bytes())
-    granted, effects = cores.cores[B].pass_on(source, target, NONCE, signature)
+    bob = cores.cores[B]
+    asker = bob.passages.prove(source, target, NONCE, signature)
+    if isinstance(asker, NoPassage):
+        return asker
+    granted, effects = bob.pass_on(asker, cores.now)
     cores.perform(B, effects)
     return granted
 
@@ -164,20 +168,33 @@ def test_a_target_without_a_link_is_not_connected():
     assert ask_bob(cores) == NoPassage(f"{C} is not connected to {B}")
 
 
+def test_a_target_that_has_just_lost_its_link_may_return():
+    cores = routed(A, B, C)
+    cores.cut(cores.open_ends()[0])
+    for end in cores.open_ends():
+        cores.move(end)
+    no = f"{C} is not connected to {B}"
+    assert ask_bob(cores) == NoPassage(no, may_return=True)
+    cores.now += RETURN_SECONDS
+    assert ask_bob(cores) == NoPassage(no)
+    cores.settle()
+    assert isinstance(ask_bob(cores), bytes)
+
+
 def test_there_is_room_for_so_many_and_again_when_one_is_over():
     cores = routed(A, B, C, D, E)
     assert ask_bob(cores) != ask_bob(cores, source=E, signer=E)
     assert ask_bob(cores, D) == NoPassage(f"{B} has no room: 2 at a time go through it")
-    cores.cores[B].passages.over(A, C)
+    cores.cores[B].passages.over(Asker(A, C))
     assert isinstance(ask_bob(cores, D), bytes)
 
 
 def test_who_asks_again_takes_the_place_that_he_had():
     cores = routed(A, B, C, E, passages=1)
     assert ask_bob(cores) != ask_bob(cores)
-    cores.cores[B].passages.over(A, C)
+    cores.cores[B].passages.over(Asker(A, C))
     assert isinstance(ask_bob(cores, source=E, signer=E), NoPassage)
-    cores.cores[B].passages.over(A, C)
+    cores.cores[B].passages.over(Asker(A, C))
     assert isinstance(ask_bob(cores, source=E, signer=E), bytes)
 
 

@@ -9,6 +9,7 @@ import trio.testing
 
 from kernel.message import Payload, SendError, SendErrorKind
 from runtime.sim.links import LinkFate
+from sys_processes.net.passages import RETURN_SECONDS
 from tests.support.net_world import NetWorld, net_world, outcome
 
 A, B, C, D, E = "alice.uq", "bob.uq", "carol.uq", "dave.uq", "eve.uq"
@@ -157,6 +158,7 @@ async def test_a_target_that_is_not_connected_is_offline_at_once():
     async with world_of(A, B, C, routed={C: (B,)}) as world:
         a, c = await world.puppet(A), await world.puppet(C)
         await world.kill(C)
+        await trio.sleep(RETURN_SECONDS)
         with trio.fail_after(0.5):
             assert offline(await outcome(a.begin_ask(c)), f"{C} is not connected to {B}")
 
@@ -209,6 +211,20 @@ async def test_a_node_whose_routers_are_not_known_says_what_is_missing():
         world.nodes[A].registry.put(world.record(B))
         await trio.sleep(0.1)
         assert offline(await outcome(a.begin_ask(c)), f"nobody listens at {B}:8080")
+
+
+async def test_when_all_links_are_cut_at_once_nothing_comes_back():
+    delay = LinkFate(delay=0.05)
+    async with world_of(A, B, C, routed={C: (B,)}, fate=lambda _number: delay) as world:
+        a, c = await world.puppet(A), await world.puppet(C)
+        await trio.sleep(1)
+        for number in range(3):
+            await a.send(c, b"%d" % number)
+            await trio.sleep(2)
+            world.network.cut_all()
+        await trio.sleep(10)
+        assert [message.ipc for message in await c.unread()] == [b"0", b"1", b"2"]
+        assert await a.unread() == []
 
 
 # -- several routers
