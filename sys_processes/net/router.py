@@ -139,7 +139,7 @@ class Router:
                 await self._pass_on(channel, asker.target, token)
         finally:
             self._core.passages.over(asker)
-            if self._passing[asker] is scope:
+            if self._passing.get(asker) is scope:
                 del self._passing[asker]
         await channel.abort()
 

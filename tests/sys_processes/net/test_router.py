@@ -256,6 +256,21 @@ async def test_who_asks_again_takes_the_place_of_a_connection_that_died_unnotice
         assert await hear_preface(await stranger.ask(source=D, key_of=D)) == Here()
 
 
+async def test_who_asks_again_and_again_and_leaves_each_time_leaves_the_place_free():
+    async with at_bobs() as world:
+        stranger = Stranger(world)
+        for number in range(20):
+            channel = await stranger.ask()
+            if number % 3:
+                await hear_preface(channel)
+            for _ in range(number % 5):
+                await trio.lowlevel.checkpoint()
+            await channel.abort()
+        await trio.testing.wait_all_tasks_blocked()
+        assert await hear_preface(await stranger.ask(source=D, key_of=D)) == Here()
+        assert "crash" not in world.printed(B)
+
+
 # -- tokens
 
 
