@@ -13,6 +13,7 @@ from runtime.options import DEV_NAME, LOOPBACK, BootOptions
 from runtime.password import AskedPassword, PasswordVariable
 
 EXAMPLE_NAME = "my-node.uq"
+EXAMPLE_PEERS = Path("peers.toml")
 _VARIABLE = "NECTAR_PASSWORD"
 
 
@@ -34,8 +35,12 @@ def command(options: BootOptions) -> str:
     words += _given("--verbosity", options.verbosity)
     words += _given("--log", options.log)
     words += _given("--peers", options.peers)
+    words += _given("--allow-routing", options.passages or None)
     for key, value in options.settings:
         words += ["--set", f"{key}={value}"]
+    if options.routers:
+        # Last: what followed would be taken for one more.
+        words += ["--router", *options.routers]
     return shlex.join(words)
 
 
@@ -69,6 +74,13 @@ def without_setting(options: BootOptions, key: str) -> str:
     """Without what was said of this setting."""
     left = tuple(pair for pair in options.settings if pair[0].strip() != key)
     return command(attrs.evolve(options, settings=left))
+
+
+def with_other_routers(options: BootOptions, router: str, *, is_unknown: bool) -> str:
+    """Once that one is known, or without it."""
+    if is_unknown:
+        return command(attrs.evolve(options, peers=options.peers or EXAMPLE_PEERS))
+    return command(attrs.evolve(options, routers=tuple(name for name in options.routers if name != router)))
 
 
 def with_password(options: BootOptions, *, terminal: bool) -> str:

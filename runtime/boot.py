@@ -32,7 +32,7 @@ from runtime.keyfile import BadPassword, Identity, Keyfile, KeyfileBroken, Wrong
 from runtime.keyfile import create as create_keyfile
 from runtime.links.direct import DirectLinks
 from runtime.listener import CannotListen, TcpListener
-from runtime.network import open_network, own_record
+from runtime.network import BadRouter, open_network, own_record
 from runtime.node import (
     Devices,
     Network,
@@ -257,10 +257,14 @@ async def _open_network(
 ) -> Network:
     """As above. From now on the others of this machine find the node."""
     options = opened.options
-    own = own_record(identity, devices.listener.url)
     links = DirectLinks(identity.network_key, devices.chance)
     try:
-        network = await stack.enter_async_context(open_network(own, links, options.peers, report))
+        own = own_record(identity, devices.listener.url, options.routers)
+        opening = open_network(own, links, options.peers, report, passages=options.passages)
+        network = await stack.enter_async_context(opening)
+    except BadRouter as error:
+        then = advice.with_other_routers(options, error.router, is_unknown=error.is_unknown)
+        raise CommandError(str(error), then) from None
     except (PeersFileError, OSError) as error:
         raise CommandError(str(error), advice.command(attrs.evolve(options, peers=None))) from None
     replace_file(opened.home.path / PEER_FILE, peer_block(own).encode(), mode=0o644)

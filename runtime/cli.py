@@ -37,6 +37,7 @@ from runtime.table import as_table
 from sys_processes.net.protocol import LONGEST_NAME
 
 INTERRUPTED = 130
+MOST_PASSAGES = 10_000
 _COLUMNS = ("id", "state", "mailbox", "restarts", "last_error")
 
 RunNode = Callable[[BootOptions], int]
@@ -170,6 +171,24 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         "--peers", metavar="FILE", type=Path, help="other nodes with their keys, as `nectar id` prints them"
     )
     parser.add_argument(
+        "--router",
+        metavar="NAME",
+        type=_node_name,
+        nargs="+",
+        action="extend",
+        default=[],
+        dest="routers",
+        help="nodes through which this one is reached, best first: it has no address of its own then",
+    )
+    parser.add_argument(
+        "--allow-routing",
+        metavar="N",
+        type=_passages,
+        default=0,
+        dest="passages",
+        help="let so many links of nodes that name this one as their router through; default: 0",
+    )
+    parser.add_argument(
         "--set", metavar="SECTION.KEY=VALUE", type=_setting, action="append", default=[], dest="settings"
     )
 
@@ -233,6 +252,14 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _passages(text: str) -> int:
+    _checked(
+        text.isascii() and text.isdigit() and int(text) <= MOST_PASSAGES,
+        f"{text!r} is no number of links: 0 to {MOST_PASSAGES}",
+    )
+    return int(text)
+
+
 def _seconds(text: str) -> int:
     _checked(
         text.isascii() and text.isdigit() and 0 < int(text) < 2**31,
@@ -253,6 +280,17 @@ def _setting(text: str) -> tuple[str, str]:
 # -- boot, dev
 
 
+def _routers(arguments: argparse.Namespace) -> tuple[str, ...]:
+    if arguments.routers and arguments.passages:
+        raise CommandError(
+            "--router and --allow-routing exclude each other: who is reached through routers has no address, "
+            "and a router needs one",
+            f"nectar {arguments.command} --help",
+            USAGE,
+        )
+    return tuple(dict.fromkeys(arguments.routers))
+
+
 def _boot_options(arguments: argparse.Namespace) -> BootOptions:
     variable = arguments.password_env
     return BootOptions(
@@ -266,6 +304,8 @@ def _boot_options(arguments: argparse.Namespace) -> BootOptions:
         log=None if arguments.log is None else LogFormat(arguments.log),
         settings=tuple(arguments.settings),
         peers=arguments.peers,
+        routers=_routers(arguments),
+        passages=arguments.passages,
     )
 
 
@@ -278,6 +318,8 @@ def _dev_options(arguments: argparse.Namespace) -> BootOptions:
         password=GivenPassword(arguments.password),
         settings=tuple(arguments.settings),
         peers=arguments.peers,
+        routers=_routers(arguments),
+        passages=arguments.passages,
         dev=True,
     )
 

@@ -39,6 +39,7 @@ from sys_processes.http_server.tokens import BearerToken, LoginTokens
 from sys_processes.net import process as net
 from sys_processes.net.name_updates import ToldNames
 from sys_processes.net.protocol import NET, IdentityRecord
+from sys_processes.net.table import NetLimits
 from sys_processes.state import process as state
 from sys_processes.timer import process as timer
 from sys_processes.timer.protocol import TIMER
@@ -75,6 +76,8 @@ class Network:
     own: IdentityRecord
     door: LinkDoor | None = None
     told: ToldNames | None = None
+    passages: int = 0
+    """Links between others that go through this node, at a time."""
 
 
 @attrs.frozen
@@ -174,7 +177,10 @@ class Node:
         await self.packages.finish_interrupted(given)
 
     def _carrier(self, network: Network) -> Init:
-        return net.make(network.links, network.registry, self._keys, own=network.own, told=network.told)
+        limits = NetLimits(passages=network.passages)
+        return net.make(
+            network.links, network.registry, self._keys, limits, own=network.own, told=network.told
+        )
 
     async def _make_given(self, packages: Sequence[PackageFiles]) -> list[InstallPlan]:
         """The plans of those that can be installed. Raises `PackageRefused` when none can."""

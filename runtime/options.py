@@ -22,7 +22,8 @@ class BootOptions:
 
     `verbosity` and `log` None: as config.toml says. `port` None: 8080, or the next free one; 0: any free one.
     `packages` are folders to install, approved by being named here. `settings` are (section.key, value as written),
-    over those of HOME/config.toml. `peers` is a file of other nodes. `dev`: open RPC on loopback, and a package whose
+    over those of HOME/config.toml. `peers` is a file of other nodes. With `routers` the node has no address of its
+    own; without, it lets `passages` links between others through. `dev`: open RPC on loopback, and a package whose
     folder changes is installed again.
     """
 
@@ -36,6 +37,8 @@ class BootOptions:
     log: LogFormat | None = None
     settings: tuple[tuple[str, str], ...] = ()
     peers: Path | None = None
+    routers: tuple[str, ...] = ()
+    passages: int = 0
     dev: bool = False
 
 

@@ -167,6 +167,24 @@ class LinkFailed(Exception):
     """A node could not be reached; the text says why."""
 
 
+class Channel(Protocol):
+    """An ordered way for bytes between two nodes, in the clear. Once it is cut, calls raise `trio.BrokenResourceError`;
+    once closed on our side, `trio.ClosedResourceError`.
+    """
+
+    async def send(self, data: bytes) -> None:
+        """Waits while the other side does not take it."""
+
+    async def receive(self) -> bytes:
+        """Some bytes; none at the end."""
+
+    async def aclose(self) -> None:
+        """What was sent still arrives, where the other side takes it before long."""
+
+    async def abort(self) -> None:
+        """As if it was cut. Of a closed one: nothing."""
+
+
 class Link(Protocol):
     """A private, ordered way for bytes between two nodes. Once it is cut, calls raise `trio.BrokenResourceError`; once
     closed on our side, `trio.ClosedResourceError`.
@@ -200,10 +218,25 @@ class LinkDoor(Protocol):
 
 
 class Links(Protocol):
-    """The way to other nodes: direct, or through routers."""
+    """The way to other nodes. What dials may take for ever: the caller sets the time limit.
+
+    A link through a router begins on channels to it: the router passes bytes from one to the other, and its two ends
+    make a link of them (`sys_processes.net.ways`).
+    """
 
     async def dial(self, record: IdentityRecord) -> Link:
-        """May take for ever: the caller sets the time limit. Raises `LinkFailed`."""
+        """At its address. Raises `LinkFailed`."""
 
     async def accept(self) -> Link:
         """Raises `trio.ClosedResourceError` once closed; another OSError concerns one accept only."""
+
+    async def reach(self, record: IdentityRecord) -> Channel:
+        """To the node's address, for a preface. Nothing is proven. Raises `LinkFailed`."""
+
+    async def accept_plain(self) -> Channel:
+        """Somebody who came with a preface, not with a link. Raises as `accept` does."""
+
+    async def secure(self, channel: Channel, *, server: bool) -> Link:
+        """Make a link of a channel of these `Links`, which it owns from then on: `server` on the side that is wanted,
+        as if it had accepted it, else as if it was dialled. Raises `LinkFailed`, and then the channel is cut.
+        """

@@ -11,7 +11,8 @@ import trio
 from trio.lowlevel import ParkingLot, checkpoint
 
 from kernel.ports import Chance
-from sys_processes.devices import LinkFailed
+from runtime.sim.sealed_links import SealedLink, seal
+from sys_processes.devices import Channel, LinkFailed
 from sys_processes.net.protocol import IdentityRecord
 
 CAPACITY = 65536
@@ -103,7 +104,7 @@ class _Way:
 
 
 class MemoryLink:
-    """`sys_processes.devices.Link`."""
+    """`sys_processes.devices.Link`, or without a key a `sys_processes.devices.Channel`."""
 
     def __init__(self, outgoing: _Way, incoming: _Way, proven_key: bytes | None) -> None:
         self._outgoing = outgoing
@@ -148,6 +149,12 @@ class MemoryLink:
                 await trio.sleep_forever()
         await checkpoint()
 
+    async def abort(self) -> None:
+        if not self._closed:
+            self.cut()
+            self._closed = True
+        await checkpoint()
+
     def deafen(self) -> None:
         """From now on nothing arrives, either way, and nobody is told."""
         self._outgoing.deaf = self._incoming.deaf = True
@@ -166,6 +173,7 @@ class MemoryLinks:
         self.key = key
         self._network = network
         self._arrived: deque[MemoryLink] = deque()
+        self._plain: deque[MemoryLink] = deque()
         self._waiting = ParkingLot()
         self._closed = False
 
@@ -174,10 +182,23 @@ class MemoryLinks:
         return await self._network.open(record)
 
     async def accept(self) -> MemoryLink:
+        return await self._next(self._arrived)
+
+    async def reach(self, record: IdentityRecord) -> MemoryLink:
+        await checkpoint()
+        return await self._network.open(record, plain=True)
+
+    async def accept_plain(self) -> MemoryLink:
+        return await self._next(self._plain)
+
+    async def secure(self, channel: Channel, *, server: bool) -> SealedLink:
+        return await seal(channel, self.key if server else None)
+
+    async def _next(self, arrived: deque[MemoryLink]) -> MemoryLink:
         await checkpoint()
         while not self._closed:
-            if self._arrived:
-                return self._arrived.popleft()
+            if arrived:
+                return arrived.popleft()
             await self._waiting.park()
         raise trio.ClosedResourceError("this node takes no more links")
 
@@ -188,13 +209,14 @@ class MemoryLinks:
     def close(self) -> None:
         """Nobody reaches the node any more."""
         self._closed = True
-        while self._arrived:
-            self._arrived.popleft().cut()
+        for arrived in (self._arrived, self._plain):
+            while arrived:
+                arrived.popleft().cut()
         self._waiting.unpark_all()
 
-    def arrive(self, link: MemoryLink) -> None:
-        self._arrived.append(link)
-        self._waiting.unpark()
+    def arrive(self, link: MemoryLink, *, plain: bool) -> None:
+        (self._plain if plain else self._arrived).append(link)
+        self._waiting.unpark_all()
 
 
 class LinkNetwork:
@@ -220,20 +242,22 @@ class LinkNetwork:
         links = self._nodes[address] = MemoryLinks(self, key)
         return links
 
-    async def open(self, record: IdentityRecord) -> MemoryLink:
-        """Raises `LinkFailed`."""
+    async def open(self, record: IdentityRecord, *, plain: bool = False) -> MemoryLink:
+        """A link, or a channel. Raises `LinkFailed`."""
+        if record.address is None:
+            raise LinkFailed(f"{record.name} has no address")
         fate = self.fate(self.dials)
         self.dials += 1
         if fate.hanging:
             await trio.sleep_forever()
         await trio.sleep(fate.delay)
-        target = None if record.address is None else self._nodes.get(record.address)
+        target = self._nodes.get(record.address)
         if target is None or target.closed or fate.refused:
             raise LinkFailed(f"nobody listens at {record.address}")
         there, back = _Way(fate, fate.there, self._chance), _Way(fate, fate.back, self._chance)
-        near, far = MemoryLink(there, back, target.key), MemoryLink(back, there, None)
+        near, far = MemoryLink(there, back, None if plain else target.key), MemoryLink(back, there, None)
         self._links += [near, far]
-        target.arrive(far)
+        target.arrive(far, plain=plain)
         return near
 
     def cut_all(self) -> None:

@@ -7,7 +7,7 @@ from typing import assert_never
 
 from kernel.refusals import Refusal
 from sys_processes.net import reasons
-from sys_processes.net.effects import Deliver
+from sys_processes.net.effects import Come, Deliver
 from sys_processes.net.envelopes import BadMessage, read_message
 from sys_processes.net.frames import (
     Ack,
@@ -22,17 +22,22 @@ from sys_processes.net.frames import (
     Pong,
     Proof,
     Refuse,
+    Relay,
     Welcome,
     encode,
 )
 from sys_processes.net.greeting import PING_SECONDS
-from sys_processes.net.peering import LinkState, Peer
+from sys_processes.net.peering import ACCEPTED, LinkState, Peer, Stage
 from sys_processes.net.table import Table
 
+ROUTER_SHARE = 4
+"""One router may bring this part of those who are not known yet, so that it cannot keep the others away."""
 MISSES = 2
 STALLS = 3
 """Checks that may find the other side taking, or settling, nothing of what we have for it."""
 IDLE_SECONDS = 1800.0
+COME_SECONDS = 5.0
+"""From the news that somebody waits at a router to the proof of who he is."""
 BATCH = 64 * 1024
 """Bytes from which on one write takes no further frame."""
 
@@ -93,13 +98,19 @@ class Conversation:
             case Ping(number):
                 link.pong_due = number
                 self._table.tell(link)
-            case Pong(number):
-                if number == link.ping_number:
-                    peer.round_trip = now - link.pinged_at
+            case Pong():
+                self._ponged(link, peer, frame, now)
+            case Relay(token):
+                self._come(peer, token, now)
             case Bye() | Hello() | Challenge() | Proof() | Welcome():
                 raise BadFrame(f"{type(frame).__name__} has no place on a link that is up")
             case _:
                 assert_never(frame)
+
+    @staticmethod
+    def _ponged(link: LinkState, peer: Peer, pong: Pong, now: float) -> None:
+        if pong.number == link.ping_number:
+            peer.round_trip = now - link.pinged_at
 
     def _arrived(self, link: LinkState, peer: Peer, now: float) -> None:
         peer.tries = peer.failures = 0
@@ -133,6 +144,28 @@ class Conversation:
             refusal = Refusal(refuse.kind, refuse.reason, refuse.detail)
             self._table.give_back(envelope, refusal, definite=True)
 
+    def _come(self, peer: Peer, token: bytes, now: float) -> None:
+        """Somebody waits for us at our router. He is one more of whom nobody knows yet who he is."""
+        table = self._table
+        if peer.name not in table.routing.routers:
+            raise BadFrame(f"{peer.name} is no router of {self._node}")
+        record = table.around.find(peer.name)
+        unproven = [link for link in table.links.values() if link.stage in ACCEPTED]
+        came_so = sum(link.through == peer.name for link in unproven)
+        most = table.limits.greetings
+        if (
+            record is None
+            or record.address is None
+            or len(unproven) >= most
+            or came_so >= most // ROUTER_SHARE
+        ):
+            text = f"somebody who waits at {peer.name} is left there: {len(unproven)} are unproven"
+            table.report(peer.name, 1, text)
+            return
+        link = table.add_link(Stage.LISTENING, now, now + COME_SECONDS)
+        link.through = peer.name
+        table.add(Come(link.number, record, token))
+
     def _settle(self, link: LinkState, peer: Peer, seq: int, now: float) -> None:
         peer.tries = peer.failures = 0
         places = peer.out.settle(seq)
@@ -157,7 +190,10 @@ class Conversation:
     def check(self, link: LinkState, peer: Peer, now: float) -> str | None:
         """Whether anybody is there, and there is any use. A text: nobody is."""
         link.deadline = now + PING_SECONDS
-        if now - link.moved_at >= IDLE_SECONDS and peer.out.is_idle:
+        if peer.is_kept:
+            # It has lived, and may wait for long before it brings anything.
+            peer.tries = peer.failures = 0
+        if now - link.moved_at >= IDLE_SECONDS and peer.is_quiet:
             self._table.detach(peer)
             self._table.close(link, Bye(Goodbye.idle))
         elif now - link.heard_at >= PING_SECONDS:

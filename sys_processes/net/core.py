@@ -6,6 +6,7 @@ counts. Sessions outlive links: whatever happens to a link, each message has one
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import inf
 
 import attrs
@@ -18,8 +19,10 @@ from sys_processes.net.effects import STRANGERS, Deliver, Effect
 from sys_processes.net.envelopes import LARGEST, Untransportable, pack_parts
 from sys_processes.net.frames import BadFrame, Bye, Frame, Goodbye
 from sys_processes.net.greeting import PING_SECONDS, Greeting
+from sys_processes.net.passages import Asker, NoPassage, Passages
 from sys_processes.net.peering import ACCEPTED, DIALLED, LinkState, Peer, Stage
-from sys_processes.net.table import NetLimits, Surroundings, Table
+from sys_processes.net.routing import Routing
+from sys_processes.net.table import REST_SECONDS, NetLimits, Surroundings, Table
 
 DIAL_SECONDS = 5.0
 TRIES = 3
@@ -40,11 +43,18 @@ class PeerState:
 class Core:
     """`now` is seconds on a clock that never goes back; `due` is when `tick` wants to be called next."""
 
-    def __init__(self, node: str, key: bytes, around: Surroundings, limits: NetLimits | None = None) -> None:
+    def __init__(
+        self, node: str, key: bytes, around: Surroundings, limits: NetLimits | None = None,
+        routers: Sequence[str] = (),
+    ) -> None:  # fmt: skip
+        """`routers`: links with these are kept, for others to reach this node through them."""
+        limits = limits or NetLimits()
         self._find = around.find
-        self._table = Table(around, limits or NetLimits())
+        routing = Routing(node, around.find, routers, limits.passages)
+        self._table = Table(around, limits, routing)
         self._greeting = Greeting(node, key, self._table)
         self._conversation = Conversation(node, self._table)
+        self.passages = Passages(self._table)
 
     @property
     def due(self) -> float:
@@ -184,8 +194,10 @@ class Core:
         if peer is None or peer.link is not link:
             return
         dialling = link.stage in DIALLED
+        if link.stage is Stage.UP:
+            peer.lost_at = now
         self._table.detach(peer)
-        if not peer.out.owes:
+        if not (peer.out.owes or peer.name in self._table.routing.routers):
             return
         peer.tries += 1
         record = self._find(peer.name)
@@ -231,9 +243,10 @@ class Core:
                 table.report(peer.name, 1, f"closed the link of {peer.name}: {why}")
                 table.close(link, Bye(Goodbye.refused, why))
                 table.fail(peer, why, now, refused=True)
-            elif record != peer.record:
+            elif record != peer.record or (record is not None and record.routers):
                 peer.rest_until = 0.0
                 peer.failures = 0
+        self._keep(now)
         return table.take_effects()
 
     def tick(self, now: float) -> list[Effect]:
@@ -252,7 +265,29 @@ class Core:
                 table.fail(peer, f"its own link did not come within {DIAL_SECONDS:g} s", now)
             elif until is not None:
                 table.arm(until)
+        self._keep(now)
         return table.take_effects()
+
+    def start(self, now: float) -> list[Effect]:
+        """Before anything else."""
+        self._keep(now)
+        return self._table.take_effects()
+
+    def _keep(self, now: float) -> None:
+        """There is, or will be, a link with each router of ours that is known."""
+        table = self._table
+        for name in table.routing.routers:
+            record = self._find(name)
+            peer = None if record is None else table.remember(name)
+            if record is None or peer is None or peer.is_reachable:
+                continue
+            peer.is_kept = True
+            if now < peer.rest_until:
+                table.arm(peer.rest_until)
+            elif table.make_place(peer):
+                table.dial(peer, record, now, now + DIAL_SECONDS)
+            else:
+                table.arm(now + REST_SECONDS)
 
     def _overdue(self, link: LinkState, now: float) -> None:
         peer = link.peer
@@ -269,6 +304,13 @@ class Core:
         if silent is not None:
             self._lost(link, silent, now)
             self._table.close(link)
+
+    # -- others who go through this node
+
+    def pass_on(self, asker: Asker, now: float) -> tuple[bytes | NoPassage, list[Effect]]:
+        """The token with which the target was asked to come. Say `passages.over` when it is over."""
+        granted = self.passages.grant(asker, now)
+        return granted, self._table.take_effects()
 
     # -- what can be seen
 

@@ -15,6 +15,19 @@ class Dial:
 
     link: int
     record: IdentityRecord
+    routers: tuple[IdentityRecord, ...] = ()
+    """Through which it can be reached, best first; after its own address, if it has one."""
+
+
+@attrs.frozen
+class Come:
+    """Go to that router with the token, for somebody who wants a link with us: then read and write as that link. If
+    there is no way, call `lost` with it.
+    """
+
+    link: int
+    router: IdentityRecord
+    token: bytes
 
 
 @attrs.frozen
@@ -64,4 +77,4 @@ class Report:
     text: str
 
 
-Effect = Dial | Ready | CloseLink | Deliver | GiveBack | Report
+Effect = Dial | Come | Ready | CloseLink | Deliver | GiveBack | Report

@@ -4,6 +4,7 @@ dialler   Hello ->            <- Challenge             who are you, and can you 
           Proof ->            <- Welcome               what each side has of the other's stream
 both      Data, Refuse        numbered, in order, sent again after a cut until they are acknowledged
           Ack, Ping, Pong, Bye
+router    Relay ->                                     somebody wants you: come and meet him
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import msgpack
 
 from kernel.message import Reason, SendErrorKind
 from sys_processes.net.envelopes import LARGEST
+from sys_processes.net.prefaces import TOKEN_BYTES
 
 T = TypeVar("T", bound=Sized)
 
@@ -128,18 +130,27 @@ class Pong:
 
 
 @attrs.frozen
+class Relay:
+    """From a router to a node that is reached through it: somebody who is known waits for you. Come to the router's
+    `/net` with this token, and accept what comes there as a link.
+    """
+
+    token: bytes
+
+
+@attrs.frozen
 class Bye:
     reason: Goodbye
     detail: str = ""
 
 
 Greeting = Hello | Challenge | Proof | Welcome
-Frame = Greeting | Data | Refuse | Ack | Ping | Pong | Bye
+Frame = Greeting | Data | Refuse | Ack | Ping | Pong | Relay | Bye
 
 # -- out
 
 
-def encode(frame: Greeting | Refuse | Ack | Ping | Pong | Bye) -> bytes:
+def encode(frame: Greeting | Refuse | Ack | Ping | Pong | Relay | Bye) -> bytes:
     fields: dict[str, object] = {"t": _TAGS[type(frame)]}
     fields.update(attrs.asdict(frame))
     body: bytes = msgpack.packb(fields)
@@ -400,6 +411,7 @@ _READERS: dict[str, Callable[[_Fields], Frame]] = {
     "ack": lambda fields: Ack(fields.number("seq")),
     "ping": lambda fields: Ping(fields.number("number")),
     "pong": lambda fields: Pong(fields.number("number")),
+    "relay": lambda fields: Relay(fields.raw("token", TOKEN_BYTES)),
     "bye": _read_bye,
 }
 
@@ -412,5 +424,6 @@ _TAGS: dict[type, str] = {
     Ack: "ack",
     Ping: "ping",
     Pong: "pong",
+    Relay: "relay",
     Bye: "bye",
 }

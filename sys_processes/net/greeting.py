@@ -191,6 +191,7 @@ class Greeting:
         table.arm(link.deadline)
         table.tell(link)
         peer.link = link
+        peer.is_kept = link.record is not None and table.routing.keeps(link.record)
         peer.expecting_until = None
         peer.rest_until = 0.0
         confirmed: list[Place] = []

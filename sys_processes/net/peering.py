@@ -48,6 +48,8 @@ class LinkState:
     """Whose key this link is proven by."""
     hello: Hello | None = None
     """What who dialled says he is; not proven."""
+    through: str = ""
+    """The router that asked us to come for it."""
     nonce: bytes = b""
     parser: FrameParser = attrs.Factory(FrameParser)
     control: deque[bytes] = attrs.Factory(deque)
@@ -119,6 +121,10 @@ class Peer:
         """As it was last dialled."""
         self.round_trip: float | None = None
         self.signatures = Budget(SIGNATURES, SIGNATURES_A_SECOND)
+        self.lost_at = -inf
+        """When its last link that was up was lost."""
+        self.is_kept = False
+        """Its link stays when it is idle: one side is the other's router."""
 
     @property
     def is_up(self) -> bool:
@@ -132,7 +138,7 @@ class Peer:
     @property
     def is_quiet(self) -> bool:
         """Its link may be closed: nothing is under way."""
-        return self.is_up and self.out.is_idle
+        return self.is_up and self.out.is_idle and not self.is_kept
 
     @property
     def is_forgettable(self) -> bool:

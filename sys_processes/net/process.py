@@ -5,7 +5,9 @@ Its main task hears what is to be carried and what is asked; each link is a chil
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from math import inf
+from typing import TypeVar
 
 import trio
 
@@ -15,12 +17,16 @@ from kernel.ports import Init, Keys
 from kernel.syscalls import current
 from sys_processes.devices import KeyConflict, Link, LinkFailed, Links, Registry
 from sys_processes.net.core import Core
-from sys_processes.net.effects import CloseLink, Deliver, Dial, Effect, GiveBack, Ready, Report
+from sys_processes.net.effects import CloseLink, Come, Deliver, Dial, Effect, GiveBack, Ready, Report
 from sys_processes.net.lines import COUNT_SECONDS, Lines
 from sys_processes.net.name_updates import ToldNames
 from sys_processes.net.protocol import IdentityRecord
 from sys_processes.net.requests import Desk
+from sys_processes.net.router import Router
 from sys_processes.net.table import NetLimits, Surroundings
+from sys_processes.net.ways import Ways
+
+T = TypeVar("T")
 
 CLOSE_SECONDS = 2.0
 """For the last words on a link that is to be closed."""
@@ -42,12 +48,15 @@ class _Carrier:
         self, our: Address, links: Links, registry: Registry, keys: Keys, limits: NetLimits,
         own: IdentityRecord | None, told: ToldNames | None,
     ) -> None:  # fmt: skip
+        routers = () if own is None else own.routers
         node = current()
         around = Surroundings(registry.find, keys.sign, node.draw, node.secret)
         self._node = our.node
         self._links = links
         self._registry = registry
-        self._core = core = Core(our.node, keys.public_key, around, limits)
+        self._core = core = Core(our.node, keys.public_key, around, limits, routers)
+        self._ways = Ways(our.node, links, keys.sign)
+        self._router = Router(core, self._perform, node.secret)
         self._desk = Desk(registry, keys, lambda: core.peers(trio.current_time()), own, told)
         self._wires: dict[int, _Wire] = {}
         self._alarm: trio.CancelScope | None = None
@@ -57,9 +66,11 @@ class _Carrier:
     async def run(self) -> None:
         node = current()
         node.start_soon(self._accept)
+        node.start_soon(self._accept_plain)
         node.start_soon(self._keep_time)
         node.start_soon(self._watch_registry)
         try:
+            self._perform(self._core.start(trio.current_time()))
             await self._receive()
         finally:
             self._perform(self._core.stop())
@@ -103,9 +114,8 @@ class _Carrier:
                     self._wires[number].ready.set()
                 case GiveBack(envelope, refusal, definite):
                     node.give_back(envelope, refusal, definite=definite)
-                case Dial(number, record):
-                    wire = self._wires[number] = _Wire()
-                    node.start_soon(self._dial, number, wire, record)
+                case Dial() | Come():
+                    self._go(effect)
                 case CloseLink(number):
                     self._close(self._wires[number])
                 case Report(about, verbosity, text):
@@ -136,11 +146,18 @@ class _Carrier:
 
     # -- links
 
-    async def _dial(self, number: int, wire: _Wire, record: IdentityRecord) -> None:
+    def _go(self, effect: Dial | Come) -> None:
+        wire = self._wires[effect.link] = _Wire()
+        if isinstance(effect, Dial):
+            current().start_soon(self._dial, effect.link, wire, effect)
+        else:
+            current().start_soon(self._come, effect.link, wire, effect)
+
+    async def _dial(self, number: int, wire: _Wire, wanted: Dial) -> None:
         link: Link | None = None
         with wire.scope:
             try:
-                link = await self._links.dial(record)
+                link = await self._ways.dial(wanted)
             except LinkFailed as error:
                 self._perform(self._core.dial_failed(number, str(error), trio.current_time()))
         if link is None:
@@ -149,18 +166,39 @@ class _Carrier:
         self._perform(self._core.opened(number, link.proven_key, trio.current_time()))
         await self._serve(number, wire, link)
 
-    async def _accept(self) -> None:
-        """Until the links are closed."""
+    async def _come(self, number: int, wire: _Wire, wanted: Come) -> None:
+        link: Link | None = None
+        why = "who waited was left there"
+        with wire.scope:
+            try:
+                link = await self._ways.come(wanted)
+            except LinkFailed as error:
+                why = str(error)
+        if link is None:
+            self._forget(number, why)
+        else:
+            await self._serve(number, wire, link)
+
+    async def _accept_plain(self) -> None:
+        """Those who come with a preface."""
+        while (channel := await self._next(self._links.accept_plain)) is not None:
+            current().start_soon(self._router.serve, channel)
+
+    async def _next(self, accept: Callable[[], Awaitable[T]]) -> T | None:
+        """None once the links are closed."""
         node = current()
         while True:
             try:
-                link = await self._links.accept()
+                return await accept()
             except trio.ClosedResourceError:
-                return
+                return None
             except OSError as error:
                 node.print_to_terminal(0, f"cannot accept a link: {error}")
                 await node.sleep(ACCEPT_PAUSE)
-                continue
+
+    async def _accept(self) -> None:
+        node = current()
+        while (link := await self._next(self._links.accept)) is not None:
             number, effects = self._core.accept(trio.current_time())
             wire = self._wires[number] = _Wire()
             self._perform(effects)
@@ -257,7 +295,8 @@ def make(
     told: ToldNames | None = None,
 ) -> Init:
     """The `init` of the process. A restart of it begins without links, and with new sessions. `own` is what is
-    answered when somebody asks for this node. What an indexer tells goes to `told`, which the registry then knows.
+    answered when somebody asks for this node; links with its routers are kept. What an
+    indexer tells goes to `told`, which the registry then knows.
     """
 
     async def init(our: Address) -> None:

@@ -15,6 +15,7 @@ from sys_processes.net.effects import CloseLink, Dial, Effect, GiveBack, Ready, 
 from sys_processes.net.frames import Bye, Goodbye, encode
 from sys_processes.net.peering import LinkState, Peer, Stage
 from sys_processes.net.protocol import IdentityRecord
+from sys_processes.net.routing import Routing
 from sys_processes.net.streams import FlowLimits
 
 ACK_SECONDS = 0.05
@@ -36,6 +37,8 @@ class NetLimits:
     """Links of which nobody has proven yet who is there."""
     remembered: int = 4096
     """Sessions, with or without a link."""
+    passages: int = 0
+    """Links between others that go through this node, at a time."""
     flow: FlowLimits = attrs.Factory(FlowLimits)
 
 
@@ -52,9 +55,10 @@ class Surroundings:
 class Table:
     """What every part of the core does to peers and links. `due` is the next time at which something is to happen."""
 
-    def __init__(self, around: Surroundings, limits: NetLimits) -> None:
+    def __init__(self, around: Surroundings, limits: NetLimits, routing: Routing) -> None:
         self.around = around
         self.limits = limits
+        self.routing = routing
         self.peers: dict[str, Peer] = {}
         self.links: dict[int, LinkState] = {}
         self.due = inf
@@ -132,12 +136,25 @@ class Table:
         return link
 
     def dial(self, peer: Peer, record: IdentityRecord, now: float, deadline: float) -> None:
-        peer.turn += 1
+        """Or, where only the other side can dial, wait for it to do so."""
         peer.record = record
+        routers = self.routing.ways(record)
+        if record.address is None and not routers:
+            if self.routing.serves(record):
+                peer.expecting_until = deadline
+                self.arm(deadline)
+            else:
+                self.fail(peer, self.routing.obstacle(record), now)
+            return
+        if routers:
+            # A router that lets links through and then spoils them must not come first for ever.
+            first = (peer.tries + peer.failures) % len(routers)
+            routers = routers[first:] + routers[:first]
+        peer.turn += 1
         link = peer.link = self.add_link(Stage.OPENING, now, deadline)
         link.peer = peer
         link.record = record
-        self._effects.append(Dial(link.number, record))
+        self._effects.append(Dial(link.number, record, routers))
 
     def close(self, link: LinkState, bye: Bye | None = None) -> None:
         """Whose link it is must be told apart, or forget it."""
@@ -148,10 +165,10 @@ class Table:
             self.say(link, encode(bye))
         self._effects.append(CloseLink(link.number))
 
-    @staticmethod
-    def detach(peer: Peer) -> None:
+    def detach(self, peer: Peer) -> None:
         """The peer has no link any more, nor one under way."""
         peer.link = None
+        peer.is_kept = peer.name in self.routing.routers
         peer.expecting_until = None
         peer.out.cut()
 
@@ -161,12 +178,14 @@ class Table:
         self.detach(peer)
         if link is not None:
             self.close(link)
-        longest = LONGEST_REST if refused else LONGEST_ABSENCE
+        longest = LONGEST_REST if refused or peer.is_kept else LONGEST_ABSENCE
         rest = min(REST_SECONDS * 2 ** min(peer.failures, _MOST_DOUBLINGS), longest)
         peer.failures += 1
         peer.tries = 0
         peer.why = why
         peer.rest_until = now + rest * (0.75 + self.around.draw("rest", 16) / 2**17)
+        if peer.is_kept:
+            self.arm(peer.rest_until)
         self.return_all(peer, why, refused=refused)
 
     def return_all(self, peer: Peer, why: str, *, refused: bool = False) -> None:

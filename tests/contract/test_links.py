@@ -1,20 +1,16 @@
-"""What all Links do: those in memory, and those over TLS, WebSocket frames and TCP."""
+"""What all Links do: those in memory, those over TLS, WebSocket frames and TCP, and both through a router."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 import trio
 import trio.testing
 
-from runtime.sim.links import LinkNetwork
-from sys_processes.devices import Link, LinkFailed, Links
-from sys_processes.net.protocol import IdentityRecord
-from tests.support.link_host import link_host, make_links
+from sys_processes.devices import Link, LinkFailed
 from tests.support.net_world import identity_of, record_of
+from tests.support.wires import Wires, in_memory, over_tls, relayed_in_memory, relayed_over_tls
 
 pytestmark = pytest.mark.real_clock
 
@@ -22,81 +18,13 @@ MIB = 1024 * 1024
 BIG = bytes(range(256)) * (10 * MIB // 256)
 
 
-class Wires(ABC):
-    """Alice, who dials, and Bob, who accepts."""
-
-    alice: Links
-    bob: Links
-    record: IdentityRecord
-    """How Alice knows Bob."""
-
-    @abstractmethod
-    async def cut_all(self) -> None:
-        """Every link between them, so that both notice."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Bob takes no more links."""
-
-    async def pair(self) -> tuple[Link, Link]:
-        """A link, as Alice and as Bob hold it."""
-        ends: dict[str, Link] = {}
-
-        async def dial() -> None:
-            ends["alice"] = await self.alice.dial(self.record)
-
-        async def accept() -> None:
-            ends["bob"] = await self.bob.accept()
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(dial)
-            nursery.start_soon(accept)
-        return ends["alice"], ends["bob"]
-
-
-class InMemory(Wires):
-    def __init__(self) -> None:
-        self._network = LinkNetwork()
-        self.alice = self._network.node("alice.uq:8080", identity_of("alice.uq").public_key)
-        self._bob = self.bob = self._network.node("bob.uq:8080", identity_of("bob.uq").public_key)
-        self.record = record_of("bob.uq")
-
-    async def cut_all(self) -> None:
-        self._network.cut_all()
-
-    def close(self) -> None:
-        self._bob.close()
-
-
-@asynccontextmanager
-async def in_memory() -> AsyncIterator[Wires]:
-    yield InMemory()
-
-
-@asynccontextmanager
-async def over_tls() -> AsyncIterator[Wires]:
-    async with link_host("bob.uq") as host:
-
-        class OverTls(Wires):
-            alice = make_links("alice.uq")
-            bob = host.links
-            record = host.record
-
-            async def cut_all(self) -> None:
-                await host.cut_all()
-
-            def close(self) -> None:
-                host.links.close()
-
-        wires = OverTls()
-        try:
-            yield wires
-        finally:
-            wires.alice.close()
+@pytest.fixture(params=[in_memory, over_tls, relayed_in_memory, relayed_over_tls])
+def wires(request: pytest.FixtureRequest) -> AbstractAsyncContextManager[Wires]:
+    return request.param()
 
 
 @pytest.fixture(params=[in_memory, over_tls])
-def wires(request: pytest.FixtureRequest) -> AbstractAsyncContextManager[Wires]:
+def direct(request: pytest.FixtureRequest) -> AbstractAsyncContextManager[Wires]:
     return request.param()
 
 
@@ -222,7 +150,7 @@ async def test_a_receive_that_was_cancelled_loses_nothing(wires):
 
 async def test_a_peer_that_does_not_read_stops_its_own_link_only(wires):
     async with wires as on:
-        deaf, _ = await on.pair()
+        deaf, silent = await on.pair()
         alice, bob = await on.pair()
         with trio.move_on_after(0.3) as waiting:
             while True:
@@ -233,7 +161,7 @@ async def test_a_peer_that_does_not_read_stops_its_own_link_only(wires):
         # It has had its time to take what was sent.
         with trio.fail_after(5):
             await deaf.aclose()
-        await close(alice, bob)
+        await close(alice, bob, silent)
 
 
 async def test_ten_mebibytes_cross_in_both_directions_at_once(wires):
@@ -257,7 +185,7 @@ async def test_a_hundred_links_at_once_do_not_mix(wires):
         seen: list[bytes] = []
 
         async def ask(number: int) -> None:
-            link = await on.alice.dial(on.record)
+            link = await on.dial()
             await link.send(b"%03d" % number)
             assert await exactly(link, 3) == b"%03d" % (number + 500)
             await link.aclose()
@@ -273,18 +201,18 @@ async def test_a_hundred_links_at_once_do_not_mix(wires):
             for number in range(100):
                 nursery.start_soon(ask, number)
             for _ in range(100):
-                nursery.start_soon(answer, await on.bob.accept())
+                nursery.start_soon(answer, await on.accept())
         assert sorted(seen) == [b"%03d" % number for number in range(100)]
 
 
-async def test_a_dial_to_where_nobody_listens_fails_and_names_the_place(wires):
-    async with wires as on:
+async def test_a_dial_to_where_nobody_listens_fails_and_names_the_place(direct):
+    async with direct as on:
         with pytest.raises(LinkFailed, match=r"127\.0\.0\.1:1"):
             await on.alice.dial(record_of("nobody.uq", address="127.0.0.1:1"))
 
 
-async def test_who_takes_no_more_links_says_so_to_who_waits(wires):
-    async with wires as on:
+async def test_who_takes_no_more_links_says_so_to_who_waits(direct):
+    async with direct as on:
         ended: list[bool] = []
 
         async def accept() -> None:

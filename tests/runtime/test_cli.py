@@ -39,7 +39,7 @@ def test_boot_without_options_uses_the_home_of_the_platform() -> None:
 
 def test_boot_takes_every_option() -> None:
     argv = "boot h --name alice.uq --port 0 --bind 0.0.0.0 --package a --package b --password-env PW"
-    more = "--verbosity 2 --log json --set http.timeout=30 --set http.origins=a=b --peers p.toml"
+    more = "--verbosity 2 --log json --set http.timeout=30 --set http.origins=a=b --peers p.toml --allow-routing 5"
     assert options(*argv.split(), *more.split()) == BootOptions(
         home=Path("h"),
         name="alice.uq",
@@ -51,7 +51,35 @@ def test_boot_takes_every_option() -> None:
         log=LogFormat.Json,
         settings=(("http.timeout", "30"), ("http.origins", "a=b")),
         peers=Path("p.toml"),
+        passages=5,
     )
+
+
+@pytest.mark.parametrize("command", ["boot", "dev"])
+def test_routers_are_named_one_by_one_or_together_and_each_counts_once(command: str) -> None:
+    found = options(command, "--router", "a.uq", "b.uq", "--router", "c.uq", "a.uq", "--peers", "p")
+    assert (found.routers, found.passages) == (("a.uq", "b.uq", "c.uq"), 0)
+
+
+@pytest.mark.parametrize("command", ["boot", "dev"])
+@pytest.mark.parametrize(
+    ("argv", "problem"),
+    [
+        (["--router"], "--router: expected at least one argument"),
+        (["--router", "our"], "'our' cannot name a node"),
+        (["--router", "a b"], "'a b' cannot name a node"),
+        (["--allow-routing", "-1"], "'-1' is no number of links: 0 to 10000"),
+        (["--allow-routing", "10001"], "'10001' is no number of links"),
+        (["--allow-routing", "1", "--router", "a.uq"], "--router and --allow-routing exclude each other"),
+    ],
+)
+def test_bad_words_about_routers_are_usage_errors(
+    command: str, argv: list[str], problem: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, *argv], pytest.fail) == 2
+    said = capsys.readouterr().err
+    assert problem in said
+    assert f"nectar {command} --help" in said
 
 
 def test_dev_is_a_throw_away_node_with_the_packages_named() -> None:
@@ -130,7 +158,6 @@ def test_the_home_follows_the_platform(monkeypatch: pytest.MonkeyPatch, tmp_path
         ["inject-message", "echo:echo:nectar", "x", "--timeout", "1.5"],
         ["inject-message", "echo:echo:nectar", "x", "--mime", "text/plain"],
         ["inject-message", "echo:echo:nectar", "\udc80"],
-        ["boot", "--router", "r.uq"],
         ["hi", "bob.uq"],
         ["hi", "b b", "text"],
         ["id", "more"],

@@ -138,6 +138,63 @@ def test_three_nodes_one_of_which_is_killed_and_booted_again(nodes: Nodes) -> No
     assert nodes.ask("bob.uq", "carol.uq", "add") == "1"
 
 
+def test_a_node_without_an_address_is_reached_through_its_router(nodes: Nodes) -> None:
+    """C-170, C-168. The router is killed and booted again, and nothing is handled twice."""
+    nodes.start("alice.uq")
+    nodes.start("bob.uq", "--allow-routing", "2")
+    for name in ("carol.uq", "dave.uq"):
+        nodes.start(name, "--router", "bob.uq")
+        wait_until(lambda: nodes.states(name)["bob.uq"] == "up", "the link with the router")  # noqa: B023 - called here
+    assert nodes.ask("alice.uq", "carol.uq", "add") == "1"
+    assert nodes.ask("dave.uq", "carol.uq", "add") == "2"
+    assert nodes.ask("carol.uq", "bob.uq", "pass carol.uq@app:app:me") == "3"
+    assert 'routers = ["bob.uq"]' in nodes.nectar("carol.uq", "id").out
+    assert "address" not in nodes.nectar("carol.uq", "id").out
+    listed = nodes.nectar("carol.uq", "peers").out.splitlines()
+    assert [line.split()[:2] for line in listed[1:]] == [
+        ["alice.uq", "up"],
+        ["bob.uq", "up"],
+        ["dave.uq", "up"],
+    ]
+
+    bob = nodes.running["bob.uq"].process
+    bob.send_signal(signal.SIGKILL)
+    bob.wait()
+    started = time.monotonic()
+    assert "cannot be reached" in nodes.ask("alice.uq", "carol.uq", "add")
+    assert time.monotonic() - started < OFFLINE_SECONDS
+
+    nodes.start("bob.uq", "--allow-routing", "2")
+    answers: list[str] = []
+
+    def flows() -> bool:
+        answers.append(nodes.ask("dave.uq", "carol.uq", "add"))
+        return answers[-1].isdigit()
+
+    wait_until(flows, "a message to carol")
+    assert answers[-1] == "4"
+
+
+@pytest.mark.parametrize(
+    ("routers", "problem", "advice"),
+    [
+        (
+            ["bob.uq"],
+            "no node 'bob.uq' is known, so it cannot be a router",
+            "--peers peers.toml --router bob.uq",
+        ),
+        (["a.uq"], "a.uq cannot be its own router", "--port 0"),
+    ],
+)
+def test_a_node_whose_router_is_none_is_not_booted(
+    person: Person, counter: Path, routers: list[str], problem: str, advice: str
+) -> None:
+    said = person.nectar("dev", counter, "--name", "a.uq", "--port", "0", "--router", *routers)
+    assert (said.code, said.out) == (1, "")
+    assert problem in said.err
+    assert said.advice.endswith(advice) or f"{advice} " in said.advice
+
+
 def test_nodes_that_know_each_other_by_peers_files(nodes: Nodes) -> None:
     """`nectar id` prints what the other one's file needs. A file is read again while its node runs."""
     files = {name: nodes.person.home / f"peers of {name}.toml" for name in ("near", "far")}

@@ -8,7 +8,7 @@ import pytest
 
 from kernel.kernel import BadNodeName
 from runtime.links.direct import DirectLinks
-from runtime.network import open_network, own_record
+from runtime.network import BadRouter, open_network, own_record
 from runtime.peers_file import PeersFileError, peer_block
 from runtime.sim.chance import SeededChance
 from sys_processes.net.identity import verify_record
@@ -52,6 +52,41 @@ def test_two_boots_within_a_second_show_records_that_differ(monkeypatch: pytest.
 def test_an_address_that_no_other_node_would_take_is_refused():
     with pytest.raises(BadNodeName, match="other nodes could not know this one: address is ''"):
         own_record(identity_of(A), "")
+
+
+def test_a_node_with_routers_shows_them_and_no_address():
+    record = own_record(identity_of(A), "http://127.0.0.1:8080", [B, "carol.uq"])
+    verify_record(record)
+    assert (record.address, record.routers) == (None, (B, "carol.uq"))
+
+
+@pytest.mark.parametrize(
+    ("routers", "problem"),
+    [
+        ([B, A], f"{A} cannot be its own router"),
+        ([f"r{n}" for n in range(17)], "17 routers are too many: 16"),
+    ],
+)
+def test_routers_that_no_node_can_have(routers: list[str], problem: str):
+    with pytest.raises(BadRouter, match=problem):
+        own_record(identity_of(A), "http://127.0.0.1:8080", routers)
+
+
+@pytest.mark.usefixtures("local")
+async def test_a_router_must_be_known_and_have_an_address(tmp_path: Path):
+    file = tmp_path / "peers.toml"
+    file.write_text(peer_block(record_of(B)) + peer_block(record_of("carol.uq", routers=[B])))
+    async with open_network(record_of(A, routers=[B]), links_of(A), file, pytest.fail) as network:
+        assert network.own.routers == (B,)
+    for router, problem, unknown in (
+        ("dave.uq", "no node 'dave.uq' is known", True),
+        ("carol.uq", "carol.uq cannot be a router: it has no address", False),
+    ):
+        with pytest.raises(BadRouter, match=problem) as found:
+            async with open_network(record_of(A, routers=[B, router]), links_of(A), file, pytest.fail):
+                pass
+        assert (found.value.router, found.value.is_unknown) == (router, unknown)
+    assert list((tmp_path / "local").iterdir()) == []
 
 
 async def test_the_file_comes_before_the_folder_and_both_are_known(local: Path, tmp_path: Path):

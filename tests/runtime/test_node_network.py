@@ -58,6 +58,19 @@ def app(*wanted: str) -> dict[str, bytes]:
     return package(ACTOR, request_capabilities=["net:sys:nectar"], request_networking=True)
 
 
+async def test_two_nodes_without_an_address_and_their_router_talk():
+    """C-170."""
+    network = SimNetwork(A, B, "carol.uq", routed={A: (B,), "carol.uq": (B,)})
+    async with network.booted(B), network.booted(A) as alice, network.booted("carol.uq", app()) as carol:
+        # Until carol has her link with bob.
+        await trio.sleep(1)
+        assert await alice.ask(APP, "hello", node="carol.uq") == "carol.uq heard hello"
+        assert await alice.ask(APP, "add", node="carol.uq") == "1"
+        network.wires.cut_all()
+        assert await alice.ask(APP, "add", node="carol.uq") == "2"
+        assert "through bob.uq" in await carol.ask(NET, "names")
+
+
 async def test_a_request_through_the_rpc_route_arrives_on_another_node_and_its_answer_comes_back():
     network = SimNetwork(A, B)
     async with network.booted(A) as alice, network.booted(B, app()):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import attrs
@@ -18,6 +18,7 @@ from runtime.listener import TcpListener
 from runtime.registered_keys import RegisteredKeys
 from runtime.sim.chance import SeededChance
 from runtime.sim.registry import MemoryRegistry
+from sys_processes.devices import Links
 from sys_processes.http_server import process as http_server
 from sys_processes.http_server.door import Door
 from sys_processes.http_server.protocol import HTTP_SERVER
@@ -25,6 +26,7 @@ from sys_processes.http_server.settings import HttpSettings
 from sys_processes.http_server.tokens import LoginTokens
 from sys_processes.net import process as net
 from sys_processes.net.protocol import NET, IdentityRecord
+from sys_processes.net.table import NetLimits
 from tests.support.kernel_node import KernelNode, Puppet, make_kernel
 from tests.support.killing import kill, run_until_killed
 from tests.support.net_world import identity_of, record_of
@@ -60,9 +62,20 @@ class LinkedWorld:
     def __init__(self, nursery: trio.Nursery) -> None:
         self._nursery = nursery
         self.nodes: dict[str, LinkedNode] = {}
+        self.routed: dict[str, Sequence[str]] = {}
+        """Nodes without an address, and their routers."""
+        self.passages: dict[str, int] = {}
+        """How many links go through a node at a time; none, if it is not named."""
         self._boots = 0
 
-    async def boot(self, name: str, *, identity: Identity | None = None, port: int = 0) -> LinkedNode:
+    async def boot(
+        self,
+        name: str,
+        *,
+        identity: Identity | None = None,
+        port: int = 0,
+        wrap: Callable[[Links], Links] = lambda links: links,
+    ) -> LinkedNode:
         """A node that the others know by the key of its name, whatever `identity` it has, and that knows them."""
         self._boots += 1
         identity = identity or identity_of(name)
@@ -86,8 +99,11 @@ class LinkedWorld:
         await self._nursery.start(run_until_killed, kernel, scope)
         kernel.kernel.add_module(KERNEL, commands.make(kernel.kernel), public=False)
         kernel.kernel.add_module(HTTP_SERVER, http_server.make(door), public=True)
-        kernel.kernel.add_module(NET, net.make(links, registry, keys), public=False)
-        record = record_of(name, address=f"127.0.0.1:{listener.port}", serial=self._boots)
+        routers = self.routed.get(name, ())
+        record = record_of(name, address=f"127.0.0.1:{listener.port}", routers=routers, serial=self._boots)
+        limits = NetLimits(passages=self.passages.get(name, 0))
+        init = net.make(wrap(links), registry, keys, limits, own=record)
+        kernel.kernel.add_module(NET, init, public=False)
         node = LinkedNode(name, kernel, registry, listener, links, door, record, scope)
         for other in self.nodes.values():
             other.registry.put(record)
@@ -105,10 +121,16 @@ class LinkedWorld:
 
 
 @asynccontextmanager
-async def linked_world(*names: str) -> AsyncIterator[LinkedWorld]:
+async def linked_world(
+    *names: str,
+    routed: Mapping[str, Sequence[str]] | None = None,
+    passages: Mapping[str, int] | None = None,
+) -> AsyncIterator[LinkedWorld]:
     failure: BaseException | None = None
     async with trio.open_nursery() as nursery:
         world = LinkedWorld(nursery)
+        world.routed.update(routed or {})
+        world.passages.update(passages or {})
         for name in names:
             await world.boot(name)
         # Kept out of the nursery, which would wrap it into a group.

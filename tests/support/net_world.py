@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import attrs
@@ -21,6 +21,7 @@ from runtime.registered_keys import RegisteredKeys
 from runtime.sim.chance import SeededChance
 from runtime.sim.links import LinkFate, LinkNetwork, MemoryLinks
 from runtime.sim.registry import MemoryRegistry
+from sys_processes.devices import Links
 from sys_processes.net.identity import make_record
 from sys_processes.net.name_updates import ToldNames
 from sys_processes.net.process import make
@@ -35,11 +36,19 @@ def identity_of(name: str) -> Identity:
 
 
 def record_of(
-    name: str, *, key_of: str | None = None, address: str | None = None, serial: int = 0
+    name: str,
+    *,
+    key_of: str | None = None,
+    address: str | None = None,
+    routers: Sequence[str] = (),
+    serial: int = 0,
 ) -> IdentityRecord:
+    """With routers it has no address."""
     identity = identity_of(key_of or name)
-    where = address or f"{name}:8080"
-    return make_record(name, identity.public_key, identity.sign, address=where, serial=serial)
+    where = None if routers else address or f"{name}:8080"
+    return make_record(
+        name, identity.public_key, identity.sign, address=where, routers=routers, serial=serial
+    )
 
 
 @attrs.define(eq=False)
@@ -48,6 +57,7 @@ class Member:
 
     kernel: KernelNode
     links: MemoryLinks
+    """Its end of the wires."""
     registry: MemoryRegistry
     net: Process
     scope: trio.CancelScope
@@ -57,18 +67,28 @@ class NetWorld:
     def __init__(self, nursery: trio.Nursery, network: LinkNetwork, limits: NetLimits | None) -> None:
         self._nursery = nursery
         self.network = network
-        self._limits = limits
+        self._limits = limits or NetLimits()
+        self.routed: dict[str, Sequence[str]] = {}
+        """Nodes without an address, and their routers."""
+        self.passages: dict[str, int] = {}
+        """How many links go through a node at a time; none, if it is not named."""
         self.nodes: dict[str, Member] = {}
         self._boots = 0
 
-    async def boot(self, name: str, *known: str, identity: Identity | None = None) -> Member:
+    async def boot(
+        self,
+        name: str,
+        *known: str,
+        identity: Identity | None = None,
+        wrap: Callable[[Links], Links] = lambda links: links,
+    ) -> Member:
         """A new kernel of that name, which knows these nodes."""
         self._boots += 1
         identity = identity or identity_of(name)
         registry = MemoryRegistry()
         for other in known:
             if other != name:
-                registry.put(record_of(other))
+                registry.put(self.record(other))
         told = ToldNames()
         known_nodes = KnownNodes([registry, told])
         keys = RegisteredKeys(name, identity, known_nodes)
@@ -77,10 +97,14 @@ class NetWorld:
         scope = trio.CancelScope()
         await self._nursery.start(run_until_killed, kernel, scope)
         kernel.kernel.add_module(KERNEL, commands.make(kernel.kernel), public=False)
-        carrier = make(links, known_nodes, keys, self._limits, own=record_of(name), told=told)
+        limits = attrs.evolve(self._limits, passages=self.passages.get(name, 0))
+        carrier = make(wrap(links), known_nodes, keys, limits, own=self.record(name), told=told)
         net = kernel.kernel.add_module(NET, carrier, public=False)
         member = self.nodes[name] = Member(kernel, links, registry, net, scope)
         return member
+
+    def record(self, name: str) -> IdentityRecord:
+        return record_of(name, routers=self.routed.get(name, ()))
 
     async def kill(self, name: str) -> None:
         """As `kill -9`: nobody is asked, and the links close, which all have noticed on return."""
@@ -116,11 +140,17 @@ async def net_world(
     fate: Callable[[int], LinkFate] | None = None,
     chance: Chance | None = None,
     limits: NetLimits | None = None,
+    routed: Mapping[str, Sequence[str]] | None = None,
+    passages: Mapping[str, int] | None = None,
 ) -> AsyncIterator[NetWorld]:
-    """Nodes that all know each other."""
+    """Nodes that all know each other. `routed` ones have no address, but routers; of those, `passages` says how many
+    links go through each at a time.
+    """
     failure: BaseException | None = None
     async with trio.open_nursery() as nursery:
         world = NetWorld(nursery, LinkNetwork(fate=fate, chance=chance), limits)
+        world.routed.update(routed or {})
+        world.passages.update(passages or {})
         for name in names:
             await world.boot(name, *names)
         # Kept out of the nursery, which would wrap it into a group.

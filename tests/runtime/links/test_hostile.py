@@ -17,6 +17,7 @@ from runtime.links.tls import client_context
 from sys_processes.devices import LinkFailed
 from sys_processes.http_server.connection import serve_connection
 from sys_processes.http_server.limits import Limits
+from sys_processes.net.prefaces import MARK
 from tests.support.link_host import UPGRADE, LinkHost, OnlyLinks, link_host, make_links
 from tests.support.net_world import identity_of, record_of
 from tests.support.streams import MemoryStream, connection
@@ -169,6 +170,8 @@ _HELLO = masked(b"\x16\x03\x01\x02\x00" + b"\x01" * 512)
         pytest.param([_HELLO[at : at + 1] for at in range(len(_HELLO))], id="a hello, byte by byte"),
         pytest.param([b"\x89\x80mask"] * 100, id="pings"),
         pytest.param([masked(b"")] * 100, id="empty frames"),
+        pytest.param([masked(MARK)], id="a preface that nobody takes"),
+        pytest.param([masked(b""), *[b"\x89\x80mask"] * 9, masked(MARK[:1])], id="the first byte of one"),
     ],
 )
 async def test_who_takes_longer_than_five_seconds_is_cut(drips):

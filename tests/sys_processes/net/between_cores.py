@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import attrs
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -13,7 +13,7 @@ from kernel.message import KernelMessage, Reason, Request, SendErrorKind
 from kernel.refusals import Refusal
 from runtime.sim.chance import SeededChance
 from sys_processes.net.core import Core
-from sys_processes.net.effects import CloseLink, Deliver, Dial, Effect, GiveBack, Ready, Report
+from sys_processes.net.effects import CloseLink, Come, Deliver, Dial, Effect, GiveBack, Ready, Report
 from sys_processes.net.envelopes import pack_message
 from sys_processes.net.frames import FrameParser, Hello, Proof, Session, encode, encode_data
 from sys_processes.net.identity import LinkStatement, make_record
@@ -62,15 +62,19 @@ class Cores:
         self,
         *names: str,
         limits: NetLimits | None = None,
+        routed: Mapping[str, tuple[str, ...]] | None = None,
         takes: Callable[[KernelMessage], Refusal | None] = lambda envelope: None,
     ) -> None:
         self.now = 1000.0
         self.limits = limits
         self.takes = takes
-        self.records = {name: record_of(name) for name in names}
+        self.routed = dict(routed or {})
+        """Nodes without an address, and their routers."""
+        self.records = {name: record_of(name, **self._way(name)) for name in names}
         self.chance = SeededChance(1)
         self.cores: dict[str, Core] = {name: self._new_core(name) for name in names}
         self.dials: deque[tuple[str, Dial]] = deque()
+        self.asked_to_come: list[tuple[str, Come]] = []
         self.ends: dict[tuple[str, int], End] = {}
         self.book: dict[int, Told] = {}
         self.order: dict[tuple[str, str], list[int]] = {}
@@ -79,7 +83,16 @@ class Cores:
 
     def _new_core(self, name: str) -> Core:
         around = Surroundings(self.records.get, key_of(name).sign, self.chance.bits, self.chance.secret)
-        return Core(name, key_of(name).public_key().public_bytes_raw(), around, self.limits)
+        routers = self.routed.get(name, ())
+        return Core(name, key_of(name).public_key().public_bytes_raw(), around, self.limits, routers)
+
+    def _way(self, name: str) -> dict[str, object]:
+        return {"address": None, "routers": self.routed[name]} if name in self.routed else {}
+
+    def start(self) -> None:
+        """Links with routers are dialled."""
+        for name, core in self.cores.items():
+            self.perform(name, core.start(self.now))
 
     # -- messages
 
@@ -101,29 +114,34 @@ class Cores:
     # -- effects
 
     def perform(self, name: str, effects: list[Effect]) -> None:
-        core = self.cores[name]
         then: list[Effect] = []
         for effect in effects:
             match effect:
                 case Dial():
                     self.dials.append((name, effect))
+                case Come():
+                    self.asked_to_come.append((name, effect))
                 case Ready(number) | CloseLink(number):
                     self._write(name, number)
                     if isinstance(effect, CloseLink):
                         self._shut(name, number)
-                case Deliver(_, _, envelope):
-                    refusal = self.takes(envelope)
-                    if refusal is not None:
-                        then += core.not_taken(effect, refusal)
-                    else:
-                        self.book[envelope.id].delivered += 1
-                        self.order.setdefault((envelope.source.node, name), []).append(envelope.id)
+                case Deliver():
+                    then += self._deliver(name, effect)
                 case GiveBack(envelope):
                     self.book[envelope.id].given_back.append(effect)
                 case Report(_, _, text):
                     self.reports.append(text)
         if then:
             self.perform(name, then)
+
+    def _deliver(self, name: str, effect: Deliver) -> list[Effect]:
+        envelope = effect.envelope
+        refusal = self.takes(envelope)
+        if refusal is not None:
+            return self.cores[name].not_taken(effect, refusal)
+        self.book[envelope.id].delivered += 1
+        self.order.setdefault((envelope.source.node, name), []).append(envelope.id)
+        return []
 
     def _write(self, name: str, number: int) -> None:
         end = self.ends.get((name, number))

@@ -18,6 +18,7 @@ from sys_processes.net.frames import (
     Ping,
     Pong,
     Refuse,
+    Relay,
     Session,
     Welcome,
     encode,
@@ -43,6 +44,7 @@ def said() -> st.SearchStrategy[bytes]:
         st.builds(Ack, NUMBERS),
         st.builds(Ping, NUMBERS),
         st.builds(Pong, NUMBERS),
+        st.builds(Relay, st.just(b"t" * 32)),
         st.builds(Welcome, SESSIONS),
         st.builds(Bye, st.sampled_from(Goodbye), st.just("because")),
         st.builds(

@@ -32,6 +32,7 @@ from sys_processes.net.frames import (
     Pong,
     Proof,
     Refuse,
+    Relay,
     Session,
     Welcome,
     encode,
@@ -49,6 +50,7 @@ EACH = {
     "ack": Ack(2**64 - 1),
     "ping": Ping(1),
     "pong": Pong(1),
+    "relay": Relay(b"\4" * 32),
     "bye": Bye(Goodbye.crossed, "why"),
 }
 
@@ -91,6 +93,7 @@ def frames() -> st.SearchStrategy[Frame]:
         st.builds(Ack, U64),
         st.builds(Ping, U64),
         st.builds(Pong, U64),
+        st.builds(Relay, key),
         st.builds(Bye, st.sampled_from(Goodbye), text()),
     )
 
@@ -218,6 +221,7 @@ class TestWhatIsRefused:
             ({"t": "challenge", "name": "x", "nonce": b"\0" * 31}, "nonce: expected 32 bytes"),
             ({"t": "welcome", "session": 1}, "session: expected a map"),
             ({"t": "welcome", "session": {"instance": 1}}, "turn is missing"),
+            ({"t": "relay", "token": b"short"}, "token: expected 32 bytes"),
             ({"t": "bye", "reason": "bored", "detail": ""}, "bye: 'bored'"),
             ({"t": "data", "seq": 1}, "message is missing"),
             (
