@@ -14,8 +14,8 @@ import msgpack
 from kernel.codec import Malformed
 from runtime.links.frames import FRAME_LIMIT as WEBSOCKET_LIMIT
 from runtime.links.frames import BadFrames, FrameReader
-from sys_processes.http_server.protocol import ACTION
 from sys_processes.http_server.http1 import HEAD_BYTES, BadRequest, RequestParser
+from sys_processes.http_server.protocol import ACTION
 from sys_processes.net.effects import CloseLink, Deliver, GiveBack
 from sys_processes.net.envelopes import BadMessage, Untransportable, pack_message, read_message
 from sys_processes.net.frames import FRAME_LIMIT, GREETING_LIMIT, BadFrame, FrameParser, Session
