@@ -118,4 +118,4 @@ def test_what_cannot_be_read_is_a_breach_and_http_calls_are_not_looked_at():
     found.says(b"no json", metadata=METADATA_HTTP)
     assert found.laws.broken is None
     found.says(b"no json")
-    assert "cannot be read" in found.laws.broken.text
+    assert "cannot be read" in found.heard[0].text
