@@ -14,12 +14,15 @@ import trio
 from kernel.events import Event
 from kernel.message import OnExit
 from runtime.packages import read_package
+from runtime.sim.channel_laws import ChannelLaws
+from runtime.sim.laws import Laws
 from runtime.sim.scheduler import run_deterministic
+from runtime.sim.trace import Trace
 from sys_processes.app_store.archive import pack
 from tests.support.kit import SEED, KitAnswer, kit_answer, kit_call
 from tests.support.sealed_client import answered, sealed_register
 from tests.support.sim_home import package
-from tests.support.web_app import App
+from tests.support.web_app import NODE, App
 from tests.support.web_client import WsClient, request_bytes
 from tests.support.web_node import RPC_TOKEN, WebNode, web_node
 
@@ -125,12 +128,14 @@ async def crash(web: WebNode) -> None:
     assert (await socket.ended()).code == 1001
 
 
-async def world(seed: int) -> list[str]:
-    """The lines of all events of a node's life."""
+async def world(seed: int, trace: Trace | None = None) -> list[str]:
+    """The lines of all events of a node's life, which a `trace` is told, too."""
     lines: list[str] = []
+    told = (trace or Trace()).observer(NODE)
 
     def observe(event: Event) -> None:
         lines.append(event.line())
+        told(event)
 
     package = read_package(ROOT / "userland" / "apps" / "echo")
     async with web_node(packages=[package], observer=observe, seed=seed, split=True) as web:
@@ -155,6 +160,16 @@ def log(seed: int) -> list[str]:
 
 def digest(lines: list[str]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_node_and_its_clients_break_no_law(seed: int) -> None:
+    """DESIGN 7."""
+    laws, channels, trace = Laws(), ChannelLaws(), Trace()
+    trace.monitors += [laws, channels.check]
+    run_deterministic(world, seed, trace, seed=seed)
+    assert laws.finish(trace.entries[-1].at) is None
+    assert channels.broken is None
 
 
 @pytest.mark.parametrize("seed", [1, 2])
