@@ -123,7 +123,7 @@ class LocalDirectory:
             return False
         if self._published is None:
             return None
-        if self._wrong.pop(missing, None) is not None:
+        if self._wrong.pop(missing, None) is not None or self._conflict is not None:
             self._report(f"other nodes of this machine find {own.name} by its name now")
         return True
 

@@ -204,7 +204,8 @@ async def test_a_name_is_taken_over_when_its_node_ends_and_an_entry_that_was_rem
         assert directory(tmp_path / "nodes")[0].find("bob.uq") == late
         nursery.cancel_scope.cancel()
     second.close()
-    assert (told, list((tmp_path / "nodes").iterdir())) == ([], [])
+    assert told == ["other nodes of this machine find bob.uq by its name now"]
+    assert list((tmp_path / "nodes").iterdir()) == []
 
 
 def leave_behind(folder: Path, record: IdentityRecord) -> Path:
