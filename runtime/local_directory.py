@@ -123,7 +123,7 @@ class LocalDirectory:
             return False
         if self._published is None:
             return None
-        if self._wrong.pop(missing, None) is not None:
+        if self._wrong.pop(missing, None) is not None or self._conflict is not None:
             self._report(f"other nodes of this machine find {own.name} by its name now")
         return True
 
@@ -198,15 +198,20 @@ class LocalDirectory:
             return None
         return KeyConflict(own.name, there.public_key, own.public_key, str(self._folder))
 
-    def _complain(self, what: str, error: Exception) -> None:
-        if self._wrong.get(what) != str(error):
-            self._wrong[what] = str(error)
-            self._report(f"{what}: {error}")
+    def _complain(self, what: str, error: DirectoryUnusable | OSError) -> None:
+        why = str(error)
+        if isinstance(error, OSError):
+            where = error.filename or self._folder
+            why = f"{where}: {error.strerror or error}: mend that, or set {VARIABLE} to another place"
+        if self._wrong.get(what) != why:
+            self._wrong[what] = why
+            self._report(f"{what}: {why}")
 
 
 def _prepare(folder: Path) -> None:
     """Raises `DirectoryUnusable`, OSError."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(FileExistsError):  # what stands there instead is told by the check
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _check(folder)
 
 

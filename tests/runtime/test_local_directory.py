@@ -174,9 +174,10 @@ async def test_a_node_whose_entry_cannot_be_written_says_so_once_and_tries_until
     async with trio.open_nursery() as nursery:
         nursery.start_soon(alice.wait_change)
         await trio.sleep(5)
-        assert [line.split(":")[0] for line in told] == [
-            "other nodes of this machine do not find alice.uq by its name",
-            "other nodes of this machine are not found by their names",
+        why = f"{folder} is no folder: remove it, or set NECTAR_LOCAL_DIRECTORY to another place"
+        assert told == [
+            f"other nodes of this machine do not find alice.uq by its name: {why}",
+            f"other nodes of this machine are not found by their names: {why}",
         ]
         folder.unlink()
         await trio.sleep(2)
@@ -184,6 +185,16 @@ async def test_a_node_whose_entry_cannot_be_written_says_so_once_and_tries_until
         assert bob.find("alice.uq") == ALICE
         nursery.cancel_scope.cancel()
     alice.close()
+
+
+async def test_an_error_of_the_system_is_told_with_its_place_and_what_to_do(tmp_path):
+    above = tmp_path / "above"
+    above.write_text("")
+    alice, told = directory(above / "nodes")
+    await alice.publish(ALICE)
+    alice.close()
+    place = f"{above / 'nodes'}: Not a directory: mend that, or set NECTAR_LOCAL_DIRECTORY to another place"
+    assert told[0] == f"other nodes of this machine do not find alice.uq by its name: {place}"
 
 
 async def test_a_name_is_taken_over_when_its_node_ends_and_an_entry_that_was_removed_comes_back(tmp_path):
@@ -210,7 +221,8 @@ async def test_a_name_is_taken_over_when_its_node_ends_and_an_entry_that_was_rem
         assert directory(tmp_path / "nodes")[0].find("bob.uq") == late
         nursery.cancel_scope.cancel()
     second.close()
-    assert (told, list((tmp_path / "nodes").iterdir())) == ([], [])
+    assert told == ["other nodes of this machine find bob.uq by its name now"]
+    assert list((tmp_path / "nodes").iterdir()) == []
 
 
 def leave_behind(folder: Path, record: IdentityRecord) -> Path:

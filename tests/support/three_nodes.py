@@ -1,5 +1,5 @@
-"""Three nodes chat, one of them is killed with -9 and booted again: every message has one outcome, and nothing is heard
-twice.
+"""Three nodes chat, one of which is reached through another one; that one is killed with -9 and booted again: every
+message has one outcome, and nothing is heard twice.
 
 python -m tests.support.three_nodes
 """
@@ -27,6 +27,8 @@ from tests.support.live_node import LiveNode, Person, wait_until
 CHAT = "chat:chat:nectar"
 PACKAGE = next(folder for folder in example_packages() if folder.name == "chat")
 ALICE, BOB, CAROL = NAMES = ("alice.dev", "bob.dev", "carol.dev")
+ROUTING = {ALICE: (), BOB: ("--allow-routing", "4"), CAROL: ("--router", BOB)}
+"""Carol has no address of her own: she is reached through bob."""
 PAUSE_SECONDS = 0.01
 """Between two messages of one sender, so that all of them are still in the history at the end."""
 EACH = 20
@@ -69,9 +71,12 @@ class Chatting:
     _numbers: Iterator[int] = attrs.Factory(itertools.count)
 
     def boot(self, name: str) -> None:
-        arguments = ["dev", PACKAGE, "--name", name, "--home", self.person.home / name]
+        arguments = ["dev", PACKAGE, "--name", name, "--home", self.home(name), *ROUTING[name]]
         self.running[name] = self.stack.enter_context(self.person.node(*arguments))
         self.tell(f"{name} is ready at {self.running[name].url}")
+
+    def home(self, name: str) -> Path:
+        return self.person.home / name
 
     def kill(self, name: str) -> None:
         process = self.running.pop(name).process
@@ -177,6 +182,9 @@ def three_nodes(folder: Path, tell: Callable[[str], None]) -> Chatting:
         chatting = Chatting(Person(folder), tell, stack)
         for name in (BOB, ALICE, CAROL):
             chatting.boot(name)
+        shown = chatting.person.nectar("id", "--home", chatting.home(CAROL)).out
+        if f'routers = ["{BOB}"]' not in shown or "address" in shown:
+            raise Wrong(f"{CAROL} is not reached through {BOB} alone:\n{shown}")
         chatting.all_to_all()
         with chatting.talking_to(BOB, ALICE, CAROL):
             _wait_delivered(chatting)
@@ -184,7 +192,8 @@ def three_nodes(folder: Path, tell: Callable[[str], None]) -> Chatting:
             chatting.kill(BOB)
             for sender in (ALICE, CAROL):
                 chatting.wait_offline(sender, killed)
-            tell(str(chatting.send(ALICE, CAROL)))
+            for sender, to in ((ALICE, CAROL), (CAROL, ALICE)):
+                tell(f"without {BOB}, {chatting.send(sender, to)}")
             chatting.boot(BOB)
             _wait_delivered(chatting)
         chatting.all_to_all()
