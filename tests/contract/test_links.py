@@ -1,4 +1,4 @@
-"""What all Links do: those in memory, and those over TLS, WebSocket frames and TCP."""
+"""What all Links do: those in memory, those of a simulated network, and those over TLS, WebSocket frames and TCP."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import pytest
 import trio
 import trio.testing
 
+from runtime.sim.choices import Choices, TapeChoices
 from runtime.sim.links import LinkNetwork
+from runtime.sim.net import SimNet
+from runtime.sim.trace import Trace
 from sys_processes.devices import Link, LinkFailed, Links
 from sys_processes.net.protocol import IdentityRecord
 from tests.support.link_host import link_host, make_links
@@ -68,6 +71,27 @@ class InMemory(Wires):
         self._bob.close()
 
 
+class Simulated(Wires):
+    def __init__(self) -> None:
+        self._network = SimNet(Choices(TapeChoices([])), Trace())
+        self.alice = self._network.links_of("alice.uq", "alice.uq:8080", identity_of("alice.uq").public_key)
+        self._bob = self.bob = self._network.links_of(
+            "bob.uq", "bob.uq:8080", identity_of("bob.uq").public_key
+        )
+        self.record = record_of("bob.uq")
+
+    async def cut_all(self) -> None:
+        self._network.cut_all()
+
+    def close(self) -> None:
+        self._bob.close()
+
+
+@asynccontextmanager
+async def simulated() -> AsyncIterator[Wires]:
+    yield Simulated()
+
+
 @asynccontextmanager
 async def in_memory() -> AsyncIterator[Wires]:
     yield InMemory()
@@ -95,7 +119,7 @@ async def over_tls() -> AsyncIterator[Wires]:
             wires.alice.close()
 
 
-@pytest.fixture(params=[in_memory, over_tls])
+@pytest.fixture(params=[in_memory, simulated, over_tls])
 def wires(request: pytest.FixtureRequest) -> AbstractAsyncContextManager[Wires]:
     return request.param()
 
