@@ -77,12 +77,14 @@ class Conversation:
         """Raises `BadFrame`."""
         match frame:
             case Data(seq, fields):
+                is_new = peer.into.take(seq)
                 self._arrived(link, peer, now)
-                if peer.into.take(seq):
+                if is_new:
                     self._take(peer, seq, fields)
             case Refuse():
+                is_new = peer.into.take(frame.seq)
                 self._arrived(link, peer, now)
-                if peer.into.take(frame.seq):
+                if is_new:
                     self._came_back(peer, frame)
             case Ack(seq):
                 self._settle(link, peer, seq, now)

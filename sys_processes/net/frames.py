@@ -37,6 +37,10 @@ class BadFrame(ValueError):
     """Bytes that are no frame, or one that has no place here. The link cannot go on."""
 
 
+class Gap(BadFrame):
+    """A frame, and one is missing before it: the way lost or reordered them. The next link brings both."""
+
+
 class Goodbye(enum.StrEnum):
     """Why a side closes a link that works."""
 

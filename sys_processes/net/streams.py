@@ -12,7 +12,7 @@ import attrs
 
 from kernel.message import KernelMessage
 from kernel.refusals import Refusal
-from sys_processes.net.frames import LONGEST_DETAIL, BadFrame, Refuse, encode, encode_data
+from sys_processes.net.frames import LONGEST_DETAIL, BadFrame, Gap, Refuse, encode, encode_data
 
 Place = tuple[int, int]
 """The name of a stream, and a number in it."""
@@ -174,13 +174,14 @@ class OutStream:
         self._again = deque(item for item in self._sent if item.seq > received)
 
     def lost_track(self) -> list[KernelMessage]:
-        """The peer knows nothing of this stream any more: what was sent and not settled. Numbers go on from here."""
+        """The peer knows nothing of this stream any more: what was sent and not settled. Numbers begin again."""
         uncertain = [item.envelope for item in self._sent if item.envelope is not None]
         refusals = [item for item in self._sent if item.refusal is not None]
         self._refusals.extendleft(reversed(refusals))
         self._sent.clear()
         self._again.clear()
         self._flight = self._flight_bytes = 0
+        self.last = 0
         return uncertain
 
     def give_up(self, name: int) -> tuple[list[KernelMessage], list[KernelMessage]]:
@@ -191,7 +192,6 @@ class OutStream:
         unsent = [item.envelope for item in self._line if item.envelope is not None]
         self._line.clear()
         self._line_bytes = 0
-        self.last = 0
         self.name = name
         return uncertain, unsent
 
@@ -219,13 +219,13 @@ class InStream:
         return len(self._refused)
 
     def take(self, seq: int) -> bool:
-        """Whether the item of that number is new. Raises `BadFrame` when one is missing before it."""
+        """Whether the item of that number is new. Raises `Gap` when one is missing before it, `BadFrame`."""
         if seq == 0:
             raise BadFrame("numbers begin with 1")
         if seq <= self.received:
             return False
-        if seq != self.received + 1 and self.received != 0:
-            raise BadFrame(f"number {seq} came after {self.received}")
+        if seq != self.received + 1:
+            raise Gap(f"number {seq} came after {self.received}")
         self.received = seq
         return True
 

@@ -19,6 +19,8 @@ from runtime.keyfile import Identity
 from runtime.registered_keys import RegisteredKeys
 from runtime.sim.chance import SeededChance
 from runtime.sim.links import LinkFate, LinkNetwork, MemoryLinks
+from runtime.sim.net import SimNet
+from runtime.sim.net_link import SimLinks
 from runtime.sim.registry import MemoryRegistry
 from sys_processes.net.identity import make_record
 from sys_processes.net.process import make
@@ -44,16 +46,23 @@ class Member:
     """One run of one node."""
 
     kernel: KernelNode
-    links: MemoryLinks
+    links: MemoryLinks | SimLinks
     registry: MemoryRegistry
     net: Process
     scope: trio.CancelScope
 
 
 class NetWorld:
-    def __init__(self, nursery: trio.Nursery, network: LinkNetwork, limits: NetLimits | None) -> None:
+    def __init__(
+        self,
+        nursery: trio.Nursery,
+        network: LinkNetwork,
+        limits: NetLimits | None,
+        sim_net: SimNet | None = None,
+    ) -> None:
         self._nursery = nursery
         self.network = network
+        self._sim_net = sim_net
         self._limits = limits
         self.nodes: dict[str, Member] = {}
         self._boots = 0
@@ -68,13 +77,19 @@ class NetWorld:
                 registry.put(record_of(other))
         keys = RegisteredKeys(name, identity, registry)
         kernel = make_kernel(node=name, keys=keys, chance=SeededChance(self._boots))
-        links = self.network.node(f"{name}:8080", identity.public_key)
+        links = self._links_of(name, identity.public_key)
         scope = trio.CancelScope()
         await self._nursery.start(self._run, kernel, scope)
         kernel.kernel.add_module(KERNEL, commands.make(kernel.kernel), public=False)
         net = kernel.kernel.add_module(NET, make(links, registry, keys, self._limits), public=False)
         member = self.nodes[name] = Member(kernel, links, registry, net, scope)
         return member
+
+    def _links_of(self, name: str, key: bytes) -> MemoryLinks | SimLinks:
+        address = f"{name}:8080"
+        if self._sim_net is not None:
+            return self._sim_net.links_of(name, address, key)
+        return self.network.node(address, key)
 
     @staticmethod
     async def _run(
@@ -120,11 +135,12 @@ async def net_world(
     fate: Callable[[int], LinkFate] | None = None,
     chance: Chance | None = None,
     limits: NetLimits | None = None,
+    sim_net: SimNet | None = None,
 ) -> AsyncIterator[NetWorld]:
-    """Nodes that all know each other."""
+    """Nodes that all know each other; on `sim_net`, if one is given."""
     failure: BaseException | None = None
     async with trio.open_nursery() as nursery:
-        world = NetWorld(nursery, LinkNetwork(fate=fate, chance=chance), limits)
+        world = NetWorld(nursery, LinkNetwork(fate=fate, chance=chance), limits, sim_net)
         for name in names:
             await world.boot(name, *names)
         # Kept out of the nursery, which would wrap it into a group.
