@@ -1,5 +1,5 @@
-"""Whole nodes on a network that loses, doubles, reorders, parts and cuts as Hypothesis says: one outcome per message, in
-order, at most once; and once it is healed, everything arrives.
+"""Whole nodes on a network that loses, doubles, reorders, parts and cuts as Hypothesis says: each message has one
+outcome, in order, at most once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from runtime.sim.net import SimNet
 from runtime.sim.trace import Trace
 from tests.support.drawn_choices import DrawnChoices
 from tests.support.net_world import net_world
-from tests.sys_processes.net.test_process_laws import A, B, C, LONG, check, plans, talkers
+from tests.sys_processes.net.test_process_laws import LONG, A, B, C, check, plans, talkers
 
 PAUSES = (0.0, 0.01, 0.5, 4.0, 40.0, 150.0)
 
@@ -30,7 +30,9 @@ class Weather:
     slowest: float = 0.0
 
     def set_on(self, net: SimNet) -> None:
-        net.every_link().loss(self.loss).dup(self.dup).reorder(self.reorder).latency(0.001, self.slowest + 0.001)
+        net.every_link().loss(self.loss).dup(self.dup).reorder(self.reorder).latency(
+            0.001, self.slowest + 0.001
+        )
 
 
 rates = st.sampled_from((0.0, 0.0, 0.05, 0.5))
@@ -69,7 +71,9 @@ async def play(net: SimNet, plan: list[Step]) -> None:
                     lasting.pop(0).end()
 
 
-async def run(names: tuple[str, ...], weather: Weather, plan: list[Step], sent: list[list[float]], data: st.DataObject) -> None:
+async def run(
+    names: tuple[str, ...], weather: Weather, plan: list[Step], sent: list[list[float]], data: st.DataObject
+) -> None:
     net = SimNet(Choices(DrawnChoices(data)), Trace(kept=False))
     async with net_world(*names, sim_net=net) as world:
         weather.set_on(net)

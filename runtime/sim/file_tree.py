@@ -1,0 +1,114 @@
+"""The files of a simulated disk, and what a crash may leave of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import attrs
+
+from runtime.sim.choices import Choices
+
+Keep = Literal["flushed", "all", "nothing"]
+"""What a crash leaves: what was flushed, all that was written, or an empty machine."""
+
+
+@attrs.define
+class Folder:
+    entries: dict[str, Folder | bytes] = attrs.Factory(dict)
+
+    def copy(self) -> Folder:
+        return Folder({name: copy_of(below) for name, below in self.entries.items()})
+
+
+FileNode = Folder | bytes
+
+
+def copy_of(node: FileNode) -> FileNode:
+    return node.copy() if isinstance(node, Folder) else node
+
+
+def size_of(node: FileNode) -> int:
+    if isinstance(node, Folder):
+        return sum(size_of(below) for below in node.entries.values())
+    return len(node)
+
+
+def torn(
+    durable: Folder, live: Folder, renames: Sequence[tuple[list[str], list[str]]], choices: Choices
+) -> Folder:
+    """Any state between the two that a power cut may leave: of each file that was not synced what it was, what it
+    became, or a part of that; each removal done or not; the renames, done in order up to one of them.
+    """
+    base, wanted = durable.copy(), live.copy()
+    for place, (old, new) in enumerate(renames):
+        if _at(base, old) is None:
+            continue
+        if not choices.choose("disk rename kept", 2):
+            _undo(base, wanted, renames[place:])
+            break
+        _put(base, new, _take(base, old))
+    found = _between(base, wanted, choices)
+    assert isinstance(found, Folder)
+    return found
+
+
+def _undo(base: Folder, wanted: Folder, renames: Sequence[tuple[list[str], list[str]]]) -> None:
+    """These have not reached the disk: what they moved is where it was, and what they replaced is there."""
+    for old, new in reversed(renames):
+        moved = _at(base, old)
+        if _at(wanted, new) is not None and _at(wanted, old) is None:
+            _put(wanted, old, _take(wanted, new))
+        elif moved is not None:
+            # Something new is at the old place already, so that the move was done before.
+            _put(base, new, copy_of(moved))
+    for _, new in renames:
+        before = _at(base, new)
+        if before is not None and _at(wanted, new) is None:
+            _put(wanted, new, copy_of(before))
+
+
+def _between(before: FileNode | None, after: FileNode | None, choices: Choices) -> FileNode | None:
+    match before, after:
+        case Folder(), Folder():
+            return Folder(dict(_children(before, after, choices)))
+        case None, Folder():
+            kept = choices.choose("disk folder kept", 2)
+            return Folder(dict(_children(Folder(), after, choices))) if kept else None
+        case (None | bytes(), bytes()) if before != after:
+            how = choices.choose("disk write kept", 3)
+            whole = len(after)
+            return (before, after, after[: choices.choose("disk bytes kept", max(whole, 1))])[how]
+        case _ if before != after:
+            return after if choices.choose("disk change kept", 2) else before
+    return before
+
+
+def _children(before: Folder, after: Folder, choices: Choices) -> Iterator[tuple[str, FileNode]]:
+    for name in sorted({**before.entries, **after.entries}):
+        found = _between(before.entries.get(name), after.entries.get(name), choices)
+        if found is not None:
+            yield name, found
+
+
+def _at(root: Folder, parts: list[str]) -> FileNode | None:
+    node: FileNode | None = root
+    for part in parts:
+        node = node.entries.get(part) if isinstance(node, Folder) else None
+    return node
+
+
+def _take(root: Folder, parts: list[str]) -> FileNode:
+    folder = _at(root, parts[:-1])
+    assert isinstance(folder, Folder)
+    return folder.entries.pop(parts[-1])
+
+
+def _put(root: Folder, parts: list[str], node: FileNode) -> None:
+    """Folders on the way are made, in the place of files if need be."""
+    for part in parts[:-1]:
+        below = root.entries.get(part)
+        if not isinstance(below, Folder):
+            below = root.entries[part] = Folder()
+        root = below
+    root.entries[parts[-1]] = node
