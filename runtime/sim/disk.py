@@ -8,7 +8,7 @@ import trio
 
 from runtime.disk import error, parts_of
 from runtime.sim.choices import Choices
-from runtime.sim.file_tree import FileNode, Folder, Keep, copy_of, size_of, torn
+from runtime.sim.file_tree import FileNode, Folder, Keep, copy_of, node_at, size_of, torn
 from runtime.sim.workers import Pause
 from sys_processes.devices import FileInfo, FileType
 
@@ -140,13 +140,13 @@ class MemoryDisk:
         _check_replace(moved, target.entries.get(new_parts[-1]), old_parts, new_parts, new)
         del source.entries[old_parts[-1]]
         target.entries[new_parts[-1]] = moved
-        self._renames.append((old_parts, new_parts))
+        self._note_rename(old_parts, new_parts)
 
     async def sync(self, path: str) -> None:
         await self._reach(path)
         found = _node(self._live, path)
         parts = parts_of(path)
-        self._renames = [rename for rename in self._renames if rename[1][: len(parts)] != parts]
+        self._forget_renames(parts)
         if not parts:
             self._durable = self._live.copy()
             return
@@ -157,6 +157,18 @@ class MemoryDisk:
                 folder.entries[part] = Folder()
             folder = _folder(folder, [part], path)
         folder.entries[parts[-1]] = copy_of(found)
+
+    def _note_rename(self, old: list[str], new: list[str]) -> None:
+        """If what was moved is there after a crash, perhaps by the name to which it was moved before."""
+        if node_at(self._durable, old) is not None or any(_overlap(old, names[1]) for names in self._renames):
+            self._renames.append((old, new))
+
+    def _forget_renames(self, synced: list[str]) -> None:
+        """Those of a place that is synced, and those before them, are not for a crash to decide any more."""
+        for place in reversed(range(len(self._renames))):
+            if any(_overlap(synced, name) for name in self._renames[place]):
+                del self._renames[: place + 1]
+                return
 
     async def _reach(self, path: str) -> None:
         self._check(path)
@@ -172,6 +184,11 @@ class MemoryDisk:
 
 def _type_of(node: FileNode) -> FileType:
     return FileType.Directory if isinstance(node, Folder) else FileType.File
+
+
+def _overlap(one: list[str], other: list[str]) -> bool:
+    """Whether one is the other, or below it."""
+    return all(a == b for a, b in zip(one, other, strict=False))
 
 
 def _check_replace(

@@ -42,7 +42,7 @@ def torn(
     """
     base, wanted = durable.copy(), live.copy()
     for place, (old, new) in enumerate(renames):
-        if _at(base, old) is None:
+        if node_at(base, old) is None:
             continue
         if not choices.choose("disk rename kept", 2):
             _undo(base, wanted, renames[place:])
@@ -56,15 +56,17 @@ def torn(
 def _undo(base: Folder, wanted: Folder, renames: Sequence[tuple[list[str], list[str]]]) -> None:
     """These have not reached the disk: what they moved is where it was, and what they replaced is there."""
     for old, new in reversed(renames):
-        moved = _at(base, old)
-        if _at(wanted, new) is not None and _at(wanted, old) is None:
+        moved = node_at(base, old)
+        if node_at(wanted, new) is not None and node_at(wanted, old) is None:
             _put(wanted, old, _take(wanted, new))
         elif moved is not None:
-            # Something new is at the old place already, so that the move was done before.
-            _put(base, new, copy_of(moved))
+            # What is at the old place now came after the move, so that it has not reached the disk either.
+            _put(wanted, old, copy_of(moved))
+            if node_at(wanted, new) is not None:
+                _take(wanted, new)
     for _, new in renames:
-        before = _at(base, new)
-        if before is not None and _at(wanted, new) is None:
+        before = node_at(base, new)
+        if before is not None and node_at(wanted, new) is None:
             _put(wanted, new, copy_of(before))
 
 
@@ -91,7 +93,7 @@ def _children(before: Folder, after: Folder, choices: Choices) -> Iterator[tuple
             yield name, found
 
 
-def _at(root: Folder, parts: list[str]) -> FileNode | None:
+def node_at(root: Folder, parts: list[str]) -> FileNode | None:
     node: FileNode | None = root
     for part in parts:
         node = node.entries.get(part) if isinstance(node, Folder) else None
@@ -99,7 +101,7 @@ def _at(root: Folder, parts: list[str]) -> FileNode | None:
 
 
 def _take(root: Folder, parts: list[str]) -> FileNode:
-    folder = _at(root, parts[:-1])
+    folder = node_at(root, parts[:-1])
     assert isinstance(folder, Folder)
     return folder.entries.pop(parts[-1])
 

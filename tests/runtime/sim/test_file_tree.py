@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.sim.choices import Choice, Choices, SeedChoices, TapeChoices
@@ -34,6 +34,7 @@ STEPS = st.lists(
 )
 
 
+@settings(max_examples=60)
 @given(STEPS, st.integers(0, 2**32))
 async def test_every_file_is_as_it_was_or_part_of_what_was_written(steps, seed):
     disk = MemoryDisk()
