@@ -8,7 +8,7 @@ import trio
 
 from runtime.disk import error, parts_of
 from runtime.sim.choices import Choices
-from runtime.sim.file_tree import FileNode, Folder, Keep, copy_of, node_at, size_of, torn
+from runtime.sim.file_tree import FileNode, Folder, Keep, Parts, Rename, copy_of, node_at, size_of, torn
 from runtime.sim.workers import Pause
 from sys_processes.devices import FileInfo, FileType
 
@@ -53,7 +53,7 @@ class MemoryDisk:
         self._crashed = False
         self._live = Folder()
         self._durable = Folder()
-        self._renames: list[tuple[list[str], list[str]]] = []
+        self._renames: list[Rename] = []
 
     @property
     def size(self) -> int:
@@ -69,6 +69,7 @@ class MemoryDisk:
         and files may be torn; the harmless choices are `flushed`.
         """
         found = MemoryDisk(self.pause)
+        found.capacity = self.capacity
         match keep:
             case "flushed":
                 found._live = self._durable.copy()
@@ -158,12 +159,12 @@ class MemoryDisk:
             folder = _folder(folder, [part], path)
         folder.entries[parts[-1]] = copy_of(found)
 
-    def _note_rename(self, old: list[str], new: list[str]) -> None:
+    def _note_rename(self, old: Parts, new: Parts) -> None:
         """If what was moved is there after a crash, perhaps by the name to which it was moved before."""
         if node_at(self._durable, old) is not None or any(_overlap(old, names[1]) for names in self._renames):
             self._renames.append((old, new))
 
-    def _forget_renames(self, synced: list[str]) -> None:
+    def _forget_renames(self, synced: Parts) -> None:
         """Those of a place that is synced, and those before them, are not for a crash to decide any more."""
         for place in reversed(range(len(self._renames))):
             if any(_overlap(synced, name) for name in self._renames[place]):
@@ -186,7 +187,7 @@ def _type_of(node: FileNode) -> FileType:
     return FileType.Directory if isinstance(node, Folder) else FileType.File
 
 
-def _overlap(one: list[str], other: list[str]) -> bool:
+def _overlap(one: Parts, other: Parts) -> bool:
     """Whether one is the other, or below it."""
     return all(a == b for a, b in zip(one, other, strict=False))
 

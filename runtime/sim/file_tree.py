@@ -22,6 +22,9 @@ class Folder:
 
 
 FileNode = Folder | bytes
+Parts = list[str]
+"""A path, name by name."""
+Rename = tuple[Parts, Parts]
 
 
 def copy_of(node: FileNode) -> FileNode:
@@ -34,9 +37,7 @@ def size_of(node: FileNode) -> int:
     return len(node)
 
 
-def torn(
-    durable: Folder, live: Folder, renames: Sequence[tuple[list[str], list[str]]], choices: Choices
-) -> Folder:
+def torn(durable: Folder, live: Folder, renames: Sequence[Rename], choices: Choices) -> Folder:
     """Any state between the two that a power cut may leave: of each file that was not synced what it was, what it
     became, or a part of that; each removal done or not; the renames, done in order up to one of them.
     """
@@ -53,7 +54,7 @@ def torn(
     return found
 
 
-def _undo(base: Folder, wanted: Folder, renames: Sequence[tuple[list[str], list[str]]]) -> None:
+def _undo(base: Folder, wanted: Folder, renames: Sequence[Rename]) -> None:
     """These have not reached the disk: what they moved is where it was, and what they replaced is there."""
     for old, new in reversed(renames):
         moved = node_at(base, old)
@@ -79,11 +80,15 @@ def _between(before: FileNode | None, after: FileNode | None, choices: Choices) 
             return Folder(dict(_children(Folder(), after, choices))) if kept else None
         case (None | bytes(), bytes()) if before != after:
             how = choices.choose("disk write kept", 3)
-            whole = len(after)
-            return (before, after, after[: choices.choose("disk bytes kept", max(whole, 1))])[how]
+            return _torn_file(after, choices) if how == 2 else (before, after)[how]
         case _ if before != after:
             return after if choices.choose("disk change kept", 2) else before
     return before
+
+
+def _torn_file(data: bytes, choices: Choices) -> bytes:
+    """Its beginning."""
+    return data[: choices.choose("disk bytes kept", len(data))]
 
 
 def _children(before: Folder, after: Folder, choices: Choices) -> Iterator[tuple[str, FileNode]]:
@@ -93,20 +98,20 @@ def _children(before: Folder, after: Folder, choices: Choices) -> Iterator[tuple
             yield name, found
 
 
-def node_at(root: Folder, parts: list[str]) -> FileNode | None:
+def node_at(root: Folder, parts: Parts) -> FileNode | None:
     node: FileNode | None = root
     for part in parts:
         node = node.entries.get(part) if isinstance(node, Folder) else None
     return node
 
 
-def _take(root: Folder, parts: list[str]) -> FileNode:
+def _take(root: Folder, parts: Parts) -> FileNode:
     folder = node_at(root, parts[:-1])
     assert isinstance(folder, Folder)
     return folder.entries.pop(parts[-1])
 
 
-def _put(root: Folder, parts: list[str], node: FileNode) -> None:
+def _put(root: Folder, parts: Parts, node: FileNode) -> None:
     """Folders on the way are made, in the place of files if need be."""
     for part in parts[:-1]:
         below = root.entries.get(part)

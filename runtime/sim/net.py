@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count, pairwise
+from math import inf
 
 import attrs
 import trio
@@ -352,11 +353,20 @@ class SimNet:
         ways = (way for joint in self._alive() for way in joint.ways)
         return sorted((packet for way in ways for packet in way.in_flight), key=lambda packet: packet.number)
 
+    def in_flight_count(self) -> int:
+        """How many packets will arrive by themselves: what is held is not among them."""
+        return sum(packet.due < inf for packet in self.in_flight())
+
     def heal_all(self) -> None:
         """Ends all partitions, holds and rules, and all loss, doubling and overtaking. Latency and bandwidth stay."""
         for lasting in tuple(self._lasting):
             lasting.end()
         self.every_link().loss(0.0).dup(0.0).reorder(0.0)
+
+    @property
+    def is_troubled(self) -> bool:
+        """Whether any partition, hold or rule is there, or anything added to a wire."""
+        return bool(self._lasting)
 
     # -- inside
 

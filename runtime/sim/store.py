@@ -64,7 +64,7 @@ class MemoryStore:
     def _kept(self, keep: int | Keep | Choices) -> int:
         batches = len(self._unflushed)
         if isinstance(keep, Choices):
-            return keep.choose("store batches kept", batches + 1)
+            return keep.choose("disk batches kept", batches + 1)
         if isinstance(keep, int):
             return keep
         return batches if keep == "all" else 0

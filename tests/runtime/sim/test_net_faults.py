@@ -136,6 +136,9 @@ async def test_what_is_under_way_can_be_seen():
     [ping, ack] = on.net.in_flight()
     assert (ping.source, ping.target, ping.kind, ack.kind) == (A, B, "ping", "ack")
     assert ping.due == pytest.approx(trio.current_time() + 2.0)
+    assert on.net.in_flight_count() == 2
+    with on.net.hold(A, B):
+        assert on.net.in_flight_count() == 0
     await far.receive()
     assert on.net.in_flight() == []
 

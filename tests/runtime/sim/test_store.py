@@ -44,7 +44,7 @@ async def test_how_many_batches_a_crash_keeps_may_be_chosen(kept) -> None:
     store = MemoryStore()
     for number in range(2):
         store.apply([Put("t", str(number), b"")])
-    choices = Choices(TapeChoices([Choice("store batches kept", 3, kept)]))
+    choices = Choices(TapeChoices([Choice("disk batches kept", 3, kept)]))
     assert len(await store.crash(choices).scan("t")) == kept
 
 
