@@ -6,7 +6,7 @@ Nothing of that happens unless asked for. Faults strike what is under way, too. 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import count, pairwise
+from itertools import count
 from math import inf
 
 import attrs
@@ -56,15 +56,15 @@ class SimNet:
 
     # -- nodes
 
-    def links_of(self, name: str, address: str | None, key: bytes, *, relays: int = 0) -> SimLinks:
-        """The device of a node that boots; of an earlier life of that node nothing is left. Without an `address` it is
-        reached through the routers of its record, those of them that relay.
+    def links_of(self, name: str, address: str | None, key: bytes) -> SimLinks:
+        """The device of a node that boots; of an earlier life of that node nothing is left. Without an `address` nobody
+        dials it.
         """
         former = self._nodes.get(name)
         if former is not None:
             self.crash(name)
             self._addresses = {where: who for where, who in self._addresses.items() if who != name}
-        links = self._nodes[name] = SimLinks(self, name, key, relays)
+        links = self._nodes[name] = SimLinks(self, name, key)
         if address is not None:
             self._addresses[address] = name
         self._changed.unpark_all()
@@ -87,8 +87,6 @@ class SimNet:
                     joint.is_half_open = joint.is_half_open or silent
                     if not silent:
                         self.carry(out, RESET, b"")
-            if name in joint.route[1:-1]:
-                self._cut(joint)
         links.close()
 
     # -- what `net_link` asks
@@ -97,69 +95,43 @@ class SimNet:
         now = trio.current_time()
         packet = Packet(next(self._numbers), way.source, way.target, kind, data, now, now)
         verdict = self._judge(packet) if self._rules and kind not in SIGNALS else None
-        wires = way.wires
-        if verdict is None and not way.left and (len(wires) == 1 and wires[0].is_fair):
+        if verdict is None and way.wire.is_fair and not way.left:
             way.add(packet, now)
         else:
             self._carry(way, packet, verdict)
 
     def piece(self, way: Way, size: int) -> int:
-        wire = way.wires[-1]
+        wire = way.wire
         return size - self._choices.choose(wire.label_pieces, size) if wire.pieces else size
 
     def give_up(self, link: SimLink) -> None:
-        """Nobody will accept it."""
+        """It is cut."""
         for joint in self._alive():
             if link in (joint.near, joint.far):
                 self._cut(joint)
 
-    async def open(self, source: SimLinks, record: IdentityRecord) -> SimLink:
+    async def open(self, source: SimLinks, record: IdentityRecord, *, plain: bool = False) -> SimLink:
         """Raises `LinkFailed`."""
-        route = self._route(source.name, record)
-        there = [self._wire(a, b) for a, b in pairwise(route)]
-        back = [self._wire(b, a) for a, b in pairwise(route)]
-        wires = there + back
+        choices = self._choices
+        name = None if record.address is None else self._addresses.get(record.address)
+        if name is None:
+            raise LinkFailed(f"nobody listens at {record.address or 'no address'}")
+        there, back = self._wire(source.name, name), self._wire(name, source.name)
         while True:
-            if self._is_dark(route) or any(wire.partitions or wire.holds for wire in wires):
+            if self._nodes[name].is_dark or not (there.is_open and back.is_open):
                 await self._changed.park()
-            elif any(self._choices.happens(wire.label_loss, wire.loss) for wire in wires):
+            elif choices.happens(there.label_loss, there.loss) or choices.happens(back.label_loss, back.loss):
                 await trio.sleep(DIAL_AGAIN)
             else:
                 break
-        await trio.sleep(sum(wire.latency(self._choices) for wire in wires))
-        target = self._nodes[route[-1]]
+        await trio.sleep(there.latency(choices) + back.latency(choices))
+        target = self._nodes[name]
         if target.closed:
-            raise LinkFailed(f"nobody listens at {record.address or record.name}")
-        joint = Joint(self, route, self._wire, target.key)
+            raise LinkFailed(f"nobody listens at {record.address}")
+        joint = Joint(self, there, back, None if plain else target.key)
         self._alive().append(joint)
-        target.arrive(joint.far)
+        target.arrive(joint.far, plain=plain)
         return joint.near
-
-    def _route(self, source: str, record: IdentityRecord) -> tuple[str, ...]:
-        if record.address is not None:
-            name = self._addresses.get(record.address)
-            if name is None:
-                raise LinkFailed(f"nobody listens at {record.address}")
-            return source, name
-        if record.name not in self._nodes:
-            raise LinkFailed(f"{record.name} is not there, and has no address")
-        if source in record.routers:
-            return source, record.name
-        for router in record.routers:
-            if router == record.name or not self._relays(router):
-                continue
-            return source, router, record.name
-        tried = ", ".join(record.routers) or "none"
-        raise LinkFailed(f"no router of {record.name} relays; its routers: {tried}")
-
-    def _relays(self, router: str) -> bool:
-        links = self._nodes.get(router)
-        if links is None or links.closed:
-            return False
-        return sum(router in joint.route[1:-1] for joint in self._alive()) < links.relays
-
-    def _is_dark(self, route: Iterable[str]) -> bool:
-        return any(self._nodes[name].is_dark for name in route)
 
     # -- the fate of a packet
 
@@ -171,14 +143,13 @@ class SimNet:
         return None
 
     def _carry(self, way: Way, packet: Packet, verdict: Verdict | None) -> None:
-        wires = way.wires
-        if any(wire.partitions for wire in wires):
+        if way.wire.partitions:
             self._lose(way, packet, "partition")
         elif isinstance(verdict, Drop):
             self._lose(way, packet, "rule")
         elif isinstance(verdict, Cut):
             self._cut(way.link)
-        elif any(wire.holds for wire in wires):
+        elif way.wire.holds:
             way.hold(packet)
         elif isinstance(verdict, Deliver):
             way.add(packet, trio.current_time() + verdict.delay, in_order=False)
@@ -188,39 +159,30 @@ class SimNet:
                 self._double(way, packet)
 
     def _travel(self, way: Way, packet: Packet) -> None:
-        choices, wires = self._choices, way.wires
+        choices, wire = self._choices, way.wire
         is_signal = packet.kind in SIGNALS
-        if not is_signal and any(choices.happens(wire.label_loss, wire.loss) for wire in wires):
+        if not is_signal and wire.loss and choices.happens(wire.label_loss, wire.loss):
             self._lose(way, packet, "loss")
             return
         if way.left and way.link.is_half_open and not is_signal:
             self._nobody_there(way, packet)
             return
-        due = trio.current_time()
-        for wire in wires:
-            due = wire.leave(due, len(packet.data)) + wire.latency(choices)
+        due = wire.leave(trio.current_time(), len(packet.data)) + wire.latency(choices)
         if is_signal or packet.kind in GREETING:
             # What TCP itself keeps in order; two nodes that greet each other twice would only part.
             way.add(packet, due)
             return
-        late = self._lateness(wires)
+        late = 0.0
+        if wire.reorder and choices.happens(wire.label_reorder, wire.reorder):
+            late = choices.among(wire.label_late, 0.0, wire.late)
         way.add(packet, due + late, in_order=late == 0.0)
         if late:
             self._tell(WorldKind.DELAYED, way, f"{packet} by {late:.3f} s")
-        if any(choices.happens(wire.label_dup, wire.dup) for wire in wires):
+        if wire.dup and choices.happens(wire.label_dup, wire.dup):
             self._double(way, packet)
 
-    def _lateness(self, wires: Iterable[Wire]) -> float:
-        """By how much a packet comes after its time, while others overtake it."""
-        choices = self._choices
-        return sum(
-            choices.among(wire.label_late, 0.0, wire.late)
-            for wire in wires
-            if choices.happens(wire.label_reorder, wire.reorder)
-        )
-
     def _double(self, way: Way, packet: Packet) -> None:
-        later = sum(wire.latency(self._choices) for wire in way.wires)
+        later = way.wire.latency(self._choices)
         self._tell(WorldKind.DOUBLED, way, str(packet))
         way.add(attrs.evolve(packet, number=next(self._numbers)), packet.due + later, in_order=False)
 
@@ -301,9 +263,8 @@ class SimNet:
                 wire.update()
             self._trace.add(trio.current_time(), a, WorldKind.RELEASED, other=b)
             for way in self._ways(wires):
-                if not any(wire.holds for wire in way.wires):
-                    for packet in way.release():
-                        self._carry(way, packet, Deliver())
+                for packet in () if way.wire.holds else way.release():
+                    self._carry(way, packet, Deliver())
             self._changed.unpark_all()
 
         return self._lasts(release)
@@ -338,10 +299,9 @@ class SimNet:
                 pass
 
     def cut(self, a: str, b: str) -> None:
-        """Every link that runs from one to the other, either way round; both sides notice at once."""
+        """Every link between the two; both sides notice at once."""
         for joint in self._alive():
-            hops = pairwise(joint.route)
-            if any(hop in ((a, b), (b, a)) for hop in hops):
+            if (joint.there.source, joint.there.target) in ((a, b), (b, a)):
                 self._cut(joint)
 
     def cut_all(self) -> None:
@@ -382,9 +342,9 @@ class SimNet:
 
     def _ways(self, wires: Iterable[Wire]) -> Iterator[Way]:
         found = list(wires)
-        for joint in tuple(self._alive()):
+        for joint in self._alive():
             for way in joint.ways:
-                if any(wire in found for wire in way.wires):
+                if way.wire in found:
                     yield way
 
     def _sides(

@@ -6,9 +6,8 @@ Nothing runs in the background: what is due has arrived as soon as somebody look
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from heapq import heapify, heappop, heappush
-from itertools import pairwise
 from math import inf
 from typing import Protocol
 
@@ -33,20 +32,20 @@ class Network(Protocol):
         """How many of `size` bytes are read at once."""
 
     def give_up(self, link: SimLink) -> None:
-        """Nobody will accept it."""
+        """It is cut."""
 
-    async def open(self, source: SimLinks, record: IdentityRecord) -> SimLink:
+    async def open(self, source: SimLinks, record: IdentityRecord, *, plain: bool = False) -> SimLink:
         """Raises `LinkFailed`."""
 
 
 class Way:
-    """One direction. `wires` are those it runs over, one after the other."""
+    """One direction."""
 
-    def __init__(self, link: Joint, source: str, target: str, wires: Sequence[Wire]) -> None:
+    def __init__(self, link: Joint, wire: Wire) -> None:
         self.link = link
-        self.source = source
-        self.target = target
-        self.wires = wires
+        self.wire = wire
+        self.source = wire.source
+        self.target = wire.target
         self.splitter = Splitter()
         self.is_cut = False
         self.has_ended = False
@@ -198,15 +197,14 @@ class Way:
 class SimLinks:
     """`sys_processes.devices.Links` of one life of a simulated node. Made by `SimNet.links_of`."""
 
-    def __init__(self, net: Network, name: str, key: bytes, relays: int) -> None:
+    def __init__(self, net: Network, name: str, key: bytes) -> None:
         self.name = name
         self.key = key
-        self.relays = relays
-        """Links of others that may run through this node at a time."""
         self.is_dark = False
         """Its machine is gone: nothing answers, not even a refusal."""
         self._net = net
         self._arrived: deque[SimLink] = deque()
+        self._plain: deque[SimLink] = deque()
         self._waiting = ParkingLot()
         self._closed = False
 
@@ -215,10 +213,22 @@ class SimLinks:
         return await self._net.open(self, record)
 
     async def accept(self) -> SimLink:
+        return await self._next(self._arrived)
+
+    async def reach(self, record: IdentityRecord) -> SimLink:
+        """A way for bytes on which nothing is proven. Raises `LinkFailed`."""
+        await checkpoint()
+        return await self._net.open(self, record, plain=True)
+
+    async def accept_plain(self) -> SimLink:
+        """Who came by `reach`. Raises `trio.ClosedResourceError` once closed."""
+        return await self._next(self._plain)
+
+    async def _next(self, arrived: deque[SimLink]) -> SimLink:
         await checkpoint()
         while not self._closed:
-            if self._arrived:
-                return self._arrived.popleft()
+            if arrived:
+                return arrived.popleft()
             await self._waiting.park()
         raise trio.ClosedResourceError("this node takes no more links")
 
@@ -229,26 +239,22 @@ class SimLinks:
     def close(self) -> None:
         """Nobody reaches the node any more; the links that it has go on."""
         self._closed = True
-        while self._arrived:
-            self._net.give_up(self._arrived.popleft())
+        for arrived in (self._arrived, self._plain):
+            while arrived:
+                self._net.give_up(arrived.popleft())
         self._waiting.unpark_all()
 
-    def arrive(self, link: SimLink) -> None:
-        self._arrived.append(link)
-        self._waiting.unpark()
+    def arrive(self, link: SimLink, *, plain: bool) -> None:
+        (self._plain if plain else self._arrived).append(link)
+        self._waiting.unpark_all()
 
 
 class Joint:
-    """Both directions of a link, and both ends. `route` names its nodes, the one that dialled first."""
+    """Both directions of a link, and both ends: `near` is that of who dialled."""
 
-    def __init__(
-        self, net: Network, route: Sequence[str], wires: Callable[[str, str], Wire], key: bytes
-    ) -> None:
-        self.route = tuple(route)
-        there = [wires(a, b) for a, b in pairwise(route)]
-        back = [wires(b, a) for a, b in pairwise(route)][::-1]
-        self.there = Way(self, route[0], route[-1], there)
-        self.back = Way(self, route[-1], route[0], back)
+    def __init__(self, net: Network, there: Wire, back: Wire, key: bytes | None) -> None:
+        self.there = Way(self, there)
+        self.back = Way(self, back)
         self.near = SimLink(net, self.there, self.back, key)
         self.far = SimLink(net, self.back, self.there, None)
         self.is_half_open = False
@@ -270,7 +276,7 @@ class Joint:
 
 
 class SimLink:
-    """`sys_processes.devices.Link`."""
+    """`sys_processes.devices.Link`, or without a key a mere way for bytes."""
 
     def __init__(self, net: Network, outgoing: Way, incoming: Way, proven_key: bytes | None) -> None:
         self._net = net
@@ -309,6 +315,13 @@ class SimLink:
                     self._net.carry(self._outgoing, kind, part)
                 self._net.carry(self._outgoing, END, b"")
             self._outgoing.wake()
+        await checkpoint()
+
+    async def abort(self) -> None:
+        """As if it was cut. Of a closed one: nothing."""
+        if not self._closed:
+            self._net.give_up(self)
+            self._closed = True
         await checkpoint()
 
     def abandon(self) -> None:

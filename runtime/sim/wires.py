@@ -111,6 +111,11 @@ class Wire:
         self._settings = settings
         self.update()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether anything gets through at present."""
+        return not (self.partitions or self.holds)
+
     def worsen(self, settings: LinkSettings) -> None:
         """On top of what is there: times add up, of the rest the worse counts."""
         self._worse.append(settings)
@@ -131,7 +136,7 @@ class Wire:
         self._rate = min(inf if layer.bandwidth is None else layer.bandwidth for layer in layers)
         self.pieces = any(layer.pieces for layer in layers)
         varies = self._latencies or self.loss or self.dup or self.reorder or self._rate < inf
-        self.is_fair = not (varies or self.partitions or self.holds)
+        self.is_fair = self.is_open and not varies
 
     def latency(self, choices: Choices) -> float:
         return sum(latency.draw(choices, self.label_latency) for latency in self._latencies)

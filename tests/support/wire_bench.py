@@ -32,7 +32,7 @@ class Bench:
             self.boot(name)
 
     def boot(self, name: str) -> None:
-        self.nodes[name] = self.net.links_of(name, f"{name}:8080", record_of(name).public_key, relays=1)
+        self.nodes[name] = self.net.links_of(name, f"{name}:8080", record_of(name).public_key)
 
     async def pair(self, a: str = A, b: str = B) -> tuple[SimLink, SimLink]:
         near = await self.nodes[a].dial(record_of(b))

@@ -13,7 +13,7 @@ from runtime.sim.net_link import CAPACITY
 from runtime.sim.wires import Exponential
 from sys_processes.devices import LinkFailed
 from tests.support.net_world import record_of
-from tests.support.wire_bench import A, B, Bench, C, bench, heard, pings, silent
+from tests.support.wire_bench import A, B, Bench, bench, heard, pings, silent
 
 # -- time and order
 
@@ -213,51 +213,38 @@ async def test_crashing_a_node_that_never_was_is_no_error():
     assert on.told() == []
 
 
-# -- routers
+# -- who has no address, and ways on which nothing is proven
 
 
-def routed(*routers: str):
-    return attrs.evolve(record_of("dave.uq"), address=None, routers=routers)
-
-
-async def test_who_has_no_address_is_reached_through_a_router_and_fares_as_its_wires_do():
-    on = bench()
-    dave = on.net.links_of("dave.uq", None, b"d" * 32)
-    on.net.link(A, B).latency(1.0)
-    on.net.link(B, "dave.uq").latency(2.0)
-    near = await on.nodes[A].dial(routed(B))
-    far = await dave.accept()
-    assert (near.proven_key, far.proven_key) == (b"d" * 32, None)
-    began = trio.current_time()
-    await near.send(b"x")
-    assert await far.receive() == b"x"
-    assert trio.current_time() == pytest.approx(began + 3.0)
-    with on.net.partition(B, "dave.uq"):
-        await near.send(b"lost")
-        assert await silent(far)
-    direct = await on.nodes[B].dial(routed(B))
-    on.net.crash(B)
-    for link in (near, far, direct):
-        with pytest.raises((trio.BrokenResourceError, trio.ClosedResourceError)):
-            await link.receive()
-
-
-async def test_a_router_relays_as_many_links_as_it_may_and_then_the_next_one_does():
+async def test_nobody_dials_who_is_nowhere():
     on = bench()
     on.net.links_of("dave.uq", None, b"d" * 32)
-    first = await on.nodes[A].dial(routed(B))
-    with pytest.raises(LinkFailed, match=r"no router of dave\.uq relays; its routers: bob\.uq"):
-        await on.nodes[A].dial(routed(B))
-    await on.nodes[A].dial(routed(B, C))
-    on.net.cut(A, B)
-    with pytest.raises(trio.BrokenResourceError):
-        await first.receive()
-    await on.nodes[A].dial(routed(B))
+    for record, where in (
+        (record_of("erin.uq"), r"erin\.uq:8080"),
+        (attrs.evolve(record_of(B), address=None), "no address"),
+    ):
+        with pytest.raises(LinkFailed, match=f"nobody listens at {where}"):
+            await on.nodes[A].dial(record)
 
 
-async def test_who_cannot_be_reached_at_all():
+async def test_a_plain_way_is_not_taken_for_a_link_and_proves_nothing():
     on = bench()
-    with pytest.raises(LinkFailed, match=r"dave\.uq is not there, and has no address"):
-        await on.nodes[A].dial(routed(B))
-    with pytest.raises(LinkFailed, match=r"nobody listens at erin\.uq:8080"):
-        await on.nodes[A].dial(record_of("erin.uq"))
+    near = await on.nodes[A].reach(record_of(B))
+    link = await on.nodes[A].dial(record_of(B))
+    far, other = await on.nodes[B].accept_plain(), await on.nodes[B].accept()
+    assert (near.proven_key, far.proven_key, link.proven_key) == (None, None, record_of(B).public_key)
+    await near.send(b"plain")
+    await link.send(b"link")
+    assert (await far.receive(), await other.receive()) == (b"plain", b"link")
+    await near.abort()
+    await near.abort()
+    with pytest.raises(trio.ClosedResourceError):
+        await near.receive()
+    with pytest.raises(trio.BrokenResourceError):
+        await far.receive()
+    waits = await on.nodes[A].reach(record_of(B))
+    on.nodes[B].close()
+    with pytest.raises(trio.BrokenResourceError):
+        await waits.receive()
+    with pytest.raises(trio.ClosedResourceError):
+        await on.nodes[B].accept_plain()

@@ -90,4 +90,4 @@ def test_seconds_two_numbers_and_a_distribution_are_latencies():
     assert control.latency(2).latency(1, 3) is control
     assert wire.settings.latency == Uniform(1, 3)
     assert control.latency(Exponential(1.0)).latency(0.5) is control
-    assert wire.settings.latency == Fixed(0.5)
+    assert wire.settings == LinkSettings(latency=Fixed(0.5))
