@@ -87,13 +87,13 @@ async def run(
             check(talker, [other for other in everybody if other is not talker])
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(weathers, steps(A, B), plans, plans, st.data())
 async def test_two_nodes(weather, plan, one, other, data):
     await run((A, B), weather, plan, [one, other], data)
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(weathers, steps(A, B, C), plans, plans, plans, st.data())
 async def test_three_nodes(weather, plan, one, two, three, data):
     await run((A, B, C), weather, plan, [one, two, three], data)
