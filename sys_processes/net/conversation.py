@@ -59,7 +59,7 @@ class Conversation:
         if link.ack_at <= now or (link.ack_at != inf and (parts or peer.out.has_next())):
             link.ack_at = inf
             link.unacked = 0
-            parts.append(encode(Ack(peer.into.acked)))
+            parts.append(encode(Ack(peer.into.acked, peer.out.written)))
         if not link.owed and peer.out.in_flight:
             # All of that was written by now.
             link.owed = peer.out.last
@@ -86,7 +86,8 @@ class Conversation:
                 self._arrived(link, peer, now)
                 if is_new:
                     self._came_back(peer, frame)
-            case Ack(seq):
+            case Ack(seq, after):
+                peer.into.check(after)
                 self._settle(link, peer, seq, now)
             case Ping(number):
                 link.pong_due = number

@@ -114,9 +114,12 @@ class Refuse:
 
 @attrs.frozen
 class Ack:
-    """All up to this number are settled."""
+    """All up to this number are settled, for who has all up to `after` of what this side wrote: of a refusal that was
+    lost on the way the message must not count as taken.
+    """
 
     seq: int
+    after: int = 0
 
 
 @attrs.frozen
@@ -312,7 +315,7 @@ _READERS: dict[str, Callable[[_Fields], Frame]] = {
     "welcome": lambda fields: Welcome(fields.session()),
     "data": lambda fields: Data(fields.number("seq"), fields.any("message")),
     "refuse": _read_refuse,
-    "ack": lambda fields: Ack(fields.number("seq")),
+    "ack": lambda fields: Ack(fields.number("seq"), fields.number("after")),
     "ping": lambda fields: Ping(fields.number("number")),
     "pong": lambda fields: Pong(fields.number("number")),
     "bye": _read_bye,

@@ -57,6 +57,8 @@ class OutStream:
         self._limits = limits
         self.last = 0
         """The number that was given last."""
+        self.written = 0
+        """The number up to which the peer has all, or will have it from the present link."""
         self._sent: deque[Outgoing] = deque()
         """Unsettled, of consecutive numbers."""
         self._again: deque[Outgoing] = deque()
@@ -103,7 +105,9 @@ class OutStream:
     def next(self) -> Outgoing | None:
         """What is to be sent now, if anything may."""
         if self._again:
-            return self._again.popleft()
+            item = self._again.popleft()
+            self.written = item.seq
+            return item
         if self._refusals:
             return self._send(self._refusals.popleft())
         if self._line and self._may_fly(len(self._line[0].packed)):
@@ -128,7 +132,7 @@ class OutStream:
 
     def _send(self, item: Outgoing) -> Outgoing:
         self.last += 1
-        item.seq = self.last
+        item.seq = self.written = self.last
         self._sent.append(item)
         return item
 
@@ -172,6 +176,7 @@ class OutStream:
         if received > self.last:
             raise BadFrame(f"number {received} was received, {self.last} is the last that was sent")
         self._again = deque(item for item in self._sent if item.seq > received)
+        self.written = received
 
     def lost_track(self) -> list[KernelMessage]:
         """The peer knows nothing of this stream any more: what was sent and not settled. Numbers begin again."""
@@ -181,7 +186,7 @@ class OutStream:
         self._sent.clear()
         self._again.clear()
         self._flight = self._flight_bytes = 0
-        self.last = 0
+        self.last = self.written = 0
         return uncertain
 
     def give_up(self, name: int) -> tuple[list[KernelMessage], list[KernelMessage]]:
@@ -228,6 +233,11 @@ class InStream:
             raise Gap(f"number {seq} came after {self.received}")
         self.received = seq
         return True
+
+    def check(self, after: int) -> None:
+        """That all up to that number has come. Raises `Gap`."""
+        if after > self.received:
+            raise Gap(f"number {after} was written, {self.received} is the last that came")
 
     def refuse(self, seq: int) -> None:
         self._refused.append(seq)

@@ -182,6 +182,23 @@ def test_the_first_frame_of_a_stream_is_missed_like_any_other():
     cores.check_laws()
 
 
+def test_an_acknowledgement_tells_of_what_was_lost_before_it():
+    """Of the last frame of all, too, behind which no other comes."""
+    cores = linked()
+    [near, far] = cores.open_ends()
+    told = cores.send(A, B)
+    far.arriving.clear()
+    cores.send(B, A)
+    cores.move(near)
+    began = cores.now
+    cores.settle()
+    assert any("number 2 was written, 1 is the last that came" in line for line in cores.reports)
+    assert told.delivered == 1
+    assert cores.now - began < 1.0
+    cores.check_laws()
+    cores.check_all_settled()
+
+
 def test_links_that_only_bring_frames_with_one_missing_are_given_up():
     cores = linked()
     told = cores.send(A, B)
