@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 import trio
 
 from kernel.ports import StoreFailed, Write
+from runtime.sim.choices import Choices
+from runtime.sim.file_tree import Keep
 from runtime.sim.workers import Pause
 from runtime.store import Changes, Slot, changes_of
 
@@ -30,32 +32,42 @@ class MemoryStore:
     """`kernel.ports.Store` of a simulated node.
 
     Nothing becomes durable but by `flush`, which takes one `pause`. While `broken` holds a text, reads and
-    flushes raise it as `StoreFailed`: a full disk, a dead controller.
+    flushes raise it as `StoreFailed`: a full disk, a dead controller. The `pause` may be replaced.
     """
 
     def __init__(self, pause: Pause = trio.lowlevel.checkpoint) -> None:
         self.broken: str | None = None
-        self._pause = pause
+        self.pause = pause
         self._power = _Power.On
         self._image: dict[Slot, bytes] = {}
         self._live: dict[Slot, bytes] = {}
         self._unflushed: list[Changes] = []
         self._flushed = 0
 
-    def crash(self, keep: int = 0) -> MemoryStore:
-        """The store as the next boot finds it: all that was flushed, and the first `keep` of the batches that
-        were not.
+    def crash(self, keep: int | Keep | Choices = "flushed") -> MemoryStore:
+        """The store as the next boot finds it: all that was flushed, and the first so many batches of the others;
+        `Choices` draw how many, where the harmless choice is none. `all` is what a killed process leaves, `nothing`
+        another machine.
 
-        This one is dead from now on: what its node still applies goes nowhere, reads and flushes raise
-        `StoreFailed`. Also the way to open a store again that was closed.
+        This one is dead from now on: what its node still applies goes nowhere, reads and flushes raise `StoreFailed`.
+        To ask again, with another `keep`, is no error. Also the way to open a store again that was closed.
         """
-        found = MemoryStore(self._pause)
-        found._image = dict(self._image)
-        for changes in self._unflushed[:keep]:
-            _make(changes, found._image)
+        found = MemoryStore(self.pause)
+        if keep != "nothing":
+            found._image = dict(self._image)
+            for changes in self._unflushed[: self._kept(keep)]:
+                _make(changes, found._image)
         found._live = dict(found._image)
         self._power = _Power.Lost
         return found
+
+    def _kept(self, keep: int | Keep | Choices) -> int:
+        batches = len(self._unflushed)
+        if isinstance(keep, Choices):
+            return keep.choose("disk batches kept", batches + 1)
+        if isinstance(keep, int):
+            return keep
+        return batches if keep == "all" else 0
 
     def apply(self, batch: Sequence[Write]) -> None:
         if self._power is _Power.Closed:
@@ -101,7 +113,7 @@ class MemoryStore:
 
     async def _reach_disk(self) -> None:
         self._check()
-        await self._pause()
+        await self.pause()
         self._check()
 
     def _check(self) -> None:

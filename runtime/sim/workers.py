@@ -8,6 +8,7 @@ from typing import ParamSpec, TypeVar
 import trio
 
 from kernel.ports import Chance
+from runtime.sim.choices import Choices
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -22,6 +23,15 @@ def drawn_pause(chance: Chance, label: str, longest: float) -> Pause:
 
     async def pause() -> None:
         await trio.sleep(longest * chance.bits(label, 16) / 0xFFFF)
+
+    return pause
+
+
+def chosen_pause(choices: Choices, label: str, longest: float) -> Pause:
+    """Pauses of up to `longest` virtual seconds, each one choice; the harmless one is a mere checkpoint."""
+
+    async def pause() -> None:
+        await trio.sleep(choices.among(label, 0.0, longest))
 
     return pause
 

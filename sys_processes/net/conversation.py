@@ -64,7 +64,7 @@ class Conversation:
         if not link.owed and not peer.out.is_settled:
             # All of that was written by now.
             link.owed = peer.out.last
-        place, size = len(parts), 0
+        place, size, after = len(parts), 0, peer.out.written
         while size < BATCH and (item := peer.out.next()) is not None:
             frame = item.frame()
             size += len(frame) + len(item.tail)
@@ -72,12 +72,12 @@ class Conversation:
             link.moved_at = now
             if item.refuses is not None:
                 peer.into.told(item.refuses)
-                place = len(parts)
+                place, after = len(parts), peer.out.written
         if link.ack_at <= now or (link.ack_at != inf and parts):
             # Behind the refusals, for it says that all before is settled; before messages, for these may be long.
             link.ack_at = inf
             link.unacked = 0
-            parts.insert(place, encode(Ack(peer.into.acked_here)))
+            parts.insert(place, encode(Ack(peer.into.acked_here, after)))
         return parts
 
     # -- in
@@ -86,14 +86,17 @@ class Conversation:
         """Raises `BadFrame`."""
         match frame:
             case Data(seq, fields):
+                is_new = peer.into.take(seq)
                 self._arrived(link, peer, now)
-                if peer.into.take(seq):
+                if is_new:
                     self._take(peer, seq, fields, now)
             case Refuse():
+                is_new = peer.into.take(frame.seq)
                 self._arrived(link, peer, now)
-                if peer.into.take(frame.seq):
+                if is_new:
                     self._came_back(peer, frame)
-            case Ack(seq):
+            case Ack(seq, after):
+                peer.into.check(after)
                 self._settle(link, peer, seq, now)
             case Ping(number):
                 link.pong_due = number

@@ -17,7 +17,7 @@ from sys_processes.net import reasons
 from sys_processes.net.conversation import STALLS, Conversation
 from sys_processes.net.effects import STRANGERS, Deliver, Effect
 from sys_processes.net.envelopes import LARGEST, Untransportable, pack_parts
-from sys_processes.net.frames import BadFrame, Bye, Frame, Goodbye
+from sys_processes.net.frames import BadFrame, Bye, Frame, Gap, Goodbye
 from sys_processes.net.greeting import PING_SECONDS, Greeting
 from sys_processes.net.passages import Asker, NoPassage, Passages
 from sys_processes.net.peering import ACCEPTED, DIALLED, LinkState, Peer, Stage
@@ -144,6 +144,8 @@ class Core:
         try:
             while not link.is_closing and (frame := link.parser.take()) is not None:
                 self._hear(link, frame, now)
+        except Gap as error:
+            self._missed(link, str(error), now)
         except BadFrame as error:
             self._break(link, str(error), now)
         return self._table.take_effects()
@@ -213,6 +215,13 @@ class Core:
         else:
             self._lost(link, "it closed the link", now)
             self._table.close(link)
+
+    def _missed(self, link: LinkState, problem: str, now: float) -> None:
+        """This link lost something. What is sent again on the next one is in order."""
+        assert link.peer is not None
+        self._table.report(link.peer.name, 1, f"closed the link of {link.peer.name}: {problem}")
+        self._lost(link, problem, now)
+        self._table.close(link)
 
     def _break(self, link: LinkState, problem: str, now: float) -> None:
         """What came makes no sense: this link cannot go on, and a new one would hardly fare better at once."""

@@ -41,6 +41,10 @@ class BadFrame(ValueError):
     """Bytes that are no frame, or one that has no place here. The link cannot go on."""
 
 
+class Gap(BadFrame):
+    """A frame, and one is missing before it: the way lost or reordered them. The next link brings both."""
+
+
 class Goodbye(enum.StrEnum):
     """Why a side closes a link that works."""
 
@@ -114,9 +118,12 @@ class Refuse:
 
 @attrs.frozen
 class Ack:
-    """All up to this number are settled."""
+    """All up to this number are settled, for who has all up to `after` of what this side wrote: of a refusal that was
+    lost on the way the message must not count as taken.
+    """
 
     seq: int
+    after: int = 0
 
 
 @attrs.frozen
@@ -408,7 +415,7 @@ _READERS: dict[str, Callable[[_Fields], Frame]] = {
     "welcome": lambda fields: Welcome(fields.session()),
     "data": lambda fields: Data(fields.number("seq"), fields.any("message")),
     "refuse": _read_refuse,
-    "ack": lambda fields: Ack(fields.number("seq")),
+    "ack": lambda fields: Ack(fields.number("seq"), fields.number("after")),
     "ping": lambda fields: Ping(fields.number("number")),
     "pong": lambda fields: Pong(fields.number("number")),
     "relay": lambda fields: Relay(fields.raw("token", TOKEN_BYTES)),

@@ -195,15 +195,17 @@ class Greeting:
         peer.expecting_until = None
         peer.rest_until = 0.0
         confirmed: list[Place] = []
-        if session.of_stream == peer.out.name:
-            confirmed = peer.out.settle(session.acked)
-            peer.out.resume(session.received)
-        elif session.instance == peer.their_instance:
-            # The welcome that named our stream never arrived, so nothing after it did.
-            peer.out.resume(0)
-        else:
+        if peer.their_instance not in {0, session.instance}:
+            # A former life of theirs may have had all of it, also when this one knows our stream from a link on which
+            # its welcome never arrived.
             for envelope in peer.out.lost_track():
                 table.give_back(envelope, reasons.lost_on_the_way(peer.name), definite=False)
+        elif session.of_stream == peer.out.name:
+            confirmed = peer.out.settle(session.acked)
+            peer.out.resume(session.received)
+        else:
+            # The welcome that named our stream never arrived, so nothing after it did.
+            peer.out.resume(0)
         if session.stream != peer.into.name:
             peer.into.reset(session.stream)
             peer.out.forget_refusals(session.stream)

@@ -13,7 +13,7 @@ import attrs
 
 from kernel.message import KernelMessage
 from kernel.refusals import Refusal
-from sys_processes.net.frames import LONGEST_DETAIL, BadFrame, Refuse, encode, encode_data
+from sys_processes.net.frames import LONGEST_DETAIL, BadFrame, Gap, Refuse, encode, encode_data
 
 Place = tuple[int, int]
 """The name of a stream, and a number in it."""
@@ -73,6 +73,8 @@ class OutStream:
         self._limits = limits
         self.last = 0
         """The number that was given last."""
+        self.written = 0
+        """The number up to which the peer has all, or will have it from the present link."""
         self._sent: deque[Outgoing] = deque()
         """Unsettled, of consecutive numbers."""
         self._again: deque[Outgoing] = deque()
@@ -135,7 +137,9 @@ class OutStream:
     def next(self) -> Outgoing | None:
         """What is to be sent now, if anything may."""
         if self._again:
-            return self._again.popleft()
+            item = self._again.popleft()
+            self.written = item.seq
+            return item
         if self._refusals:
             return self._send(self._refusals.popleft())
         if self._line and self._may_fly(self._line[0].size):
@@ -160,7 +164,7 @@ class OutStream:
 
     def _send(self, item: Outgoing) -> Outgoing:
         self.last += 1
-        item.seq = self.last
+        item.seq = self.written = self.last
         self._sent.append(item)
         return item
 
@@ -211,15 +215,17 @@ class OutStream:
         if over is not None:
             raise BadFrame(f"number {over.seq} was refused, and was not received now")
         self._again = deque(again)
+        self.written = received
 
     def lost_track(self) -> list[KernelMessage]:
-        """The peer knows nothing of this stream any more: what was sent and not settled. Numbers go on from here."""
+        """The peer knows nothing of this stream any more: what was sent and not settled. Numbers begin again."""
         uncertain = [item.envelope for item in self._sent if item.envelope is not None]
         refusals = [item for item in self._sent if item.refusal is not None]
         self._refusals.extendleft(reversed(refusals))
         self._sent.clear()
         self._again.clear()
         self._flight = self._flight_bytes = 0
+        self.last = self.written = 0
         return uncertain
 
     def give_up(self, name: int) -> tuple[list[KernelMessage], list[KernelMessage]]:
@@ -230,7 +236,6 @@ class OutStream:
         unsent = [item.envelope for item in self._line if item.envelope is not None]
         self._line.clear()
         self._line_bytes = 0
-        self.last = 0
         self.name = name
         return uncertain, unsent
 
@@ -273,15 +278,20 @@ class InStream:
         return len(self._refused)
 
     def take(self, seq: int) -> bool:
-        """Whether the item of that number is new. Raises `BadFrame` when one is missing before it."""
+        """Whether the item of that number is new. Raises `Gap` when one is missing before it, `BadFrame`."""
         if seq == 0:
             raise BadFrame("numbers begin with 1")
         if seq <= self.received:
             return False
-        if seq != self.received + 1 and self.received != 0:
-            raise BadFrame(f"number {seq} came after {self.received}")
+        if seq != self.received + 1:
+            raise Gap(f"number {seq} came after {self.received}")
         self.received = seq
         return True
+
+    def check(self, after: int) -> None:
+        """That all up to that number has come. Raises `Gap`."""
+        if after > self.received:
+            raise Gap(f"number {after} was written, {self.received} is the last that came")
 
     def refuse(self, seq: int) -> None:
         insort(self._refused, seq)

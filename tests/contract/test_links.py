@@ -1,4 +1,4 @@
-"""What all Links do: those in memory, those over TLS, WebSocket frames and TCP, and both through a router."""
+"""What all Links do: in memory, on a simulated network, over TLS, WebSocket frames and TCP; and through a router."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import trio.testing
 
 from sys_processes.devices import Link, LinkFailed
 from tests.support.net_world import identity_of, record_of
-from tests.support.wires import Wires, in_memory, over_tls, relayed_in_memory, relayed_over_tls
+from tests.support.wires import Wires, in_memory, over_tls, relayed_in_memory, relayed_over_tls, simulated
 
 pytestmark = pytest.mark.real_clock
 
@@ -18,12 +18,12 @@ MIB = 1024 * 1024
 BIG = bytes(range(256)) * (10 * MIB // 256)
 
 
-@pytest.fixture(params=[in_memory, over_tls, relayed_in_memory, relayed_over_tls])
+@pytest.fixture(params=[in_memory, simulated, over_tls, relayed_in_memory, relayed_over_tls])
 def wires(request: pytest.FixtureRequest) -> AbstractAsyncContextManager[Wires]:
     return request.param()
 
 
-@pytest.fixture(params=[in_memory, over_tls])
+@pytest.fixture(params=[in_memory, simulated, over_tls])
 def direct(request: pytest.FixtureRequest) -> AbstractAsyncContextManager[Wires]:
     return request.param()
 

@@ -164,7 +164,7 @@ async def _interrupted(steps: int) -> tuple[bool, MemoryDisk]:
     except _Cut:
         done = False
     found = disk.crash()
-    found._pause = MemoryDisk()._pause
+    found.pause = MemoryDisk().pause
     return done, found
 
 

@@ -20,6 +20,8 @@ from runtime.known_nodes import KnownNodes
 from runtime.registered_keys import RegisteredKeys
 from runtime.sim.chance import SeededChance
 from runtime.sim.links import LinkFate, LinkNetwork, MemoryLinks
+from runtime.sim.net import SimNet
+from runtime.sim.net_link import SimLinks
 from runtime.sim.registry import MemoryRegistry
 from sys_processes.devices import Links
 from sys_processes.net.identity import make_record
@@ -56,7 +58,7 @@ class Member:
     """One run of one node."""
 
     kernel: KernelNode
-    links: MemoryLinks
+    links: MemoryLinks | SimLinks
     """Its end of the wires."""
     registry: MemoryRegistry
     net: Process
@@ -64,7 +66,13 @@ class Member:
 
 
 class NetWorld:
-    def __init__(self, nursery: trio.Nursery, network: LinkNetwork, limits: NetLimits | None) -> None:
+    def __init__(
+        self,
+        nursery: trio.Nursery,
+        network: LinkNetwork,
+        limits: NetLimits | None,
+        sim_net: SimNet | None = None,
+    ) -> None:
         self._nursery = nursery
         self.network = network
         self._limits = limits or NetLimits()
@@ -72,6 +80,7 @@ class NetWorld:
         """Nodes without an address, and their routers."""
         self.passages: dict[str, int] = {}
         """How many links go through a node at a time; none, if it is not named."""
+        self._sim_net = sim_net
         self.nodes: dict[str, Member] = {}
         self._boots = 0
 
@@ -93,7 +102,7 @@ class NetWorld:
         known_nodes = KnownNodes([registry, told])
         keys = RegisteredKeys(name, identity, known_nodes)
         kernel = make_kernel(node=name, keys=keys, chance=SeededChance(self._boots))
-        links = self.network.node(f"{name}:8080", identity.public_key)
+        links = self._links_of(name, identity.public_key)
         scope = trio.CancelScope()
         await self._nursery.start(run_until_killed, kernel, scope)
         kernel.kernel.add_module(KERNEL, commands.make(kernel.kernel), public=False)
@@ -105,6 +114,12 @@ class NetWorld:
 
     def record(self, name: str) -> IdentityRecord:
         return record_of(name, routers=self.routed.get(name, ()))
+
+    def _links_of(self, name: str, key: bytes) -> MemoryLinks | SimLinks:
+        address = f"{name}:8080"
+        if self._sim_net is not None:
+            return self._sim_net.links_of(name, address, key)
+        return self.network.node(address, key)
 
     async def kill(self, name: str) -> None:
         """As `kill -9`: nobody is asked, and the links close, which all have noticed on return."""
@@ -142,13 +157,14 @@ async def net_world(
     limits: NetLimits | None = None,
     routed: Mapping[str, Sequence[str]] | None = None,
     passages: Mapping[str, int] | None = None,
+    sim_net: SimNet | None = None,
 ) -> AsyncIterator[NetWorld]:
     """Nodes that all know each other. `routed` ones have no address, but routers; of those, `passages` says how many
-    links go through each at a time.
+    links go through each at a time. On `sim_net`, if one is given.
     """
     failure: BaseException | None = None
     async with trio.open_nursery() as nursery:
-        world = NetWorld(nursery, LinkNetwork(fate=fate, chance=chance), limits)
+        world = NetWorld(nursery, LinkNetwork(fate=fate, chance=chance), limits, sim_net)
         world.routed.update(routed or {})
         world.passages.update(passages or {})
         for name in names:

@@ -9,7 +9,11 @@ from contextlib import asynccontextmanager
 import attrs
 import trio
 
+from runtime.sim.choices import Choices, TapeChoices
 from runtime.sim.links import LinkNetwork, MemoryLinks
+from runtime.sim.net import SimNet
+from runtime.sim.net_link import SimLinks
+from runtime.sim.trace import Trace
 from sys_processes.devices import Channel, Link, Links
 from sys_processes.net.prefaces import Arrival, Here, Wanted, encode_preface
 from sys_processes.net.protocol import IdentityRecord
@@ -101,6 +105,28 @@ async def over_tls(*, to: str = BOB) -> AsyncIterator[Wires]:
             yield wires
         finally:
             wires.alice.close()
+
+
+class Simulated(Wires):
+    def __init__(self) -> None:
+        self._network = SimNet(Choices(TapeChoices([])), Trace())
+        self.alice = self.node(ALICE)
+        self._bob = self.bob = self.node(BOB)
+        self.record = record_of(BOB)
+
+    def node(self, name: str) -> SimLinks:
+        return self._network.links_of(name, f"{name}:8080", identity_of(name).public_key)
+
+    async def cut_all(self) -> None:
+        self._network.cut_all()
+
+    def close(self) -> None:
+        self._bob.close()
+
+
+@asynccontextmanager
+async def simulated() -> AsyncIterator[Wires]:
+    yield Simulated()
 
 
 # -- through a router

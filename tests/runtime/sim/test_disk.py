@@ -9,7 +9,9 @@ from functools import partial
 import pytest
 import trio
 
+from runtime.sim.choices import Choice, Choices, TapeChoices
 from runtime.sim.disk import MemoryDisk
+from runtime.sim.workers import chosen_pause
 
 
 async def test_a_crash_loses_what_was_not_synced() -> None:
@@ -69,6 +71,46 @@ async def test_a_broken_disk_raises_its_errno_until_it_is_mended() -> None:
         await disk.write("file", b"")
     disk.broken = None
     await disk.write("file", b"")
+
+
+async def test_a_write_beyond_the_capacity_changes_nothing_and_smaller_ones_go_on():
+    disk = MemoryDisk()
+    await disk.write("a/one", b"1234")
+    disk.capacity = 6
+    with pytest.raises(OSError, match="No space left"):
+        await disk.write("a/two", b"123")
+    with pytest.raises(OSError, match="No space left"):
+        await disk.write("a/one", b"1234567")
+    await disk.write("a/two", b"12")
+    await disk.write("a/one", b"abcd")
+    assert disk.size == 6
+    assert await disk.read("a/one") == b"abcd"
+    await disk.remove("a/two")
+    await disk.write("a/one", b"123456")
+    disk.capacity = None
+    await disk.write("a/one", b"1" * 1000)
+
+
+@pytest.mark.parametrize(("keep", "found"), [("flushed", [b"1"]), ("all", [b"2", b"new"]), ("nothing", [])])
+async def test_a_crash_leaves_what_is_asked_for_and_may_be_asked_again(keep, found):
+    disk = MemoryDisk()
+    await disk.write("a", b"1")
+    await disk.sync("a")
+    await disk.write("a", b"2")
+    await disk.write("b", b"new")
+    disk.crash()
+    after = disk.crash(keep)
+    assert [await after.read(name) for name, _ in await after.list("")] == found
+    assert after.crash().size == after.size
+
+
+async def test_a_slow_disk_takes_as_long_as_is_chosen():
+    disk = MemoryDisk(chosen_pause(Choices(TapeChoices([Choice("disk", 1001, 1000)])), "disk", 3.0))
+    began = trio.current_time()
+    await disk.write("a", b"1")
+    assert trio.current_time() == pytest.approx(began + 3.0)
+    await disk.write("a", b"2")
+    assert trio.current_time() == pytest.approx(began + 3.0)
 
 
 async def test_a_file_that_became_a_folder_can_be_synced_below() -> None:

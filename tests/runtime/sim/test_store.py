@@ -9,6 +9,7 @@ import trio
 
 from kernel.ports import Put, StoreFailed
 from runtime.sim.chance import SeededChance
+from runtime.sim.choices import Choice, Choices, TapeChoices
 from runtime.sim.store import MemoryStore
 from runtime.sim.workers import drawn_pause
 
@@ -20,6 +21,31 @@ async def test_a_crash_keeps_as_many_unflushed_batches_as_asked() -> None:
     found = store.crash(keep=2)
     assert [key for key, _ in await found.scan("t")] == ["0", "1"]
     assert [key for key, _ in await found.scan("u")] == ["0", "1"]
+
+
+@pytest.mark.parametrize(
+    ("keep", "found"),
+    [("flushed", ["0"]), ("all", ["0", "1", "2"]), ("nothing", []), (1, ["0", "1"])],
+)
+async def test_a_crash_leaves_what_is_asked_for_and_may_be_asked_again(keep, found) -> None:
+    store = MemoryStore()
+    store.apply([Put("t", "0", b"")])
+    await store.flush()
+    for number in (1, 2):
+        store.apply([Put("t", str(number), b"")])
+    store.crash()
+    after = store.crash(keep)
+    assert [key for key, _ in await after.scan("t")] == found
+    assert [key for key, _ in await after.crash().scan("t")] == found
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2])
+async def test_how_many_batches_a_crash_keeps_may_be_chosen(kept) -> None:
+    store = MemoryStore()
+    for number in range(2):
+        store.apply([Put("t", str(number), b"")])
+    choices = Choices(TapeChoices([Choice("disk batches kept", 3, kept)]))
+    assert len(await store.crash(choices).scan("t")) == kept
 
 
 async def test_after_a_crash_the_dead_node_changes_nothing() -> None:

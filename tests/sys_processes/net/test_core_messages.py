@@ -153,6 +153,29 @@ def test_what_a_new_link_to_a_restarted_peer_carries_is_not_held_against_old_num
         cores.check_all_settled()
 
 
+def test_what_a_former_life_may_have_had_is_not_sent_to_the_next_one_although_that_knows_the_stream():
+    """A reboot, and then a link whose welcome is lost: the new life knows our stream, and has nothing of it."""
+    cores = linked()
+    told = cores.send(A, B)
+    [near, far] = cores.open_ends()
+    cores.move(far)
+    assert told.delivered == 1
+    cores.restart(B)
+    cores.move(near)
+    near, far = cores.connect()
+    cores.move(far)
+    cores.move(near)
+    cores.move(far)
+    cores.cut(near)
+    cores.move(near)
+    cores.move(far)
+    after = cores.send(A, B)
+    cores.settle()
+    assert (told.delivered, error_of(told)) == (1, UNCERTAIN)
+    assert after.delivered == 1
+    cores.check_laws()
+
+
 # -- the order of frames
 
 
@@ -164,11 +187,71 @@ def test_a_frame_that_comes_twice_is_taken_once():
     assert state_of(cores, B, A) == "up"
 
 
-def test_a_frame_with_one_missing_before_it_ends_the_link():
+def test_a_frame_with_one_missing_before_it_ends_the_link_and_the_next_one_brings_both():
+    """A router that drops or reorders."""
     cores = linked()
-    inject(cores, data(3))
+    [_, far] = cores.open_ends()
+    first = cores.send(A, B)
+    assert far.arriving
+    far.arriving.clear()
+    second = cores.send(A, B)
+    cores.move(far)
     assert any("number 3 came after 1" in line for line in cores.reports)
-    assert state_of(cores, B, A) == "resting"
+    cores.settle()
+    assert (first.delivered, second.delivered) == (1, 1)
+    assert state_of(cores, B, A) == "up"
+    cores.check_laws()
+    cores.check_all_settled()
+
+
+def test_the_first_frame_of_a_stream_is_missed_like_any_other():
+    cores = Cores(A, B)
+    first = cores.send(A, B)
+    near, far = cores.connect()
+    for end in (far, near, far, near):
+        cores.move(end)
+    assert first.delivered == 0
+    assert far.arriving
+    far.arriving.clear()
+    second = cores.send(A, B)
+    cores.move(far)
+    assert second.delivered == 0
+    cores.settle()
+    assert (first.delivered, second.delivered) == (1, 1)
+    cores.check_laws()
+
+
+def test_an_acknowledgement_tells_of_what_was_lost_before_it():
+    """Of the last frame of all, too, behind which no other comes."""
+    cores = linked()
+    [near, far] = cores.open_ends()
+    told = cores.send(A, B)
+    far.arriving.clear()
+    cores.send(B, A)
+    cores.move(near)
+    began = cores.now
+    cores.settle()
+    assert any("number 2 was written, 1 is the last that came" in line for line in cores.reports)
+    assert told.delivered == 1
+    assert cores.now - began < 1.0
+    cores.check_laws()
+    cores.check_all_settled()
+
+
+def test_links_that_only_bring_frames_with_one_missing_are_given_up():
+    cores = linked()
+    told = cores.send(A, B)
+    for _ in range(20):
+        for end in cores.open_ends():
+            if end.node == B and any(other.node == A for other in cores.open_ends()):
+                end.arriving += data(9)
+        busy = [end for end in cores.open_ends() if end.arriving or end.ended]
+        for end in busy:
+            cores.move(end)
+        if cores.dials:
+            cores.connect()
+    cores.settle()
+    assert told.delivered + len(told.given_back) >= 1
 
 
 @pytest.mark.parametrize(

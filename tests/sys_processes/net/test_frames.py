@@ -47,7 +47,7 @@ EACH = {
     "proof": Proof(b"\3" * 64, SESSION),
     "welcome": Welcome(SESSION),
     "refuse": Refuse(7, 8, 9, SendErrorKind.Timeout, Reason.mailbox_full, "full"),
-    "ack": Ack(2**64 - 1),
+    "ack": Ack(2**64 - 1, 7),
     "ping": Ping(1),
     "pong": Pong(1),
     "relay": Relay(b"\4" * 32),

@@ -7,7 +7,7 @@ import pytest
 from kernel.address import Address
 from kernel.message import KernelMessage, Reason, Request, SendErrorKind
 from kernel.refusals import Refusal
-from sys_processes.net.frames import BadFrame
+from sys_processes.net.frames import BadFrame, Gap
 from sys_processes.net.streams import FlowLimits, InStream, OutStream
 
 FULL = Refusal(SendErrorKind.Timeout, Reason.mailbox_full, "full")
@@ -55,6 +55,19 @@ def test_refusals_go_first_and_over_the_limit():
     assert out.next() is None
     assert out.settle(2) == [(9, 4)]
     assert sent_now(out) == [3]
+
+
+def test_numbers_begin_again_for_a_peer_that_knows_nothing_of_the_stream():
+    out, sent = stream(3, flight_messages=2)
+    assert sent_now(out) == [1, 2]
+    out.refuse((9, 4), FULL)
+    assert sent_now(out) == [3]
+    assert out.lost_track() == sent[:2]
+    assert out.name == 7
+    item = out.next()
+    assert item is not None
+    assert (item.seq, item.refuses) == (1, (9, 4))
+    assert sent_now(out) == [2]
 
 
 def test_giving_up_tells_what_was_sent_from_what_was_not_and_keeps_refusals():
@@ -127,7 +140,7 @@ def test_numbers_that_were_never_sent_are_refused(call):
 def test_what_came_is_settled_up_to_the_oldest_refusal_that_the_peer_may_not_have():
     into = InStream()
     into.reset(5)
-    assert [into.take(seq) for seq in (3, 4, 4, 3, 5)] == [True, True, False, False, True]
+    assert [into.take(seq) for seq in (1, 2, 3, 4, 4, 3, 5)] == [True] * 4 + [False, False, True]
     into.refuse(5)
     into.refuse(4)
     assert (into.received, into.acked, into.refused) == (5, 3, 2)
@@ -136,8 +149,8 @@ def test_what_came_is_settled_up_to_the_oldest_refusal_that_the_peer_may_not_hav
     assert into.acked == 3
     into.confirm((5, 4))
     assert (into.acked, into.refused) == (5, 0)
-    for wrong in (0, 7):
-        with pytest.raises(BadFrame):
+    for wrong, kind in ((0, BadFrame), (7, Gap)):
+        with pytest.raises(kind):
             into.take(wrong)
     into.reset(6)
     assert (into.received, into.acked, into.take(1)) == (0, 0, True)

@@ -1,0 +1,105 @@
+"""Machines on a simulated network, on which nothing runs: what faults do to them can be read."""
+
+from __future__ import annotations
+
+import attrs
+import trio
+
+from runtime.sim.choices import Choice, Choices, SeedChoices, Source, TapeChoices
+from runtime.sim.disk import MemoryDisk
+from runtime.sim.file_tree import Keep
+from runtime.sim.net import SimNet
+from runtime.sim.store import MemoryStore
+from runtime.sim.storm import Storm
+from runtime.sim.trace import Trace
+
+BOOT_SECONDS = 0.5
+
+
+@attrs.define
+class Clock:
+    offset: float = 0.0
+    rate: float = 1.0
+
+
+@attrs.define(eq=False)
+class Machine:
+    """`runtime.sim.storm.FaultyNode`."""
+
+    name: str
+    net: SimNet
+    clock: Clock = attrs.Factory(Clock)
+    disk: MemoryDisk = attrs.Factory(MemoryDisk)
+    store: MemoryStore = attrs.Factory(MemoryStore)
+    is_up: bool = True
+    is_paused: bool = False
+    boots: list[str] = attrs.Factory(list)
+
+    def __attrs_post_init__(self) -> None:
+        self.net.links_of(self.name, f"{self.name}:8080", self.name.encode())
+
+    def crash(self) -> None:
+        assert self.is_up
+        self.net.crash(self.name)
+        self.is_up = self.is_paused = False
+
+    async def restart(self, keep: Keep | Choices) -> None:
+        assert not self.is_up
+        self.disk, self.store = self.disk.crash(keep), self.store.crash(keep)
+        await trio.sleep(BOOT_SECONDS)
+        self.net.links_of(self.name, f"{self.name}:8080", self.name.encode())
+        self.boots.append(keep if isinstance(keep, str) else "drawn")
+        self.is_up = True
+
+    def pause(self) -> None:
+        assert self.is_up
+        self.is_paused = True
+
+    def resume(self) -> None:
+        assert self.is_up
+        self.is_paused = False
+
+
+class Ground:
+    """`runtime.sim.storm.FaultTarget`, with three machines and the storm over them."""
+
+    def __init__(self, source: Source, *names: str) -> None:
+        self.choices = Choices(source)
+        self.trace = Trace()
+        self.net = SimNet(self.choices, self.trace)
+        self.nodes = {name: Machine(name, self.net) for name in names or ("a", "b", "c")}
+        self.storm = Storm(self)
+
+    def lines(self) -> list[str]:
+        return [fault.line() for fault in self.storm.faults]
+
+    def is_calm(self) -> bool:
+        """Nothing of any fault is left."""
+        return not self.net.is_troubled and all(
+            node.is_up
+            and not node.is_paused
+            and node.clock == Clock()
+            and node.disk.capacity is None
+            and node.disk.pause is trio.lowlevel.checkpoint
+            and node.store.broken is None
+            and node.store.pause is trio.lowlevel.checkpoint
+            for node in self.nodes.values()
+        )
+
+
+class Chosen:
+    """`runtime.sim.choices.Source`: harmless choices, but for the first of each of these labels, written with `_`."""
+
+    def __init__(self, **values: int) -> None:
+        self._values = values
+
+    def draw(self, label: str, n: int) -> int:
+        return min(self._values.pop(label.replace(" ", "_"), 0), n - 1)
+
+
+def seeded(seed: int, *names: str) -> Ground:
+    return Ground(SeedChoices(seed), *names)
+
+
+def taped(tape: list[Choice], *names: str) -> Ground:
+    return Ground(TapeChoices(tape), *names)
