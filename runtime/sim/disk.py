@@ -66,13 +66,14 @@ class MemoryDisk:
         self._live = _Folder()
         self._durable = _Folder()
 
-    def crash(self) -> MemoryDisk:
-        """The disk as the next boot finds it: without all that was not synced. Calls to this one raise EIO
-        from now on.
+    def crash(self, *, everything: bool = False) -> MemoryDisk:
+        """The disk as the next boot finds it: without all that was not synced, or with `everything`. Calls to this
+        one raise EIO from now on.
         """
+        kept = self._live if everything else self._durable
         found = MemoryDisk(self._pause)
-        found._live = self._durable.copy()
-        found._durable = self._durable.copy()
+        found._live = kept.copy()
+        found._durable = kept.copy()
         self._crashed = True
         return found
 

@@ -57,6 +57,15 @@ class MemoryStore:
         self._power = _Power.Lost
         return found
 
+    @property
+    def unflushed(self) -> int:
+        """How many batches are not durable."""
+        return len(self._unflushed)
+
+    def peek(self, table: str, key: str) -> bytes | None:
+        """What `read` would give, at once and from a dead store, too."""
+        return self._live.get((table, key))
+
     def apply(self, batch: Sequence[Write]) -> None:
         if self._power is _Power.Closed:
             raise StoreFailed("the store is closed")

@@ -71,6 +71,8 @@ class Trace:
         self.entries: list[Entry] = []
         self.monitors: list[Monitor] = []
         self.count = 0
+        self.closed = False
+        """Set once the run is over: what comes later is no part of it."""
         self._hash = sha256()
 
     def add(
@@ -82,6 +84,8 @@ class Trace:
         note: str = "",
         other: str = "",
     ) -> None:
+        if self.closed:
+            return
         entry = Entry(self.count, at, node, kind, event, note, other)
         self.count += 1
         if self.kept:

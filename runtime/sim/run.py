@@ -1,0 +1,229 @@
+"""Runs a test in a simulated world, from a seed or a tape, and says what it came to."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from math import inf
+
+import attrs
+import trio
+
+from kernel.events import EventKind
+from runtime.node import sole_error
+from runtime.sim.choices import Choice, Choices, Diverged, SeedChoices, Source, TapeChoices
+from runtime.sim.plain_net import Net, PlainNet
+from runtime.sim.report import Report, Verdict, Violation
+from runtime.sim.scheduler import WorldLoop, scheduled_by
+from runtime.sim.trace import Entry, Trace, WorldKind
+from runtime.sim.turns import MOST_STEPS, Stuck, Turns, WorldAbandoned
+from runtime.sim.world import World
+
+Test = Callable[[World], Awaitable[object]]
+MakeNet = Callable[[Choices, Trace], Net]
+Watch = Callable[[World], None]
+"""Called before the test begins, to `World.watch` what happens in it."""
+
+MODULES = ("sys", "app_store", "homepage")
+"""The packages of a node's own processes; what they say to each other is no exercise."""
+
+
+def _plain(_choices: Choices, _trace: Trace) -> Net:
+    return PlainNet()
+
+
+@attrs.frozen
+class Rules:
+    """How a world is run. `until` is in virtual seconds; `most_steps` are those of tasks at one instant."""
+
+    until: float = inf
+    keep_trace: bool = True
+    most_steps: int = MOST_STEPS
+    watches: tuple[Watch, ...] = ()
+    make_net: MakeNet = _plain
+
+
+class _Course:
+    """One run, on its way to a report. Whatever ends it first decides; what happens later is no part of it."""
+
+    def __init__(self, seed: int, source: Source, rules: Rules) -> None:
+        self.seed = seed
+        self.rules = rules
+        self.choices = Choices(source, self._source_failed)
+        self.trace = Trace(kept=rules.keep_trace)
+        self.loop = WorldLoop()
+        self.turns = Turns(self.choices, self.loop, self._stuck, most_steps=rules.most_steps)
+        self.world = World(
+            seed, self.choices, self.trace, self.turns, rules.make_net(self.choices, self.trace), self._violated
+        )
+        self.report: Report | None = None
+        self.fatal: BaseException | None = None
+        """Raised to whoever runs the world."""
+        self._scope = trio.CancelScope()
+        self._test: trio.lowlevel.Task | None = None
+        self._exercised = False
+
+    # -- how it ends
+
+    def _end(
+        self, verdict: Verdict, violation: Violation | None = None, error: BaseException | None = None
+    ) -> None:
+        if self.report is not None:
+            return
+        if verdict is Verdict.OK and not self._exercised:
+            verdict = Verdict.VACUOUS
+        is_stuck = verdict in (Verdict.DEADLOCK, Verdict.LIVELOCK) or violation is not None
+        self.report = Report(
+            verdict=verdict,
+            seed=self.seed,
+            digest=self.trace.digest,
+            tape=tuple(self.choices.tape),
+            trace=self.trace,
+            at=self.loop.now(),
+            violation=violation,
+            waiting=self.world.waiting(self._test) if is_stuck else (),
+            error=error,
+        )
+        self.trace.closed = True
+        self.choices.close()
+        self.turns.let_all_go()
+        self._scope.cancel()
+
+    def _stuck(self, why: Stuck) -> None:
+        self._end(Verdict(why.value))
+
+    def _source_failed(self) -> None:
+        self._end(Verdict.ERROR, error=self.choices.error)
+
+    def _violated(self, violation: Violation) -> None:
+        self.world.note(WorldKind.VIOLATED, text=violation.name)
+        self._end(Verdict.VIOLATED, violation)
+
+    def _raised(self, error: Exception) -> None:
+        if isinstance(error, ExceptionGroup):
+            sole = sole_error(error)
+            error = sole if isinstance(sole, Exception) else error
+        if isinstance(error, AssertionError):
+            violation = Violation("assertion", self.loop.now(), (), str(error))
+            self._end(Verdict.VIOLATED, violation, error)
+        else:
+            self._end(Verdict.ERROR, error=error)
+
+    # -- its way
+
+    async def go(self, test: Test) -> None:
+        with self._scope:
+            async with trio.open_nursery() as nursery:
+                self._test = trio.lowlevel.current_task()
+                self.world.open(nursery)
+                self.trace.monitors.append(self._notice)
+                for watch in self.rules.watches:
+                    watch(self.world)
+                await self._run_test(test)
+                nursery.cancel_scope.cancel()
+
+    async def _run_test(self, test: Test) -> None:
+        try:
+            with trio.move_on_after(self.rules.until) as limit:
+                await test(self.world)
+            if limit.cancelled_caught:
+                text = f"the test had not ended after {self.rules.until:g} virtual seconds"
+                self._end(Verdict.VIOLATED, Violation("until", self.loop.now(), (), text))
+            else:
+                self._end(Verdict.OK)
+        except Exception as error:  # noqa: BLE001 - what a test raises is what its report is about
+            self._raised(error)
+
+    def _notice(self, entry: Entry) -> None:
+        """Whether anything happens that is not among the runtime's own processes."""
+        if entry.kind not in (EventKind.APPENDED, EventKind.RETURNED):
+            return
+        assert entry.event is not None
+        message = entry.event.message
+        if message is not None and not (
+            message.source.process.package in MODULES and message.target.process.package in MODULES
+        ):
+            self._exercised = True
+            self.trace.monitors.remove(self._notice)
+
+
+@contextmanager
+def _untouched() -> Iterator[None]:
+    """Nothing from before runs inside: no finaliser of old garbage, and later ones only when the last reference goes,
+    which is a place in the program and not a matter of how much memory others used.
+    """
+    if any(name.startswith("<") for name in sys.modules):
+        # The modules of an earlier world's processes: garbage that still holds their names.
+        gc.collect()
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def run(
+    test: Test, *, seed: int = 0, choices: Source | None = None, rules: Rules | None = None, **changed: object
+) -> Report:
+    """Run the test once, in a world of its own. Call it outside of `trio.run`.
+
+    `choices` is where decisions come from, by default the seed; what is drawn and is no decision (ids, keys) always
+    comes from the seed. `changed` are fields of `rules`. Raises what the source of choices raises, KeyboardInterrupt,
+    and what the test raises that is no Exception.
+    """
+    source = SeedChoices(seed) if choices is None else choices
+    course = _Course(seed, source, attrs.evolve(rules or Rules(), **changed))
+    with _untouched(), scheduled_by(course.turns):
+        try:
+            trio.run(course.go, test, clock=course.loop.clock)
+        except trio.TrioInternalError as error:
+            # Thrown out of trio's loop by `Turns`: there is no other way to end tasks that do not end.
+            if not isinstance(error.__cause__, WorldAbandoned):
+                raise
+        except BaseExceptionGroup as group:
+            raise sole_error(group) from None
+    if course.choices.error is not None:
+        raise course.choices.error
+    assert course.report is not None
+    return course.report
+
+
+def replay(
+    test: Test,
+    tape: Sequence[Choice],
+    *,
+    seed: int = 0,
+    strict: bool = False,
+    rules: Rules | None = None,
+    **changed: object,
+) -> Report:
+    """Run the test with the choices of an earlier run and the seed it had. A `strict` tape must fit choice by choice:
+    where it does not, the verdict is `nondeterministic`.
+    """
+    try:
+        return run(test, seed=seed, choices=TapeChoices(tape, strict=strict), rules=rules, **changed)
+    except Diverged as error:
+        found = run(test, seed=seed, choices=TapeChoices(tape), rules=rules, **changed)
+        return attrs.evolve(
+            found,
+            verdict=Verdict.NONDETERMINISTIC,
+            violation=Violation("determinism", found.at, (), str(error)),
+        )
+
+
+def run_twice(test: Test, *, seed: int = 0, rules: Rules | None = None, **changed: object) -> Report:
+    """`run`, and again on its tape: where the second course differs, the verdict is `nondeterministic`."""
+    first = run(test, seed=seed, rules=rules, **changed)
+    again = replay(test, first.tape, seed=seed, strict=True, rules=rules, **changed)
+    if again.verdict is Verdict.NONDETERMINISTIC or again.digest == first.digest:
+        return first if again.verdict is not Verdict.NONDETERMINISTIC else again
+    text = f"one seed and one tape gave the digests {first.digest[:16]} and {again.digest[:16]}"
+    return attrs.evolve(
+        again,
+        verdict=Verdict.NONDETERMINISTIC,
+        violation=Violation("determinism", again.at, (), text),
+    )
