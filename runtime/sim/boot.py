@@ -165,7 +165,6 @@ class Boot:
                 task_status.started()
                 await self._leave.wait()
             await machine.store.aclose()
-            self._node.kernel.router.observer = None
         except Exception as error:
             if not booted:
                 raise
@@ -184,12 +183,16 @@ class Boot:
     def end(self) -> None:
         """Nobody sees or waits for it any longer."""
         self._ended.set()
-        if self._node is not None:
-            self._node.kernel.router.observer = None
+        self.silence()
         for scope in list(self._callers):
             scope.cancel()
         if self._mover is not None:
             self._mover.end(self._down())
+
+    def silence(self) -> None:
+        """Nobody observes its kernel any longer."""
+        if self._node is not None:
+            self._node.kernel.router.observer = None
 
     async def call(self, function: Callable[..., Awaitable[T]], *args: object) -> T:
         """From outside of the node, for as long as it runs. Raises `NodeDown` when it ends meanwhile."""

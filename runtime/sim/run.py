@@ -59,8 +59,6 @@ class _Course:
             seed, self.choices, self.trace, self.turns, rules.make_net(self.choices, self.trace), self._violated
         )
         self.report: Report | None = None
-        self.fatal: BaseException | None = None
-        """Raised to whoever runs the world."""
         self._scope = trio.CancelScope()
         self._test: trio.lowlevel.Task | None = None
         self._exercised = False
@@ -88,7 +86,9 @@ class _Course:
         )
         self.trace.closed = True
         self.choices.close()
-        self.turns.let_all_go()
+        for node in self.world.nodes.values():
+            node.silence()
+        self.turns.end()
         self._scope.cancel()
 
     def _stuck(self, why: Stuck) -> None:
@@ -115,14 +115,17 @@ class _Course:
 
     async def go(self, test: Test) -> None:
         with self._scope:
-            async with trio.open_nursery() as nursery:
-                self._test = trio.lowlevel.current_task()
-                self.world.open(nursery)
-                self.trace.monitors.append(self._notice)
-                for watch in self.rules.watches:
-                    watch(self.world)
-                await self._run_test(test)
-                nursery.cancel_scope.cancel()
+            try:
+                async with trio.open_nursery() as nursery:
+                    self._test = trio.lowlevel.current_task()
+                    self.world.open(nursery)
+                    self.trace.monitors.append(self._notice)
+                    for watch in self.rules.watches:
+                        watch(self.world)
+                    await self._run_test(test)
+                    nursery.cancel_scope.cancel()
+            except Exception as error:  # noqa: BLE001 - of a task beside the test
+                self._raised(error)
 
     async def _run_test(self, test: Test) -> None:
         try:
@@ -180,12 +183,11 @@ def run(
     with _untouched(), scheduled_by(course.turns):
         try:
             trio.run(course.go, test, clock=course.loop.clock)
-        except trio.TrioInternalError as error:
-            # Thrown out of trio's loop by `Turns`: there is no other way to end tasks that do not end.
-            if not isinstance(error.__cause__, WorldAbandoned):
-                raise
-        except BaseExceptionGroup as group:
-            raise sole_error(group) from None
+        except BaseException as error:
+            sole = sole_error(error)
+            over = course.report is not None and isinstance(sole, Exception)
+            if isinstance(sole, trio.TrioInternalError) or not (over or isinstance(sole, WorldAbandoned)):
+                raise sole from sole.__cause__
     if course.choices.error is not None:
         raise course.choices.error
     assert course.report is not None

@@ -11,12 +11,14 @@ any thread.
 
 from __future__ import annotations
 
+import ctypes
 import random
 from collections.abc import Awaitable, Callable, Iterator, MutableSequence
 from contextlib import contextmanager
 from math import inf
 from typing import Any, Protocol, TypeVar, TypeVarTuple
 
+import outcome
 import trio
 import trio.testing
 from trio._core import _run as _trio_run
@@ -88,6 +90,45 @@ class WorldLoop:
     def put_back(task: trio.lowlevel.Task) -> None:
         _runner().runq.append(task)
 
+    @staticmethod
+    def count() -> int:
+        return len(_runner().tasks)
+
+    @staticmethod
+    def evict(error: BaseException) -> None:
+        def throw() -> None:
+            raise error
+
+        for task in _own_tasks():
+            if task._next_send_fn is not None:
+                task._next_send_fn, task._next_send = task.coro.throw, error
+            elif _is_leaf(task):
+                task._attempt_abort(throw)
+
+    @staticmethod
+    def abandon() -> frozenset[trio.lowlevel.Task]:
+        """Their coroutines are never finalised: they caught whatever was thrown into them, and would catch that."""
+        runner, gone = _runner(), [task for task in _own_tasks() if _is_leaf(task)]
+        for task in gone:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(task.coro))
+            if task in runner.runq:
+                runner.runq.remove(task)
+            runner.task_exited(task, outcome.Value(None))
+        return frozenset(gone)
+
+
+def _own_tasks() -> list[Any]:
+    """The main task and all that came from it, oldest first."""
+    found = [_runner().main_task]
+    for task in found:
+        found += [child for nursery in task.child_nurseries for child in nursery.child_tasks]
+    return sorted(found, key=lambda task: task._counter)
+
+
+def _is_leaf(task: trio.lowlevel.Task) -> bool:
+    """Whether it waits for no other task."""
+    return not any(nursery.child_tasks for nursery in task.child_nurseries)
+
 
 def _runner() -> Any:  # noqa: ANN401 - trio's own, private
     return _trio_run.GLOBAL_RUN_CONTEXT.runner
@@ -122,8 +163,11 @@ def _check_turns() -> None:
         scope.cancel()
 
     turns = Turns(Choices(TapeChoices([])), loop, stop)
-    with scheduled_by(turns):
-        steps = trio.run(_held_footprint, turns, scope, clock=loop.clock)
+    try:
+        with scheduled_by(turns):
+            steps = trio.run(_held_footprint, turns, scope, clock=loop.clock)
+    except (AttributeError, trio.TrioInternalError) as error:
+        raise SchedulerChanged(f"trio {trio.__version__}: its run loop looks otherwise: {error}") from error
     if steps != ["free", "kept at 1"]:
         raise SchedulerChanged(f"trio {trio.__version__}: tasks cannot be held, they ran as {steps}")
     if stuck != [Stuck.DEADLOCK]:

@@ -167,6 +167,11 @@ class SimNode:
             self._disk = self._disk.crash(everything=everything)
         await self.start_up()
 
+    def silence(self) -> None:
+        """The world is over: what the node still does is no part of it."""
+        if self._boot is not None:
+            self._boot.silence()
+
     def pause(self) -> None:
         """As SIGSTOP: none of its tasks gets a turn, from the next one on; what is sent to it waits."""
         self._world.turns.hold(self.boot_now)

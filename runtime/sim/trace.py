@@ -104,5 +104,7 @@ class Trace:
 
     @property
     def digest(self) -> str:
-        """In hex, over the lines of all kept entries up to now."""
+        """In hex, over the lines of all kept entries up to now; empty when none are kept."""
+        if not self.kept:
+            return ""
         return self._hash.hexdigest()

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, MutableSequence
+from collections.abc import Callable, Container, MutableSequence
 from contextvars import ContextVar
 from math import factorial
 from typing import Protocol, TypeVar
@@ -32,8 +32,13 @@ class Stuck(enum.StrEnum):
     LIVELOCK = "livelock"
 
 
-class WorldAbandoned(Exception):
-    """Tasks of a world that was told to end did not: they keep running, or wait where no cancellation comes through."""
+_MOST_EVICTIONS = 1
+
+
+class WorldAbandoned(BaseException):
+    """Thrown into the tasks of a world that was told to end and does not: they keep running whatever cancels them, or
+    wait where no cancellation comes through.
+    """
 
 
 class Loop(Protocol):
@@ -46,6 +51,15 @@ class Loop(Protocol):
 
     def put_back(self, task: Task) -> None:
         """On the queue of those that are ready."""
+
+    def evict(self, error: BaseException) -> None:
+        """Raise the error in every task that waits for no other one."""
+
+    def abandon(self) -> Container[Task]:
+        """Make every task that waits for no other one end where it stands; these are the ones."""
+
+    def count(self) -> int:
+        """How many tasks there are."""
 
 
 owner: ContextVar[object] = ContextVar("owner", default=None)
@@ -74,7 +88,7 @@ class Turns:
         self._held: dict[object, list[Task]] = {}
         self._at = -1.0
         self._steps_here = 0
-        self._stuck = False
+        self._evictions = -1
         self._every: int | None = None
         self._turns = 0
 
@@ -86,7 +100,12 @@ class Turns:
         for task in self._held.pop(whose, ()):
             self._loop.put_back(task)
 
-    def let_all_go(self) -> None:
+    def end(self) -> None:
+        """The world is over: everybody runs, to the end, and it does not matter in which order."""
+        self._every = 0
+        self._evictions = max(self._evictions, 0)
+        self._most_steps = 2_000 + 20 * self._loop.count()
+        self._steps_here = 0
         for whose in list(self._held):
             self.let_go(whose)
 
@@ -101,13 +120,13 @@ class Turns:
         count = len(batch)
         if count == 0:
             if self._loop.is_asleep():
-                self._stop(Stuck.DEADLOCK)
+                self._stop(Stuck.DEADLOCK, batch)
             return
         now = self._loop.now()
         if now == self._at:
             self._steps_here += count
             if self._steps_here > self._most_steps:
-                self._stop(Stuck.LIVELOCK)
+                self._stop(Stuck.LIVELOCK, batch)
         else:
             self._at = now
             self._steps_here = count
@@ -136,12 +155,16 @@ class Turns:
             orders = factorial(count) if count < 13 else _MOST_ORDERS
             permute(batch, self._choices.choose("order of tasks", orders))
 
-    def _stop(self, why: Stuck) -> None:
+    def _stop(self, why: Stuck, batch: MutableSequence[Task]) -> None:
         self._steps_here = 0
-        if self._stuck:
-            raise WorldAbandoned(f"{why}, although the world was told to end")
-        self._stuck = True
-        self._on_stuck(why)
+        self._evictions += 1
+        if self._evictions == 0:
+            self._on_stuck(why)
+        elif self._evictions <= _MOST_EVICTIONS:
+            self._loop.evict(WorldAbandoned(f"{why}, although the world was told to end"))
+        else:
+            gone = self._loop.abandon()
+            batch[:] = [task for task in batch if task not in gone]
 
 
 def permute(items: MutableSequence[T], which: int) -> None:
