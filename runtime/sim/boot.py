@@ -25,11 +25,11 @@ from runtime.sim.console import MemoryConsole
 from runtime.sim.disk import MemoryDisk
 from runtime.sim.listener import MemoryListener
 from runtime.sim.mover import MOVER, Mover, NodeDown
+from runtime.sim.plain_net import Net
 from runtime.sim.registry import MemoryRegistry
 from runtime.sim.store import MemoryStore
 from runtime.sim.trace import Trace
 from runtime.sim.turns import owner
-from runtime.sim.plain_net import Net
 from runtime.sim.workers import InlineWorkers
 from sys_processes.http_server.settings import HttpSettings
 from sys_processes.net.identity import make_record

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import inf
+from typing import TypedDict, Unpack
 
 import attrs
 import trio
@@ -23,8 +24,8 @@ from runtime.sim.world import World
 
 Test = Callable[[World], Awaitable[object]]
 MakeNet = Callable[[Choices, Trace], Net]
-Watch = Callable[[World], None]
-"""Called before the test begins, to `World.watch` what happens in it."""
+Prepare = Callable[[World], None]
+"""Called before the test begins: to `World.watch` what happens in it, to start what disturbs it."""
 
 MODULES = ("sys", "app_store", "homepage")
 """The packages of a node's own processes; what they say to each other is no exercise."""
@@ -34,21 +35,32 @@ def _plain(_choices: Choices, _trace: Trace) -> Net:
     return PlainNet()
 
 
-@attrs.frozen
-class Rules:
-    """How a world is run. `until` is in virtual seconds; `most_steps` are those of tasks at one instant."""
+class Rules(TypedDict, total=False):
+    """How a world is run."""
 
+    until: float
+    """Virtual seconds by which the test must have ended; for ever by default."""
+    keep_trace: bool
+    """True by default. Without, the run is faster and has no digest."""
+    most_steps: int
+    """Of tasks at one instant, `MOST_STEPS` by default: more are a livelock."""
+    prepare: Sequence[Prepare]
+    make_net: MakeNet
+
+
+@attrs.frozen
+class _Rules:
     until: float = inf
     keep_trace: bool = True
     most_steps: int = MOST_STEPS
-    watches: tuple[Watch, ...] = ()
+    prepare: Sequence[Prepare] = ()
     make_net: MakeNet = _plain
 
 
 class _Course:
     """One run, on its way to a report. Whatever ends it first decides; what happens later is no part of it."""
 
-    def __init__(self, seed: int, source: Source, rules: Rules) -> None:
+    def __init__(self, seed: int, source: Source, rules: _Rules) -> None:
         self.seed = seed
         self.rules = rules
         self.choices = Choices(source, self._source_failed)
@@ -56,7 +68,12 @@ class _Course:
         self.loop = WorldLoop()
         self.turns = Turns(self.choices, self.loop, self._stuck, most_steps=rules.most_steps)
         self.world = World(
-            seed, self.choices, self.trace, self.turns, rules.make_net(self.choices, self.trace), self._violated
+            seed,
+            self.choices,
+            self.trace,
+            self.turns,
+            rules.make_net(self.choices, self.trace),
+            self._violated,
         )
         self.report: Report | None = None
         self._scope = trio.CancelScope()
@@ -120,8 +137,8 @@ class _Course:
                     self._test = trio.lowlevel.current_task()
                     self.world.open(nursery)
                     self.trace.monitors.append(self._notice)
-                    for watch in self.rules.watches:
-                        watch(self.world)
+                    for prepare in self.rules.prepare:
+                        prepare(self.world)
                     await self._run_test(test)
                     nursery.cancel_scope.cancel()
             except Exception as error:  # noqa: BLE001 - of a task beside the test
@@ -169,21 +186,19 @@ def _untouched() -> Iterator[None]:
             gc.enable()
 
 
-def run(
-    test: Test, *, seed: int = 0, choices: Source | None = None, rules: Rules | None = None, **changed: object
-) -> Report:
+def run(test: Test, *, seed: int = 0, choices: Source | None = None, **rules: Unpack[Rules]) -> Report:
     """Run the test once, in a world of its own. Call it outside of `trio.run`.
 
     `choices` is where decisions come from, by default the seed; what is drawn and is no decision (ids, keys) always
-    comes from the seed. `changed` are fields of `rules`. Raises what the source of choices raises, KeyboardInterrupt,
-    and what the test raises that is no Exception.
+    comes from the seed. Raises what the source of choices raises, KeyboardInterrupt, and what the test raises that is
+    no Exception.
     """
     source = SeedChoices(seed) if choices is None else choices
-    course = _Course(seed, source, attrs.evolve(rules or Rules(), **changed))
+    course = _Course(seed, source, _Rules(**rules))
     with _untouched(), scheduled_by(course.turns):
         try:
             trio.run(course.go, test, clock=course.loop.clock)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - what is no part of the run's end is raised again
             sole = sole_error(error)
             over = course.report is not None and isinstance(sole, Exception)
             if isinstance(sole, trio.TrioInternalError) or not (over or isinstance(sole, WorldAbandoned)):
@@ -195,37 +210,30 @@ def run(
 
 
 def replay(
-    test: Test,
-    tape: Sequence[Choice],
-    *,
-    seed: int = 0,
-    strict: bool = False,
-    rules: Rules | None = None,
-    **changed: object,
+    test: Test, tape: Sequence[Choice], *, seed: int = 0, strict: bool = False, **rules: Unpack[Rules]
 ) -> Report:
     """Run the test with the choices of an earlier run and the seed it had. A `strict` tape must fit choice by choice:
     where it does not, the verdict is `nondeterministic`.
     """
     try:
-        return run(test, seed=seed, choices=TapeChoices(tape, strict=strict), rules=rules, **changed)
+        return run(test, seed=seed, choices=TapeChoices(tape, strict=strict), **rules)
     except Diverged as error:
-        found = run(test, seed=seed, choices=TapeChoices(tape), rules=rules, **changed)
-        return attrs.evolve(
-            found,
-            verdict=Verdict.NONDETERMINISTIC,
-            violation=Violation("determinism", found.at, (), str(error)),
-        )
+        found = run(test, seed=seed, choices=TapeChoices(tape), **rules)
+        return _nondeterministic(found, str(error))
 
 
-def run_twice(test: Test, *, seed: int = 0, rules: Rules | None = None, **changed: object) -> Report:
+def run_twice(test: Test, *, seed: int = 0, **rules: Unpack[Rules]) -> Report:
     """`run`, and again on its tape: where the second course differs, the verdict is `nondeterministic`."""
-    first = run(test, seed=seed, rules=rules, **changed)
-    again = replay(test, first.tape, seed=seed, strict=True, rules=rules, **changed)
-    if again.verdict is Verdict.NONDETERMINISTIC or again.digest == first.digest:
-        return first if again.verdict is not Verdict.NONDETERMINISTIC else again
-    text = f"one seed and one tape gave the digests {first.digest[:16]} and {again.digest[:16]}"
-    return attrs.evolve(
-        again,
-        verdict=Verdict.NONDETERMINISTIC,
-        violation=Violation("determinism", again.at, (), text),
-    )
+    first = run(test, seed=seed, **rules)
+    again = replay(test, first.tape, seed=seed, strict=True, **rules)
+    if again.verdict is Verdict.NONDETERMINISTIC:
+        return again
+    if again.digest != first.digest:
+        text = f"one seed and one tape gave the digests {first.digest[:16]} and {again.digest[:16]}"
+        return _nondeterministic(again, text)
+    return first
+
+
+def _nondeterministic(report: Report, text: str) -> Report:
+    violation = Violation("determinism", report.at, (), text)
+    return attrs.evolve(report, verdict=Verdict.NONDETERMINISTIC, violation=violation)

@@ -130,7 +130,7 @@ def _is_leaf(task: trio.lowlevel.Task) -> bool:
     return not any(nursery.child_tasks for nursery in task.child_nurseries)
 
 
-def _runner() -> Any:  # noqa: ANN401 - trio's own, private
+def _runner() -> Any:
     return _trio_run.GLOBAL_RUN_CONTEXT.runner
 
 

@@ -17,7 +17,7 @@ from kernel.ports import Init
 from kernel.process import Process
 from runtime.node import PackageFiles
 from runtime.packages import read_package
-from runtime.sim.boot import Boot, Machine, derived_seed, record_of
+from runtime.sim.boot import Boot, Machine, derived_seed
 from runtime.sim.chance import SeededChance
 from runtime.sim.clock import WallClock
 from runtime.sim.console import MemoryConsole

@@ -26,9 +26,11 @@ def waiting(nodes: Iterable[SimNode], test: trio.lowlevel.Task | None) -> tuple[
             lines.append(f"{node.name} is paused")
         router = node.kernel.router
         lines += [_request(node, entry) for entry in router.open.values()]
-        for process in router.processes.values():
-            if not process.system and process.state is ProcessState.RUNNING and process.mailbox.is_awaited:
-                idle.append(str(process.address))
+        idle += [
+            str(process.address)
+            for process in router.processes.values()
+            if not process.system and process.state is ProcessState.RUNNING and process.mailbox.is_awaited
+        ]
     if idle:
         lines.append(f"wait for a message: {', '.join(idle)}")
     return tuple(lines)
