@@ -18,6 +18,7 @@ from kernel.message import Message, OnExit, SendError
 from kernel.ports import Init
 from kernel.process import Process
 from runtime.keyfile import Identity
+from runtime.loader import GuardOf
 from runtime.node import Devices, Network, Node, NodeSecrets, PackageFiles, open_node, sole_error
 from runtime.sim.chance import SeededChance
 from runtime.sim.clock import WallClock
@@ -140,6 +141,7 @@ class Boot:
         packages: Sequence[PackageFiles],
         http: HttpSettings,
         client: bytes,
+        guard: GuardOf,
         on_end: Callable[[Boot], None],
         *,
         task_status: trio.TaskStatus[None],
@@ -159,6 +161,7 @@ class Boot:
                 client=client,
                 packages=packages,
                 network=network,
+                guard=guard,
                 observer=self._trace.observer(machine.name),
             ) as self._node:
                 booted = True

@@ -8,6 +8,7 @@ import attrs
 import trio
 
 from runtime.disk import error, parts_of
+from runtime.sim.store import Keep
 from runtime.sim.workers import Pause
 from sys_processes.devices import FileInfo, FileType
 
@@ -66,11 +67,11 @@ class MemoryDisk:
         self._live = _Folder()
         self._durable = _Folder()
 
-    def crash(self, *, everything: bool = False) -> MemoryDisk:
-        """The disk as the next boot finds it: without all that was not synced, or with `everything`. Calls to this
-        one raise EIO from now on.
+    def crash(self, keep: Keep = "flushed") -> MemoryDisk:
+        """The disk as the next boot finds it: with what was synced ("flushed"), with "all" that was written, or with
+        "nothing". Calls to this one raise EIO from now on.
         """
-        kept = self._live if everything else self._durable
+        kept = {"flushed": self._durable, "all": self._live, "nothing": _Folder()}[keep]
         found = MemoryDisk(self._pause)
         found._live = kept.copy()
         found._durable = kept.copy()

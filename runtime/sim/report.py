@@ -10,6 +10,7 @@ import attrs
 
 from runtime.sim.choices import Choice
 from runtime.sim.trace import Trace
+from runtime.sim.violation import Violation
 
 
 class Verdict(enum.StrEnum):
@@ -26,16 +27,6 @@ class Verdict(enum.StrEnum):
     """Tasks run without end while virtual time stands still."""
     ERROR = "error"
     """The test raised something else than an assertion."""
-
-
-@attrs.frozen
-class Violation:
-    """What does not hold: its name, since when (virtual seconds), the entries of the trace that show it."""
-
-    name: str
-    at: float
-    entries: tuple[int, ...] = ()
-    text: str = ""
 
 
 @attrs.frozen

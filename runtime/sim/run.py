@@ -16,10 +16,11 @@ from kernel.events import EventKind
 from runtime.node import sole_error
 from runtime.sim.choices import Choice, Choices, Diverged, SeedChoices, Source, TapeChoices
 from runtime.sim.plain_net import Net, PlainNet
-from runtime.sim.report import Report, Verdict, Violation
+from runtime.sim.report import Report, Verdict
 from runtime.sim.scheduler import WorldLoop, scheduled_by
 from runtime.sim.trace import Entry, Trace, WorldKind
 from runtime.sim.turns import MOST_STEPS, Stuck, Turns, WorldAbandoned
+from runtime.sim.violation import Violation
 from runtime.sim.world import World
 
 Test = Callable[[World], Awaitable[object]]
@@ -87,8 +88,12 @@ class _Course:
     ) -> None:
         if self.report is not None:
             return
-        if verdict is Verdict.OK and not self._exercised:
-            verdict = Verdict.VACUOUS
+        if verdict is Verdict.OK:
+            violation = self.world.finish()
+            if violation is not None:
+                verdict = Verdict.VIOLATED
+            elif not self._exercised:
+                verdict = Verdict.VACUOUS
         is_stuck = verdict in (Verdict.DEADLOCK, Verdict.LIVELOCK) or violation is not None
         self.report = Report(
             verdict=verdict,
@@ -100,6 +105,7 @@ class _Course:
             violation=violation,
             waiting=self.world.waiting(self._test) if is_stuck else (),
             error=error,
+            cover=dict(self.world.reached),
         )
         self.trace.closed = True
         self.choices.close()

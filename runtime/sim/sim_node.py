@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, TypeVar, overload
 
 import trio
 
@@ -15,6 +15,7 @@ from kernel.mailbox import Returned
 from kernel.message import Message, Payload, SendError
 from kernel.ports import Init
 from kernel.process import Process
+from kernel.syscalls import Syscalls
 from runtime.node import PackageFiles
 from runtime.packages import read_package
 from runtime.sim.boot import Boot, Machine, derived_seed
@@ -25,7 +26,7 @@ from runtime.sim.disk import MemoryDisk
 from runtime.sim.listener import MemoryListener
 from runtime.sim.mover import ASK_SECONDS, NodeDown, Step
 from runtime.sim.registry import MemoryRegistry
-from runtime.sim.store import MemoryStore
+from runtime.sim.store import Keep, MemoryStore
 from runtime.sim.stream import MemoryStream
 from runtime.sim.trace import WorldKind
 from runtime.sim.workers import InlineWorkers
@@ -39,7 +40,6 @@ T = TypeVar("T")
 App = Path | str | PackageFiles | Init
 """A package's folder, its files, or a function that becomes a process (see `SimNode.start`)."""
 
-Keep = Literal["flushed", "all", "nothing"]
 To = Address | ProcessId | str
 
 OWN_PACKAGE = ("world", "sim")
@@ -69,8 +69,9 @@ class SimNode:
         self._packages = [_files(app) for app in apps if not callable(app)]
         self._functions = [app for app in apps if callable(app)]
         self._boot: Boot | None = None
-        self._store = MemoryStore()
-        self._disk = MemoryDisk()
+        self.store = MemoryStore()
+        """What its next boot finds; so is `disk`. Another one after each `restart`."""
+        self.disk = MemoryDisk()
         self._installed = False
         """Whether its packages are on its disk."""
 
@@ -110,7 +111,9 @@ class SimNode:
 
     async def _live(self, boot: Boot, *, task_status: trio.TaskStatus[None]) -> None:
         packages = () if self._installed else self._packages
-        await boot.run(packages, self._http, self._client, self._ended, task_status=task_status)
+        await boot.run(
+            packages, self._http, self._client, self._world.guard, self._ended, task_status=task_status
+        )
 
     def _machine(self) -> Machine:
         world = self._world
@@ -118,8 +121,8 @@ class SimNode:
             self.name,
             self.runs,
             SeededChance(derived_seed("chance", world.seed, self.name, self.runs)),
-            self._store,
-            self._disk,
+            self.store,
+            self.disk,
             InlineWorkers(world.pause("work", world.WORK_SECONDS)),
             MemoryListener(f"http://{self.name}:8080"),
             world.net,
@@ -159,12 +162,8 @@ class SimNode:
         if self.is_up:
             self.crash()
         if keep == "nothing":
-            self._store, self._disk = MemoryStore(), MemoryDisk()
             self._installed = False
-        else:
-            everything = keep == "all"
-            self._store = self._store.crash(self._store.unflushed if everything else 0)
-            self._disk = self._disk.crash(everything=everything)
+        self.store, self.disk = self.store.crash(keep), self.disk.crash(keep)
         await self.start_up()
 
     def silence(self) -> None:
@@ -238,6 +237,12 @@ class SimNode:
         target = self._target(to)
         return await self.boot_now.mover(target).ask(target, ipc, payload, seconds)
 
+    @overload
+    async def act(self, step: Callable[[Syscalls], Awaitable[T]]) -> T: ...
+
+    @overload
+    async def act(self, step: Callable[[Syscalls], T]) -> T: ...
+
     async def act(self, step: Step[T]) -> T:
         """Make any syscalls as the process of the test: `await node.act(lambda calls: calls.get_state())`."""
         return await self.boot_now.mover(self.kernel.router.kernel_address).do(step)
@@ -277,7 +282,7 @@ class SimNode:
 
     def state(self, process: ProcessId | str) -> bytes | None:
         """What `get_state` would give it."""
-        return self._store.peek(STATES, str(self.pid(process)))
+        return self.store.peek(STATES, str(self.pid(process)))
 
     def caps(self, process: ProcessId | str) -> list[Capability]:
         """What it holds, in a fixed order."""

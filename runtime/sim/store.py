@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import trio
 
@@ -18,6 +19,10 @@ def _make(changes: Changes, image: dict[Slot, bytes]) -> None:
             image.pop(slot, None)
         else:
             image[slot] = value
+
+
+Keep = Literal["flushed", "all", "nothing"]
+"""What a crash leaves of what was written."""
 
 
 class _Power(enum.Enum):
@@ -42,25 +47,22 @@ class MemoryStore:
         self._unflushed: list[Changes] = []
         self._flushed = 0
 
-    def crash(self, keep: int = 0) -> MemoryStore:
-        """The store as the next boot finds it: all that was flushed, and the first `keep` of the batches that
-        were not.
+    def crash(self, keep: int | Keep = "flushed") -> MemoryStore:
+        """The store as the next boot finds it: all that was "flushed", and the first so many, or "all", of the batches
+        that were not; or "nothing" at all.
 
         This one is dead from now on: what its node still applies goes nowhere, reads and flushes raise
         `StoreFailed`. Also the way to open a store again that was closed.
         """
         found = MemoryStore(self._pause)
-        found._image = dict(self._image)
-        for changes in self._unflushed[:keep]:
-            _make(changes, found._image)
+        if keep != "nothing":
+            found._image = dict(self._image)
+            count = {"flushed": 0, "all": len(self._unflushed)}[keep] if isinstance(keep, str) else keep
+            for changes in self._unflushed[:count]:
+                _make(changes, found._image)
         found._live = dict(found._image)
         self._power = _Power.Lost
         return found
-
-    @property
-    def unflushed(self) -> int:
-        """How many batches are not durable."""
-        return len(self._unflushed)
 
     def peek(self, table: str, key: str) -> bytes | None:
         """What `read` would give, at once and from a dead store, too."""

@@ -7,19 +7,29 @@ from collections.abc import Awaitable, Callable, Sequence
 import trio
 import trio.testing
 
+from kernel.events import EventKind
+from runtime.loader import GuardOf, unguarded
 from runtime.sim.boot import record_of
 from runtime.sim.choices import Choices
 from runtime.sim.plain_net import Net
-from runtime.sim.report import Violation
 from runtime.sim.sim_node import App, SimNode
 from runtime.sim.trace import Entry, Monitor, Trace, WorldKind
 from runtime.sim.turns import Turns
+from runtime.sim.violation import Violation
 from runtime.sim.waits import waiting
 from runtime.sim.workers import Pause
 from sys_processes.http_server.settings import HttpSettings
 
+Finish = Callable[[float], Violation | None]
+"""Given the virtual time of the end."""
+
+CALM_SECONDS = 1.0
+"""How long nothing may be under way for `settle`: a message between nodes waits for nobody but its link."""
 POLL_SECONDS = 0.1
 """How often `until` looks while nothing happens: what it looks at may be the time."""
+
+
+_MOVES = (EventKind.APPENDED, EventKind.ANSWERED, EventKind.RETURNED)
 
 
 class TookTooLong(AssertionError):
@@ -53,6 +63,11 @@ class World:
         self.net = net
         self.nodes: dict[str, SimNode] = {}
         """All there ever were, by name, in the order of their first boot."""
+        self.reached: dict[str, int] = {}
+        """How often each goal of coverage was."""
+        self.guard: GuardOf = unguarded
+        """What the code of packages sees of Python, in nodes that boot from now on."""
+        self._finishers: list[Finish] = []
         self._on_violation = on_violation
         self._nursery: trio.Nursery | None = None
 
@@ -131,19 +146,30 @@ class World:
         finally:
             self.trace.monitors.remove(wake)
 
-    async def settle(self, limit: float = 60.0) -> None:
-        """Return when no message is under way: every mailbox is empty, and no request waits for its answer.
+    async def settle(self, limit: float = 60.0, calm: float = CALM_SECONDS) -> None:
+        """Return when no message was under way for `calm` seconds: every mailbox empty, no request open.
 
         Nodes that are paused or down do not count. Raises `TookTooLong`.
         """
-        step = 0.001
-        with trio.move_on_after(limit):
-            while True:
-                await trio.testing.wait_all_tasks_blocked()
-                if self._is_quiet():
-                    return
-                await trio.sleep(step)
-                step = min(2 * step, 1.0)
+        moved = self.now
+
+        def note(entry: Entry) -> None:
+            nonlocal moved
+            if entry.kind in _MOVES:
+                moved = entry.at
+
+        self.watch(note)
+        try:
+            with trio.move_on_after(limit):
+                while True:
+                    await trio.testing.wait_all_tasks_blocked()
+                    if not self._is_quiet():
+                        moved = self.now
+                    elif self.now >= moved + calm:
+                        return
+                    await trio.sleep(calm / 8)
+        finally:
+            self.trace.monitors.remove(note)
         raise TookTooLong(self._explained(f"messages were still under way after {limit:g} s"))
 
     def _is_quiet(self) -> bool:
@@ -186,9 +212,22 @@ class World:
         """Show it every entry of the trace from now on, in the step in which it happens."""
         self.trace.monitors.append(monitor)
 
-    def violate(self, name: str, text: str = "", entries: Sequence[int] = ()) -> None:
+    def at_end(self, finish: Finish) -> None:
+        """Ask it when the test has ended well, whether what must have happened did."""
+        self._finishers.append(finish)
+
+    def finish(self) -> Violation | None:
+        """The first violation that only the end of the run shows."""
+        found = (finish(self.now) for finish in self._finishers)
+        return next((violation for violation in found if violation is not None), None)
+
+    def violated(self, violation: Violation) -> None:
         """Something does not hold: the run ends, and its report says so. Only the first one counts."""
-        self._on_violation(Violation(name, self.now, tuple(entries), text))
+        self._on_violation(violation)
+
+    def violate(self, name: str, text: str = "", entries: Sequence[int] = ()) -> None:
+        """`violated`, now."""
+        self.violated(Violation(name, self.now, tuple(entries), text))
 
     def start_soon(self, task: Callable[..., Awaitable[object]], *args: object) -> None:
         """A task of the test beside its main one; cancelled when the world ends."""

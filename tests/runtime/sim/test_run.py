@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 import trio
 
@@ -9,6 +11,7 @@ from runtime.sim.choices import Choice, Choices, SeedChoices
 from runtime.sim.report import Verdict
 from runtime.sim.run import replay, run, run_twice
 from runtime.sim.trace import Entry
+from runtime.sim.violation import Violation
 from tests.runtime.sim.worlds import echo, silent
 
 
@@ -110,7 +113,9 @@ def test_a_violation_ends_the_run_in_that_step():
     assert (report.violation.name, report.violation.text) == ("no three", "there it is")
     (number,) = report.violation.entries
     assert report.trace.entries[number].node == "alice.nec"
-    assert not any(b"4" in e.event.message.message.ipc for e in report.trace.entries if e.event and e.event.message)
+    assert not any(
+        b"4" in e.event.message.message.ipc for e in report.trace.entries if e.event and e.event.message
+    )
 
 
 def test_a_deadlock_says_who_waits_for_whom():
@@ -150,10 +155,8 @@ def test_tasks_that_catch_everything_do_not_keep_a_world_from_ending():
 
     async def stubborn(our):
         while True:
-            try:
+            with suppress(BaseException):
                 await trio.sleep(1)
-            except BaseException:
-                pass
 
     async def shielded(our):
         with trio.CancelScope(shield=True):
@@ -212,3 +215,18 @@ def test_choices_are_closed_once_a_run_is_over():
     choices.choose("a", 10)
     choices.close()
     assert (choices.choose("b", 10), len(choices.tape)) == (0, 1)
+
+
+def test_what_must_have_happened_by_the_end_is_asked_at_the_end():
+    asked = []
+
+    def prepare(w):
+        w.at_end(asked.append)
+        w.at_end(lambda now: Violation("liveness", now, (), "it never came"))
+        w.reached["goal"] = 2
+
+    report = run(one_question, prepare=[prepare])
+    assert report.verdict is Verdict.VIOLATED
+    assert report.violation == Violation("liveness", report.at, (), "it never came")
+    assert asked == [report.at]
+    assert report.cover == {"goal": 2}

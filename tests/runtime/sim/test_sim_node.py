@@ -28,7 +28,11 @@ def passes(test, **rules):
 
 
 def kinds(report, node):
-    return [entry.kind for entry in report.trace.entries if entry.node == node and isinstance(entry.kind, WorldKind)]
+    return [
+        entry.kind
+        for entry in report.trace.entries
+        if entry.node == node and isinstance(entry.kind, WorldKind)
+    ]
 
 
 def test_a_crashed_node_does_nothing_more_that_can_be_seen():

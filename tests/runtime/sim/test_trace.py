@@ -42,3 +42,16 @@ def test_a_text_that_is_no_unicode_is_digested_too():
     trace = Trace()
     trace.add(0.0, "alice.uq", WorldKind.SPOKE, note="\ud800")
     assert len(trace.digest) == 64
+def test_a_closed_trace_takes_nothing_more() -> None:
+    trace = Trace()
+    trace.add(0.0, "", WorldKind.SPOKE, note="in time")
+    before = trace.digest
+    trace.closed = True
+    trace.add(1.0, "", WorldKind.SPOKE, note="too late")
+    assert (trace.digest, trace.count) == (before, 1)
+
+
+def test_a_trace_that_keeps_nothing_has_no_digest() -> None:
+    trace = Trace(kept=False)
+    trace.add(0.0, "", WorldKind.SPOKE)
+    assert (trace.digest, trace.entries, trace.count) == ("", [], 1)
