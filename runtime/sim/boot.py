@@ -107,6 +107,17 @@ class Machine:
         self.net.crash(self.name)
 
 
+@attrs.frozen
+class Load:
+    """What a node runs beside its own processes, and how. `functions` are processes that no package has."""
+
+    packages: Sequence[PackageFiles]
+    functions: Sequence[tuple[ProcessId, Init]]
+    http: HttpSettings
+    client: bytes
+    guard: GuardOf
+
+
 class Boot:
     """`error` is what ended the node, if it ended by itself."""
 
@@ -115,6 +126,7 @@ class Boot:
         self.error: BaseException | None = None
         self._trace = trace
         self._node: Node | None = None
+        self._ready = trio.Event()
         self._leave = trio.Event()
         self._ended = trio.Event()
         self._callers: dict[trio.CancelScope, None] = {}
@@ -123,6 +135,11 @@ class Boot:
     @property
     def has_ended(self) -> bool:
         return self._ended.is_set()
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it has booted, and not ended."""
+        return self._node is not None and not self._ended.is_set()
 
     @property
     def node(self) -> Node:
@@ -136,47 +153,44 @@ class Boot:
 
     # -- its life
 
-    async def run(
-        self,
-        packages: Sequence[PackageFiles],
-        http: HttpSettings,
-        client: bytes,
-        guard: GuardOf,
-        on_end: Callable[[Boot], None],
-        *,
-        task_status: trio.TaskStatus[None],
-    ) -> None:
-        """To its end. Raises only what a boot raises; `on_end` hears of every end after that."""
+    async def run(self, load: Load, on_end: Callable[[Boot], None]) -> None:
+        """To its end, of which `on_end` hears, also if the boot fails; unless somebody else ended it."""
         owner.set(self)
-        machine, booted = self.machine, False
+        machine = self.machine
         record = record_of(machine.name, machine.number)
         links = machine.net.links_of(machine.name, f"{machine.name}:{PORT}", record.public_key)
-        network = Network(links, machine.registry, record)
         try:
             async with open_node(
                 machine.name,
                 machine.devices(),
                 secrets_of(machine.name),
-                http=http,
-                client=client,
-                packages=packages,
-                network=network,
-                guard=guard,
+                http=load.http,
+                client=load.client,
+                packages=load.packages,
+                network=Network(links, machine.registry, record),
+                guard=load.guard,
                 observer=self._trace.observer(machine.name),
+                start=False,
             ) as self._node:
-                booted = True
-                task_status.started()
+                for pid, init in load.functions:
+                    self.start(init, pid, public=True, network=True)
+                await self._node.start()
+                self._ready.set()
                 await self._leave.wait()
             await machine.store.aclose()
-        except Exception as error:
-            if not booted:
-                raise
+        except Exception as error:  # noqa: BLE001 - whatever ends a node, its world goes on
             if not self.has_ended:
-                self.error = error if not isinstance(error, ExceptionGroup) else sole_error(error)
+                self.error = sole_error(error)
         if not self.has_ended:
             machine.lose_power()
             self.end()
             on_end(self)
+
+    async def ready(self) -> None:
+        """Its processes wait for messages. Raises what the boot raised, or `NodeDown` when it was ended before."""
+        await self._ready.wait()
+        if self.has_ended:
+            raise self.error or NodeDown(f"{self.machine.name} crashed before it had booted")
 
     async def leave(self) -> None:
         """In good order: the door is closed, processes end, everything is flushed."""
@@ -186,6 +200,7 @@ class Boot:
     def end(self) -> None:
         """Nobody sees or waits for it any longer."""
         self._ended.set()
+        self._ready.set()
         self.silence()
         for scope in list(self._callers):
             scope.cancel()

@@ -6,8 +6,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, overload
 
-import trio
-
 from kernel.address import Address, PackageId, ProcessId
 from kernel.capability import Capability
 from kernel.kernel import Kernel, Standing
@@ -18,7 +16,7 @@ from kernel.process import Process
 from kernel.syscalls import Syscalls
 from runtime.node import PackageFiles
 from runtime.packages import read_package
-from runtime.sim.boot import Boot, Machine, derived_seed
+from runtime.sim.boot import Boot, Load, Machine, derived_seed
 from runtime.sim.chance import SeededChance
 from runtime.sim.clock import WallClock
 from runtime.sim.console import MemoryConsole
@@ -82,7 +80,7 @@ class SimNode:
 
     @property
     def is_up(self) -> bool:
-        return self._boot is not None and not self._boot.has_ended
+        return self._boot is not None and self._boot.is_up
 
     @property
     def boot_now(self) -> Boot:
@@ -97,22 +95,24 @@ class SimNode:
 
     async def start_up(self) -> None:
         """Boot it, on what it has on disk. Returns when its processes wait for messages."""
-        if self.is_up:
+        if self._boot is not None and not self._boot.has_ended:
             raise RuntimeError(f"{self.name} runs already: stop() or crash() it first")
         self.runs += 1
         self.paused = False
         boot = self._boot = Boot(self._machine(), self._world.trace)
         self._world.introduce(self)
-        await self._world.nursery.start(self._live, boot)
+        self._world.nursery.start_soon(boot.run, self._load(), self._ended)
+        await boot.ready()
         self._installed = True
-        for init in self._functions:
-            self.start(init)
         self._world.note(WorldKind.BOOTED, self.name)
 
-    async def _live(self, boot: Boot, *, task_status: trio.TaskStatus[None]) -> None:
-        packages = () if self._installed else self._packages
-        await boot.run(
-            packages, self._http, self._client, self._world.guard, self._ended, task_status=task_status
+    def _load(self) -> Load:
+        return Load(
+            () if self._installed else self._packages,
+            [(self.pid(_name(init)), init) for init in self._functions],
+            self._http,
+            self._client,
+            self._world.guard,
         )
 
     def _machine(self) -> Machine:
@@ -159,7 +159,7 @@ class SimNode:
         `keep`: what its store and disk held when it ended: what was "flushed", "all" that was written, or "nothing",
         as on a new machine, on which its packages are installed anew.
         """
-        if self.is_up:
+        if self._boot is not None and not self._boot.has_ended:
             self.crash()
         if keep == "nothing":
             self._installed = False
@@ -204,7 +204,7 @@ class SimNode:
         """Make a process of a function, by default called like it. It is gone when the node ends, unless it is among
         the `apps` of the node. Raises `CannotCreate`.
         """
-        pid = self.pid(name or str(getattr(init, "__name__", "process")))
+        pid = self.pid(name or _name(init))
         self.boot_now.start(init, pid, public=public, network=network, capabilities=capabilities)
         return pid
 
@@ -302,3 +302,7 @@ class SimNode:
 
 def _files(app: Path | str | PackageFiles) -> PackageFiles:
     return read_package(Path(app)) if isinstance(app, Path | str) else app
+
+
+def _name(init: Init) -> str:
+    return str(getattr(init, "__name__", "process"))

@@ -100,8 +100,12 @@ class World:
         if name in self.nodes:
             raise ValueError(f"this world has a node {name!r} already: restart() boots it again")
         node = SimNode(self, name, apps, http or HttpSettings(), client, verbosity)
-        await node.start_up()
         self.nodes[name] = node
+        try:
+            await node.start_up()
+        except BaseException:
+            del self.nodes[name]
+            raise
         return node
 
     def introduce(self, node: SimNode) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import pytest
+import trio
 
 from kernel.capability import Capability
 from kernel.events import EventKind
 from kernel.message import Reason, SendError
+from kernel.ports import StoreFailed
 from runtime.sim.clock import EPOCH
 from runtime.sim.mover import NodeDown
 from runtime.sim.report import Verdict
 from runtime.sim.run import run
+from runtime.sim.store import MemoryStore
 from runtime.sim.trace import WorldKind
 from tests.runtime.sim.worlds import KEEPER, echo, silent
 from tests.support.sim_home import package
@@ -249,3 +252,63 @@ def test_the_process_of_the_test_is_bound_by_the_kernel_like_any_other():
     report = passes(asks)
     granted = [e for e in report.trace.entries if e.kind is EventKind.GRANTED]
     assert any("echo:world:sim" in e.event.note for e in granted if e.event)
+
+
+def test_a_node_can_crash_while_it_boots():
+    async def crashes(w):
+        node = await w.node("alice.nec", [echo])
+        node.crash()
+
+        async def boot():
+            with pytest.raises(NodeDown, match="before it had booted"):
+                await node.restart()
+            done.append(w.now)
+
+        done: list[float] = []
+        w.start_soon(boot)
+        for _ in range(4):
+            await trio.lowlevel.checkpoint()
+        assert not node.is_up
+        node.crash()
+        await w.until(lambda: done, timeout=1)
+        await node.restart()
+        assert (await node.ask("echo", b"hi")).ipc == b"hi"
+
+    passes(crashes)
+
+
+def test_a_boot_that_fails_says_why_and_can_be_tried_again():
+    async def fails(w):
+        node = await w.node("alice.nec", [echo])
+        await node.stop()
+        sound = node.store
+        node.store = BrokenStore()
+        with pytest.raises(StoreFailed, match="dead"):
+            await node.restart()
+        assert not node.is_up
+        node.store = sound
+        await node.restart()
+        assert (await node.ask("echo", b"hi")).ipc == b"hi"
+
+    passes(fails)
+
+
+class BrokenStore(MemoryStore):
+    def __init__(self):
+        super().__init__()
+        self.broken = "the controller is dead"
+
+    def crash(self, keep=0):
+        return self
+
+
+def test_nodes_that_boot_at_once_know_each_other():
+    async def boots(w):
+        async with trio.open_nursery() as nursery:
+            for name in ("alice.nec", "bob.nec", "carol.nec"):
+                nursery.start_soon(w.node, name, [echo])
+        for one in w.nodes.values():
+            for other in w.nodes.values():
+                assert (await one.ask(other.address("echo"), b"hi")).ipc == b"hi"
+
+    passes(boots)
