@@ -99,12 +99,14 @@ class Machine:
             wall_clock=self.clock.now,
         )
 
-    def lose_power(self) -> None:
-        """Nothing that is still done with these devices has any effect that somebody could see."""
+    def lose_power(self, *, silent: bool = False) -> None:
+        """Nothing that is still done with these devices has any effect that somebody could see. `silent`: the other
+        nodes are not told.
+        """
         self.store.crash()
         self.disk.crash()
         self.listener.die()
-        self.net.crash(self.name)
+        self.net.crash(self.name, silent=silent)
 
 
 @attrs.frozen

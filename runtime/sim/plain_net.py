@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
+
+import trio
 
 from runtime.sim.links import LinkFate, LinkNetwork, MemoryLink, MemoryLinks
 from sys_processes.devices import Links
@@ -18,8 +21,10 @@ class Net(Protocol):
     def links_of(self, name: str, address: str, key: bytes) -> Links:
         """For one run of the node, in the place of those of an earlier run."""
 
-    def crash(self, name: str) -> None:
-        """The node's program is no more: its links are cut, and nobody gets a new one."""
+    def crash(self, name: str, *, silent: bool = False) -> None:
+        """The node's program is no more: its links are cut, and nobody gets a new one. `silent`: nor is its machine, so
+        that nobody is told, and a dial hangs, until there are new `links_of` that name.
+        """
 
     def in_flight_count(self) -> int:
         """How many packets are under way."""
@@ -28,11 +33,14 @@ class Net(Protocol):
 class _NotedLinks:
     """`sys_processes.devices.Links` that remember what they opened."""
 
-    def __init__(self, links: MemoryLinks) -> None:
+    def __init__(self, links: MemoryLinks, dark: Mapping[str, None]) -> None:
         self._links = links
+        self._dark = dark
         self._opened: list[MemoryLink] = []
 
     async def dial(self, record: IdentityRecord) -> MemoryLink:
+        if record.name in self._dark:
+            await trio.sleep_forever()
         return self._note(await self._links.dial(record))
 
     async def accept(self) -> MemoryLink:
@@ -42,10 +50,13 @@ class _NotedLinks:
         self._opened.append(link)
         return link
 
-    def die(self) -> None:
+    def die(self, *, silent: bool) -> None:
         self._links.close()
         for link in self._opened:
-            link.cut()
+            if silent:
+                link.deafen()
+            else:
+                link.cut()
 
 
 class PlainNet:
@@ -55,13 +66,20 @@ class PlainNet:
         fate = LinkFate(delay=delay)
         self._network = LinkNetwork(fate=lambda _number: fate)
         self._nodes: dict[str, _NotedLinks] = {}
+        self._dark: dict[str, None] = {}
 
     def links_of(self, name: str, address: str, key: bytes) -> Links:
-        links = self._nodes[name] = _NotedLinks(self._network.node(address, key))
+        if name in self._dark:
+            # A machine that is back knows nothing of its old links, and resets them.
+            del self._dark[name]
+            self._nodes[name].die(silent=False)
+        links = self._nodes[name] = _NotedLinks(self._network.node(address, key), self._dark)
         return links
 
-    def crash(self, name: str) -> None:
-        self._nodes[name].die()
+    def crash(self, name: str, *, silent: bool = False) -> None:
+        if silent:
+            self._dark[name] = None
+        self._nodes[name].die(silent=silent)
 
     @staticmethod
     def in_flight_count() -> int:

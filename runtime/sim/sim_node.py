@@ -137,12 +137,14 @@ class SimNode:
         else:
             self._world.note(WorldKind.CRASHED, self.name, f"{type(boot.error).__name__}: {boot.error}")
 
-    def crash(self) -> None:
-        """As `kill -9`: from this step on it does nothing that anybody could see, not even in a `finally`."""
+    def crash(self, *, silent: bool = False) -> None:
+        """As `kill -9`: from this step on it does nothing that anybody could see, not even in a `finally`. `silent`: as
+        if the whole machine was lost, so that its links are not even reset.
+        """
         boot = self.boot_now
         self._world.turns.hold(boot)
         self.paused = False
-        boot.machine.lose_power()
+        boot.machine.lose_power(silent=silent)
         boot.end()
         self._world.note(WorldKind.CRASHED, self.name)
 

@@ -37,3 +37,19 @@ async def test_a_crash_cuts_both_ends_and_nobody_gets_in():
     with pytest.raises(LinkFailed):
         await ours.dial(bob)
     assert net.in_flight_count() == 0
+
+
+async def test_a_machine_that_is_lost_tells_nobody_until_it_is_back():
+    net, ours, near, _, bob = await linked()
+    net.crash("bob.nec", silent=True)
+    await near.send(b"hello?")
+    with trio.move_on_after(100) as waited:
+        await near.receive()
+    assert waited.cancelled_caught
+    with trio.move_on_after(100) as waited:
+        await ours.dial(bob)
+    assert waited.cancelled_caught
+    theirs = net.links_of("bob.nec", str(bob.address), bob.public_key)
+    again = await ours.dial(bob)
+    await again.send(b"hi")
+    assert await (await theirs.accept()).receive() == b"hi"

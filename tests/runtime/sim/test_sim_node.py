@@ -117,6 +117,21 @@ def test_what_was_acknowledged_survives_unless_everything_is_lost(keep, left):
     passes(restarts)
 
 
+def test_a_lost_machine_is_found_out_by_its_silence():
+    async def crashes(w):
+        alice, bob = await w.node("alice.nec"), await w.node("bob.nec", [echo])
+        await alice.ask(bob.address("echo"))
+        bob.crash(silent=True)
+        with pytest.raises(SendError) as caught:
+            await alice.ask(bob.address("echo"), seconds=3)
+        assert caught.value.reason is Reason.deadline_passed
+        await bob.restart()
+        await w.sleep(60)
+        assert (await alice.ask(bob.address("echo"), b"hi")).ipc == b"hi"
+
+    passes(crashes)
+
+
 def test_a_stop_is_in_order_and_keeps_all():
     async def stops(w):
         node = await w.node("alice.nec", [package(KEEPER, name="keeper")])
