@@ -142,7 +142,7 @@ class _Course:
                 async with trio.open_nursery() as nursery:
                     self._test = trio.lowlevel.current_task()
                     self.world.open(nursery)
-                    self.trace.monitors.append(self._notice)
+                    self.trace.watch(self._notice)
                     for prepare in self.rules.prepare:
                         prepare(self.world)
                     await self._run_test(test)
@@ -172,7 +172,7 @@ class _Course:
             message.source.process.package in MODULES and message.target.process.package in MODULES
         ):
             self._exercised = True
-            self.trace.monitors.remove(self._notice)
+            self.trace.unwatch(self._notice)
 
 
 @contextmanager

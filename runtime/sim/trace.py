@@ -102,6 +102,14 @@ class Trace:
 
         return observe
 
+    def watch(self, monitor: Monitor) -> None:
+        """From the next entry on."""
+        self.monitors = [*self.monitors, monitor]
+
+    def unwatch(self, monitor: Monitor) -> None:
+        # A new list: an entry under way is shown to all that were there when it came.
+        self.monitors = [one for one in self.monitors if one != monitor]
+
     @property
     def digest(self) -> str:
         """In hex, over the lines of all kept entries up to now; empty when none are kept."""

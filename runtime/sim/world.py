@@ -143,12 +143,12 @@ class World:
         def wake(_entry: Entry) -> None:
             happened.set()
 
-        self.trace.monitors.append(wake)
+        self.watch(wake)
         try:
             with trio.move_on_after(patience):
                 await happened.wait()
         finally:
-            self.trace.monitors.remove(wake)
+            self.trace.unwatch(wake)
 
     async def settle(self, limit: float = 60.0, calm: float = CALM_SECONDS) -> None:
         """Return when no message was under way for `calm` seconds: every mailbox empty, no request open.
@@ -173,7 +173,7 @@ class World:
                         return
                     await trio.sleep(calm / 8)
         finally:
-            self.trace.monitors.remove(note)
+            self.trace.unwatch(note)
         raise TookTooLong(self._explained(f"messages were still under way after {limit:g} s"))
 
     def _is_quiet(self) -> bool:
@@ -214,7 +214,7 @@ class World:
 
     def watch(self, monitor: Monitor) -> None:
         """Show it every entry of the trace from now on, in the step in which it happens."""
-        self.trace.monitors.append(monitor)
+        self.trace.watch(monitor)
 
     def at_end(self, finish: Finish) -> None:
         """Ask it when the test has ended well, whether what must have happened did."""

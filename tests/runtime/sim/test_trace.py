@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kernel.address import ProcessId
 from kernel.events import Event, EventKind
-from runtime.sim.trace import Trace, WorldKind
+from runtime.sim.trace import Entry, Trace, WorldKind
 
 PID = ProcessId("a", "a", "me")
 
@@ -55,3 +55,17 @@ def test_a_trace_that_keeps_nothing_has_no_digest() -> None:
     trace = Trace(kept=False)
     trace.add(0.0, "", WorldKind.SPOKE)
     assert (trace.digest, trace.entries, trace.count) == ("", [], 1)
+
+
+def test_a_monitor_that_leaves_hides_nothing_from_the_next() -> None:
+    trace, seen = Trace(), list[int]()
+
+    def first_only(entry: Entry) -> None:
+        trace.unwatch(first_only)
+
+    trace.watch(first_only)
+    trace.watch(lambda entry: seen.append(entry.number))
+    for _ in range(3):
+        trace.add(0.0, "", WorldKind.SPOKE)
+    assert seen == [0, 1, 2]
+    assert first_only not in trace.monitors
