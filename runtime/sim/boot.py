@@ -87,6 +87,7 @@ class Machine:
     console: MemoryConsole
     registry: MemoryRegistry
     clock: WallClock
+    guard: GuardOf
 
     def devices(self) -> Devices:
         return Devices(
@@ -97,6 +98,7 @@ class Machine:
             listener=self.listener,
             console=self.console,
             wall_clock=self.clock.now,
+            guard=self.guard,
         )
 
     def lose_power(self, *, silent: bool = False) -> None:
@@ -117,7 +119,6 @@ class Load:
     functions: Sequence[tuple[ProcessId, Init]]
     http: HttpSettings
     client: bytes
-    guard: GuardOf
 
 
 class Boot:
@@ -170,7 +171,6 @@ class Boot:
                 client=load.client,
                 packages=load.packages,
                 network=Network(links, machine.registry, record),
-                guard=load.guard,
                 observer=self._trace.observer(machine.name),
                 start=False,
             ) as self._node:

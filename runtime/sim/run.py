@@ -12,13 +12,16 @@ from typing import TypedDict, Unpack
 import attrs
 import trio
 
-from kernel.events import EventKind
 from runtime.node import sole_error
+from runtime.sim.boot import derived_seed
+from runtime.sim.chance import SeededChance
 from runtime.sim.choices import Choice, Choices, Diverged, SeedChoices, Source, TapeChoices
+from runtime.sim.cover import Exercise
+from runtime.sim.entropy import seeded_entropy
 from runtime.sim.plain_net import Net, PlainNet
 from runtime.sim.report import Report, Verdict
 from runtime.sim.scheduler import WorldLoop, scheduled_by
-from runtime.sim.trace import Entry, Trace, WorldKind
+from runtime.sim.trace import Trace, WorldKind
 from runtime.sim.turns import MOST_STEPS, Stuck, Turns, WorldAbandoned
 from runtime.sim.violation import Violation
 from runtime.sim.world import World
@@ -27,9 +30,6 @@ Test = Callable[[World], Awaitable[object]]
 MakeNet = Callable[[Choices, Trace], Net]
 Prepare = Callable[[World], None]
 """Called before the test begins: to `World.watch` what happens in it, to start what disturbs it."""
-
-MODULES = ("sys", "app_store", "homepage")
-"""The packages of a node's own processes; what they say to each other is no exercise."""
 
 
 def _plain(_choices: Choices, _trace: Trace) -> Net:
@@ -79,7 +79,8 @@ class _Course:
         self.report: Report | None = None
         self._scope = trio.CancelScope()
         self._test: trio.lowlevel.Task | None = None
-        self._exercised = False
+        self._exercise = Exercise()
+        self.trace.watch(self._exercise.check)
 
     # -- how it ends
 
@@ -91,8 +92,9 @@ class _Course:
         if verdict is Verdict.OK:
             violation = self.world.finish()
             if violation is not None:
-                verdict = Verdict.VIOLATED
-            elif not self._exercised:
+                self._violated(violation)
+                return
+            if self._exercise.idle(faults_wanted=False) is not None:
                 verdict = Verdict.VACUOUS
         is_stuck = verdict in (Verdict.DEADLOCK, Verdict.LIVELOCK) or violation is not None
         self.report = Report(
@@ -105,7 +107,7 @@ class _Course:
             violation=violation,
             waiting=self.world.waiting(self._test) if is_stuck else (),
             error=error,
-            cover=dict(self.world.reached),
+            cover=dict(self.world.cover.counts),
         )
         self.trace.closed = True
         self.choices.close()
@@ -121,8 +123,9 @@ class _Course:
         self._end(Verdict.ERROR, error=self.choices.error)
 
     def _violated(self, violation: Violation) -> None:
-        self.world.note(WorldKind.VIOLATED, text=violation.name)
-        self._end(Verdict.VIOLATED, violation)
+        if self.report is None:
+            self.world.note(WorldKind.VIOLATED, text=violation.name)
+            self._end(Verdict.VIOLATED, violation)
 
     def _raised(self, error: Exception) -> None:
         if isinstance(error, ExceptionGroup):
@@ -142,7 +145,6 @@ class _Course:
                 async with trio.open_nursery() as nursery:
                     self._test = trio.lowlevel.current_task()
                     self.world.open(nursery)
-                    self.trace.watch(self._notice)
                     for prepare in self.rules.prepare:
                         prepare(self.world)
                     await self._run_test(test)
@@ -161,18 +163,6 @@ class _Course:
                 self._end(Verdict.OK)
         except Exception as error:  # noqa: BLE001 - what a test raises is what its report is about
             self._raised(error)
-
-    def _notice(self, entry: Entry) -> None:
-        """Whether anything happens that is not among the runtime's own processes."""
-        if entry.kind not in (EventKind.APPENDED, EventKind.RETURNED):
-            return
-        assert entry.event is not None
-        message = entry.event.message
-        if message is not None and not (
-            message.source.process.package in MODULES and message.target.process.package in MODULES
-        ):
-            self._exercised = True
-            self.trace.unwatch(self._notice)
 
 
 @contextmanager
@@ -201,7 +191,8 @@ def run(test: Test, *, seed: int = 0, choices: Source | None = None, **rules: Un
     """
     source = SeedChoices(seed) if choices is None else choices
     course = _Course(seed, source, _Rules(**rules))
-    with _untouched(), scheduled_by(course.turns):
+    entropy = SeededChance(derived_seed("entropy", seed)).secret
+    with _untouched(), scheduled_by(course.turns), seeded_entropy(entropy):
         try:
             trio.run(course.go, test, clock=course.loop.clock)
         except BaseException as error:  # noqa: BLE001 - what is no part of the run's end is raised again

@@ -112,7 +112,6 @@ class SimNode:
             [(self.pid(_name(init)), init) for init in self._functions],
             self._http,
             self._client,
-            self._world.guard,
         )
 
     def _machine(self) -> Machine:
@@ -129,6 +128,7 @@ class SimNode:
             self.console,
             self.registry,
             self.clock,
+            world.guard,
         )
 
     def _ended(self, boot: Boot) -> None:

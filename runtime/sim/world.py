@@ -8,10 +8,15 @@ import trio
 import trio.testing
 
 from kernel.events import EventKind
-from runtime.loader import GuardOf, unguarded
+from runtime.loader import GuardOf
 from runtime.sim.boot import record_of
 from runtime.sim.choices import Choices
+from runtime.sim.cover import Cover
+from runtime.sim.escapes import EscapedSimulation
+from runtime.sim.guards import WorldGuard
+from runtime.sim.laws import Laws
 from runtime.sim.plain_net import Net
+from runtime.sim.properties import PairPredicate, Predicate, Properties
 from runtime.sim.sim_node import App, SimNode
 from runtime.sim.trace import Entry, Monitor, Trace, WorldKind
 from runtime.sim.turns import Turns
@@ -63,10 +68,15 @@ class World:
         self.net = net
         self.nodes: dict[str, SimNode] = {}
         """All there ever were, by name, in the order of their first boot."""
-        self.reached: dict[str, int] = {}
-        """How often each goal of coverage was."""
-        self.guard: GuardOf = unguarded
+        self.cover = Cover()
+        """Call it with the name of a goal that this run has reached."""
+        guard = WorldGuard(self._escaped)
+        self.guard: GuardOf = lambda _package: guard
         """What the code of packages sees of Python, in nodes that boot from now on."""
+        self._properties = Properties(lambda: self.now, on_violation)
+        self._laws = Laws(on_violation)
+        for monitor in (self._laws, self._properties.check, self.cover.check):
+            trace.watch(monitor)
         self._finishers: list[Finish] = []
         self._on_violation = on_violation
         self._nursery: trio.Nursery | None = None
@@ -216,13 +226,36 @@ class World:
         """Show it every entry of the trace from now on, in the step in which it happens."""
         self.trace.watch(monitor)
 
+    def always(self, name: str, predicate: Predicate) -> None:
+        """True after each entry of the trace from now on (`runtime.sim.properties`)."""
+        self._properties.always(name, predicate)
+
+    def never(self, name: str, predicate: Predicate) -> None:
+        """False after each entry from now on."""
+        self._properties.never(name, predicate)
+
+    def eventually(self, name: str, predicate: Predicate, *, within: float | None = None) -> None:
+        """True at least once, within so many virtual seconds, or before the test ends."""
+        self._properties.eventually(name, predicate, within=within)
+
+    def leads_to(
+        self, name: str, cause: Predicate, effect: PairPredicate, *, within: float | None = None
+    ) -> None:
+        """Whenever `cause` holds, `effect` does then or later, in time."""
+        self._properties.leads_to(name, cause, effect, within=within)
+
+    def _escaped(self, error: EscapedSimulation) -> None:
+        self.violate("escaped simulation", str(error))
+
     def at_end(self, finish: Finish) -> None:
         """Ask it when the test has ended well, whether what must have happened did."""
         self._finishers.append(finish)
 
     def finish(self) -> Violation | None:
         """The first violation that only the end of the run shows."""
-        found = (finish(self.now) for finish in self._finishers)
+        found = (
+            finish(self.now) for finish in (self._laws.finish, self._properties.finish, *self._finishers)
+        )
         return next((violation for violation in found if violation is not None), None)
 
     def violated(self, violation: Violation) -> None:

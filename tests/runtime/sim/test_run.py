@@ -223,7 +223,8 @@ def test_what_must_have_happened_by_the_end_is_asked_at_the_end():
     def prepare(w):
         w.at_end(asked.append)
         w.at_end(lambda now: Violation("liveness", now, (), "it never came"))
-        w.reached["goal"] = 2
+        w.cover("goal")
+        w.cover("goal")
 
     report = run(one_question, prepare=[prepare])
     assert report.verdict is Verdict.VIOLATED

@@ -42,6 +42,8 @@ def test_a_text_that_is_no_unicode_is_digested_too():
     trace = Trace()
     trace.add(0.0, "alice.uq", WorldKind.SPOKE, note="\ud800")
     assert len(trace.digest) == 64
+
+
 def test_a_closed_trace_takes_nothing_more() -> None:
     trace = Trace()
     trace.add(0.0, "", WorldKind.SPOKE, note="in time")

@@ -9,6 +9,8 @@ import pytest
 
 from kernel.kernel import BadNodeName
 from runtime.node import PackageRefused
+from runtime.sim.choices import Choice, TapeChoices
+from runtime.sim.report import Verdict
 from runtime.sim.run import run
 from runtime.sim.trace import WorldKind
 from runtime.sim.world import TookTooLong
@@ -57,12 +59,13 @@ def test_a_node_that_was_refused_can_be_booted_otherwise():
 def test_until_returns_in_the_step_in_which_it_holds():
     async def waits(w):
         node = await w.node("alice.nec", [echo])
+        monitors = list(w.trace.monitors)
         w.start_soon(node.ask, "echo", b"hi")
         await w.until(lambda: any(e.event and e.event.message for e in w.trace.entries))
         assert w.now < 0.05
         await w.until(lambda: w.now > 30)
         assert 30 < w.now < 30.2
-        assert len(w.trace.monitors) == 0
+        assert w.trace.monitors == monitors
 
     passes(waits)
 
@@ -163,3 +166,46 @@ def test_the_guard_of_a_world_decides_what_packages_see():
         assert (await node.ask("clock:clock:me")).ipc == b"12.0"
 
     passes(asks)
+
+
+def test_properties_are_checked_in_their_step_and_at_the_end():
+    async def asks(w):
+        node = await w.node("alice.nec", [echo])
+        w.always("early", lambda: w.now < 5)
+        w.eventually("late", lambda: w.now > 100)
+        await node.ask("echo")
+        if w.choices.choose("wait", 2):
+            await w.sleep(6)
+            await node.ask("echo")
+
+    late, early = (
+        run(asks, choices=TapeChoices([])),
+        run(asks, choices=TapeChoices([Choice("wait", 2, 1)] * 99)),
+    )
+    assert late.violation is not None
+    assert late.violation.name == "late"
+    assert early.violation is not None
+    assert early.violation.name == "early"
+    assert early.at == pytest.approx(6, abs=0.1)
+
+
+def test_a_package_that_reaches_for_the_real_world_is_a_violation():
+    async def asks(w):
+        node = await w.node("alice.nec", [package(CLOCK, name="clock")])
+        await node.ask("clock:clock:me", seconds=5)
+
+    report = run(asks)
+    assert report.verdict is Verdict.VIOLATED
+    assert report.violation is not None
+    assert report.violation.name == "escaped simulation"
+    assert "time.time" in report.violation.text
+
+
+def test_goals_of_coverage_are_counted():
+    async def asks(w):
+        node = await w.node("alice.nec", [echo])
+        for number in range(3):
+            await node.ask("echo")
+            w.cover("odd", reached=number % 2)
+
+    assert passes(asks).cover == {"odd": 1}
