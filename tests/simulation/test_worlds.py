@@ -14,8 +14,8 @@ from runtime.sim.report import Report, Verdict
 from runtime.sim.run import replay, run
 from runtime.sim.trace import WorldKind
 from runtime.sim.world import World
-from tests.runtime.sim.worlds import KEEPER, echo
 from tests.support.sim_home import package
+from tests.support.worlds import KEEPER, echo
 
 ROOT = Path(__file__).parents[2]
 ECHO = ROOT / "userland" / "apps" / "echo"

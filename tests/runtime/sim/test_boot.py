@@ -7,8 +7,7 @@ import trio
 
 from runtime.sim.boot import PASSWORD, derived_seed, identity_of, record_of, secrets_of
 from sys_processes.net.identity import verify_record
-from tests.runtime.sim.test_sim_node import passes
-from tests.runtime.sim.worlds import echo
+from tests.support.worlds import echo, passes
 
 
 async def test_a_name_has_the_same_sound_identity_in_every_world():

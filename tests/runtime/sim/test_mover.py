@@ -7,8 +7,7 @@ import trio
 
 from kernel.message import Payload
 from runtime.sim.mover import MOVER, NodeDown
-from tests.runtime.sim.test_sim_node import passes
-from tests.runtime.sim.worlds import echo, silent
+from tests.support.worlds import echo, passes, silent
 
 
 def test_several_questions_are_open_at_once():

@@ -12,7 +12,7 @@ from runtime.sim.report import Verdict
 from runtime.sim.run import replay, run, run_twice
 from runtime.sim.trace import Entry
 from runtime.sim.violation import Violation
-from tests.runtime.sim.worlds import echo, silent
+from tests.support.worlds import echo, silent
 
 
 async def one_question(w):

@@ -11,23 +11,13 @@ from kernel.message import Reason, SendError
 from kernel.ports import StoreFailed
 from runtime.sim.clock import EPOCH
 from runtime.sim.mover import NodeDown
-from runtime.sim.report import Verdict
-from runtime.sim.run import run
 from runtime.sim.store import MemoryStore
 from runtime.sim.trace import WorldKind
-from tests.runtime.sim.worlds import KEEPER, echo, silent
 from tests.support.sim_home import package
+from tests.support.worlds import KEEPER, echo, passes, silent
 from userland.process_lib import Request, now, sleep
 
 KEEPER_ID = "keeper:keeper:me"
-
-
-def passes(test, **rules):
-    report = run(test, **rules)
-    if report.error is not None:
-        raise report.error
-    assert report.verdict is Verdict.OK, (report.verdict, report.violation, report.waiting)
-    return report
 
 
 def kinds(report, node):

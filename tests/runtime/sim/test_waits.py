@@ -5,7 +5,7 @@ from __future__ import annotations
 import trio
 
 from runtime.sim.run import run
-from tests.runtime.sim.worlds import echo, silent
+from tests.support.worlds import echo, silent
 from userland.process_lib import Request, Response, await_message
 
 

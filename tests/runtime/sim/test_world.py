@@ -14,9 +14,8 @@ from runtime.sim.report import Verdict
 from runtime.sim.run import run
 from runtime.sim.trace import WorldKind
 from runtime.sim.world import TookTooLong
-from tests.runtime.sim.test_sim_node import passes
-from tests.runtime.sim.worlds import KEEPER, echo, silent
 from tests.support.sim_home import package
+from tests.support.worlds import KEEPER, echo, passes, silent
 
 
 def test_every_node_reaches_every_other():

@@ -1,9 +1,22 @@
-"""Processes and questions for the tests of worlds."""
+"""Processes for the tests of worlds, and the run that such a test expects."""
 
 from __future__ import annotations
 
+from typing import Unpack
+
 from kernel.address import Address
+from runtime.sim.report import Report, Verdict
+from runtime.sim.run import Rules, Test, run
 from userland.process_lib import Response, SendError, await_message
+
+
+def passes(test: Test, **rules: Unpack[Rules]) -> Report:
+    """The run of it. Raises what it raised."""
+    report = run(test, **rules)
+    if report.error is not None:
+        raise report.error
+    assert report.verdict is Verdict.OK, (report.verdict, report.violation, report.waiting)
+    return report
 
 
 async def echo(our: Address) -> None:
