@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 import attrs
 
+from runtime.sim import report_text
 from runtime.sim.choices import Choice
 from runtime.sim.trace import Trace
 from runtime.sim.violation import Violation
@@ -53,4 +54,4 @@ class Report:
         return self.verdict is not Verdict.OK
 
     def last_line(self) -> str:
-        return f"digest: {self.digest} seed: {self.seed} verdict: {self.verdict}"
+        return report_text.last_line(self.digest, self.seed, self.verdict)

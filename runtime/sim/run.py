@@ -21,6 +21,7 @@ from runtime.sim.entropy import seeded_entropy
 from runtime.sim.plain_net import Net, PlainNet
 from runtime.sim.report import Report, Verdict
 from runtime.sim.scheduler import WorldLoop, scheduled_by
+from runtime.sim.tape_file import Tape
 from runtime.sim.trace import Trace, WorldKind
 from runtime.sim.turns import MOST_STEPS, Stuck, Turns, WorldAbandoned
 from runtime.sim.violation import Violation
@@ -207,11 +208,13 @@ def run(test: Test, *, seed: int = 0, choices: Source | None = None, **rules: Un
 
 
 def replay(
-    test: Test, tape: Sequence[Choice], *, seed: int = 0, strict: bool = False, **rules: Unpack[Rules]
+    test: Test, tape: Tape | Sequence[Choice], *, seed: int = 0, strict: bool = False, **rules: Unpack[Rules]
 ) -> Report:
-    """Run the test with the choices of an earlier run and the seed it had. A `strict` tape must fit choice by choice:
-    where it does not, the verdict is `nondeterministic`.
+    """Run the test with the choices of an earlier run, and the seed that it had: a `Tape` knows both. A `strict` one
+    must fit choice by choice: where it does not, the verdict is `nondeterministic`.
     """
+    if isinstance(tape, Tape):
+        tape, seed = tape.choices, tape.seed
     try:
         return run(test, seed=seed, choices=TapeChoices(tape, strict=strict), **rules)
     except Diverged as error:

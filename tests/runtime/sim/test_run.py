@@ -10,6 +10,7 @@ import trio
 from runtime.sim.choices import Choice, Choices, SeedChoices
 from runtime.sim.report import Verdict
 from runtime.sim.run import replay, run, run_twice
+from runtime.sim.tape_file import Tape
 from runtime.sim.trace import Entry
 from runtime.sim.violation import Violation
 from tests.support.worlds import echo, silent
@@ -33,6 +34,8 @@ def test_a_seed_twice_is_the_same_run_and_other_seeds_are_not():
     first = run(one_question, seed=3)
     assert run(one_question, seed=3).digest == first.digest
     assert replay(one_question, first.tape, seed=3, strict=True).digest == first.digest
+    tape = Tape("tests:one_question", 3, first.tape)
+    assert replay(one_question, tape, strict=True).digest == first.digest
     assert len({run(one_question, seed=seed).digest for seed in range(4)}) == 4
 
 
