@@ -214,7 +214,7 @@ def replay(
     must fit choice by choice: where it does not, the verdict is `nondeterministic`.
     """
     if isinstance(tape, Tape):
-        tape, seed = tape.choices, tape.seed
+        seed, tape = tape.seed, tape.choices
     try:
         return run(test, seed=seed, choices=TapeChoices(tape, strict=strict), **rules)
     except Diverged as error:
