@@ -78,6 +78,11 @@ class Mailbox:
     def bytes(self) -> int:
         return self._bytes
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a task waits here for a message."""
+        return self._task is not None
+
     def fits(self, size: int) -> bool:
         """Whether a message of `size` bytes has room."""
         limits = self.limits
@@ -166,6 +171,10 @@ class Mailbox:
         if item is None:
             raise ProcessEnded("the process ended while it received")
         return item
+
+    def unread(self) -> list[Item]:
+        """Everything that was not received yet, oldest first."""
+        return list(self._queue or ())
 
     def drain(self) -> list[Item]:
         """Everything unread, oldest first; the mailbox is empty afterwards."""

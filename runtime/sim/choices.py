@@ -80,20 +80,26 @@ class Choices:
         self.error: BaseException | None = None
         self.on_error = on_error
         self._draw = source.draw
+        self._closed = False
 
     def choose(self, label: str, n: int) -> int:
         """A value in [0, n); with `n` of 1 nothing is asked."""
-        if n <= 1 or self.error is not None:
+        if n <= 1 or self._closed:
             return 0
         try:
             value = self._draw(label, n)
         except BaseException as error:  # noqa: BLE001 - raised again by whoever runs the world
             self.error = error
+            self._closed = True
             if self.on_error is not None:
                 self.on_error()
             return 0
         self.tape.append(Choice(label, n, value))
         return value
+
+    def close(self) -> None:
+        """The run is over: every later choice is harmless, and on no tape."""
+        self._closed = True
 
     def happens(self, label: str, probability: float) -> bool:
         """A fault of this probability. With 0 nothing is asked; the choice of 0 is always no."""

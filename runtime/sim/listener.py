@@ -29,6 +29,8 @@ class MemoryListener:
         self._capacity = capacity
         self._backlog = backlog
         self._chance = chance
+        self._open: list[MemoryStream] = []
+        self._tidy_at = 64
         self._arrived: deque[MemoryStream] = deque()
         self._waiting = ParkingLot()
         self._closed = False
@@ -46,9 +48,16 @@ class MemoryListener:
             raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED), self._url)
         address = self._url.removeprefix("http://")
         client, server = stream_pair(address, peer, capacity=self._capacity, chance=self._chance)
+        self._note(server)
         self._arrived.append(server)
         self._waiting.unpark()
         return client
+
+    def _note(self, stream: MemoryStream) -> None:
+        if len(self._open) >= self._tidy_at:
+            self._open = [stream for stream in self._open if not stream.is_over]
+            self._tidy_at = max(64, 2 * len(self._open))
+        self._open.append(stream)
 
     async def accept(self) -> MemoryStream:
         """While `refused` holds an error (too many open files), raises that."""
@@ -68,3 +77,12 @@ class MemoryListener:
             self._arrived.popleft().reset()
         self._waiting.unpark_all()
         await checkpoint()
+
+    def die(self) -> None:
+        """As when the program is killed: every connection is reset, those that were accepted too."""
+        self._closed = True
+        self._arrived.clear()
+        for stream in self._open:
+            stream.reset()
+        self._open.clear()
+        self._waiting.unpark_all()

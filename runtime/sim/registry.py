@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from trio.lowlevel import ParkingLot, checkpoint
 
 from sys_processes.devices import KeyConflict
 from sys_processes.net.identity import verify_record
 from sys_processes.net.protocol import IdentityRecord
+
+
+@lru_cache(maxsize=4096)
+def _verify(record: IdentityRecord) -> None:
+    """Once for each record, for all worlds: their nodes have the same keys. Raises `BadIdentity`."""
+    verify_record(record)
 
 
 class MemoryRegistry:
@@ -20,7 +28,7 @@ class MemoryRegistry:
 
     def put(self, record: IdentityRecord) -> None:
         """Know that node, or its newer record. Raises `BadIdentity` for one that it did not sign."""
-        verify_record(record)
+        _verify(record)
         known = self._records.get(record.name)
         if known is not None and known.public_key != record.public_key:
             conflict = KeyConflict(record.name, known.public_key, record.public_key, "the world")

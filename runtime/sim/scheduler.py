@@ -11,14 +11,20 @@ any thread.
 
 from __future__ import annotations
 
+import ctypes
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, MutableSequence
 from contextlib import contextmanager
-from typing import TypeVar, TypeVarTuple
+from math import inf
+from typing import Any, Protocol, TypeVar, TypeVarTuple
 
+import outcome
 import trio
 import trio.testing
 from trio._core import _run as _trio_run
+
+from runtime.sim.choices import Choices, TapeChoices
+from runtime.sim.turns import Stuck, Turns, owner
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -31,6 +37,12 @@ class SchedulerChanged(Exception):
     """This version of trio schedules in a way that cannot be seeded; the text says what was found."""
 
 
+class Shuffler(Protocol):
+    """What takes the place of trio's generator."""
+
+    def shuffle(self, batch: MutableSequence[trio.lowlevel.Task], /) -> object: ...
+
+
 @contextmanager
 def seeded_scheduler(seed: int) -> Iterator[None]:
     """Within, what `trio.run` runs is scheduled the same way for the same seed. Enter it outside of
@@ -38,9 +50,16 @@ def seeded_scheduler(seed: int) -> Iterator[None]:
 
     Raises `SchedulerChanged`.
     """
+    with scheduled_by(random.Random(seed)):  # noqa: S311 - to be repeatable is its job
+        yield
+
+
+@contextmanager
+def scheduled_by(shuffler: Shuffler) -> Iterator[None]:
+    """Within, `shuffler` decides the order of each batch. Raises `SchedulerChanged`."""
     _check_names()
     before = getattr(_trio_run, _GENERATOR), getattr(_trio_run, _SWITCH)
-    setattr(_trio_run, _GENERATOR, random.Random(seed))  # noqa: S311 - to be repeatable is its job
+    setattr(_trio_run, _GENERATOR, shuffler)
     setattr(_trio_run, _SWITCH, True)
     try:
         yield
@@ -55,9 +74,74 @@ def run_deterministic(async_fn: Callable[[*Ts], Awaitable[T]], *args: *Ts, seed:
         return trio.run(async_fn, *args, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
+class WorldLoop:
+    """`runtime.sim.turns.Loop`: the run loop of a world, whose virtual `clock` trio uses."""
+
+    def __init__(self) -> None:
+        self.clock = trio.testing.MockClock(autojump_threshold=0)
+        self.now = self.clock.current_time
+
+    @staticmethod
+    def is_asleep() -> bool:
+        runner = _runner()
+        return not runner.runq and not runner.waiting_for_idle and runner.deadlines.next_deadline() == inf
+
+    @staticmethod
+    def put_back(task: trio.lowlevel.Task) -> None:
+        _runner().runq.append(task)
+
+    @staticmethod
+    def count() -> int:
+        return len(_runner().tasks)
+
+    @staticmethod
+    def evict(error: BaseException) -> None:
+        def throw() -> None:
+            raise error
+
+        for task in _own_tasks():
+            if task._next_send_fn is not None:
+                task._next_send_fn, task._next_send = task.coro.throw, error
+            elif _is_leaf(task):
+                task._attempt_abort(throw)
+
+    @staticmethod
+    def abandon() -> frozenset[trio.lowlevel.Task]:
+        """Their coroutines are never finalised: they caught whatever was thrown into them, and would catch that."""
+        runner, gone = _runner(), [task for task in _own_tasks() if _is_leaf(task)]
+        for task in gone:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(task.coro))
+            if task in runner.runq:
+                runner.runq.remove(task)
+            runner.task_exited(task, outcome.Value(None))
+        return frozenset(gone)
+
+
+def _own_tasks() -> list[Any]:
+    """The main task and all that came from it, oldest first."""
+    found = [_runner().main_task]
+    for task in found:
+        found += [child for nursery in task.child_nurseries for child in nursery.child_tasks]
+    return sorted(found, key=lambda task: task._counter)
+
+
+def _is_leaf(task: trio.lowlevel.Task) -> bool:
+    """Whether it waits for no other task."""
+    return not any(nursery.child_tasks for nursery in task.child_nurseries)
+
+
+def _runner() -> Any:
+    return _trio_run.GLOBAL_RUN_CONTEXT.runner
+
+
 def self_test() -> None:
     """Raises `SchedulerChanged` unless the seed decides the order of tasks. Call it outside of `trio.run`."""
     _check_names()
+    _check_seeds()
+    _check_turns()
+
+
+def _check_seeds() -> None:
     seeds = range(4)
     first = [run_deterministic(_footprint, seed=seed) for seed in seeds]
     again = [run_deterministic(_footprint, seed=seed) for seed in seeds]
@@ -69,6 +153,27 @@ def self_test() -> None:
         )
 
 
+def _check_turns() -> None:
+    """Tasks can be held and let go, and a loop that sleeps for ever is noticed."""
+    loop, stuck = WorldLoop(), list[Stuck]()
+    scope = trio.CancelScope()
+
+    def stop(why: Stuck) -> None:
+        stuck.append(why)
+        scope.cancel()
+
+    turns = Turns(Choices(TapeChoices([])), loop, stop)
+    try:
+        with scheduled_by(turns):
+            steps = trio.run(_held_footprint, turns, scope, clock=loop.clock)
+    except (AttributeError, trio.TrioInternalError) as error:
+        raise SchedulerChanged(f"trio {trio.__version__}: its run loop looks otherwise: {error}") from error
+    if steps != ["free", "kept at 1"]:
+        raise SchedulerChanged(f"trio {trio.__version__}: tasks cannot be held, they ran as {steps}")
+    if stuck != [Stuck.DEADLOCK]:
+        raise SchedulerChanged(f"trio {trio.__version__}: a loop that sleeps for ever is not noticed")
+
+
 def _check_names() -> None:
     for name, kind in ((_GENERATOR, random.Random), (_SWITCH, bool)):
         found = getattr(_trio_run, name, None)
@@ -76,6 +181,33 @@ def _check_names() -> None:
             raise SchedulerChanged(
                 f"trio {trio.__version__}: trio._core._run.{name} is {found!r}, expected a {kind.__name__}"
             )
+
+
+async def _held_footprint(turns: Turns, scope: trio.CancelScope) -> list[str]:
+    """What two tasks do that wake up together while one of them is held; then nobody can go on."""
+    steps: list[str] = []
+    go = trio.Event()
+
+    async def keep() -> None:
+        owner.set("kept")
+        await go.wait()
+        steps.append(f"kept at {trio.current_time():g}")
+
+    async def free() -> None:
+        await go.wait()
+        steps.append("free")
+
+    with scope:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(keep)
+            nursery.start_soon(free)
+            await trio.testing.wait_all_tasks_blocked()
+            turns.hold("kept")
+            go.set()
+            await trio.sleep(1)
+            turns.let_go("kept")
+            await trio.sleep_forever()
+    return steps
 
 
 async def _footprint() -> list[int]:

@@ -69,6 +69,10 @@ class MemoryStore:
             return keep
         return batches if keep == "all" else 0
 
+    def peek(self, table: str, key: str) -> bytes | None:
+        """What `read` would give, at once and from a dead store, too."""
+        return self._live.get((table, key))
+
     def apply(self, batch: Sequence[Write]) -> None:
         if self._power is _Power.Closed:
             raise StoreFailed("the store is closed")

@@ -53,6 +53,11 @@ class MemoryStream(trio.abc.HalfCloseableStream):
     def peer(self) -> str | None:
         return self._peer
 
+    @property
+    def is_over(self) -> bool:
+        """Closed on our side, or cut."""
+        return self._closed or self._incoming.cut
+
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         if max_bytes is None:
             max_bytes = READ_SIZE

@@ -71,6 +71,8 @@ class Trace:
         self.entries: list[Entry] = []
         self.monitors: list[Monitor] = []
         self.count = 0
+        self.closed = False
+        """Set once the run is over: what comes later is no part of it."""
         self._hash = sha256()
 
     def add(
@@ -82,6 +84,8 @@ class Trace:
         note: str = "",
         other: str = "",
     ) -> None:
+        if self.closed:
+            return
         entry = Entry(self.count, at, node, kind, event, note, other)
         self.count += 1
         if self.kept:
@@ -98,7 +102,17 @@ class Trace:
 
         return observe
 
+    def watch(self, monitor: Monitor) -> None:
+        """From the next entry on."""
+        self.monitors = [*self.monitors, monitor]
+
+    def unwatch(self, monitor: Monitor) -> None:
+        # A new list: an entry under way is shown to all that were there when it came.
+        self.monitors = [one for one in self.monitors if one != monitor]
+
     @property
     def digest(self) -> str:
-        """In hex, over the lines of all kept entries up to now."""
+        """In hex, over the lines of all kept entries up to now; empty when none are kept."""
+        if not self.kept:
+            return ""
         return self._hash.hexdigest()

@@ -318,3 +318,21 @@ async def test_a_receive_that_yields_while_the_process_is_abandoned_gets_nothing
         assert len(raised) == 1
         returned = [int(error.message.ipc) for error in await a.unread()]
         assert returned in (list(range(64, 200)), list(range(200)))
+
+
+async def test_what_was_not_received_can_be_seen_and_is_still_there():
+    async with kernel_node() as node:
+        a, b = await node.puppets("a", "b")
+        mailbox = node.kernel.router.processes[b.pid].mailbox
+        assert mailbox.unread() == []
+        await a.send(b, b"1")
+        await a.send(b, b"2")
+        assert [item.message.ipc for item in mailbox.unread()] == [b"1", b"2"]
+        assert not mailbox.is_awaited
+        assert [(await b.receive()).ipc, (await b.receive()).ipc] == [b"1", b"2"]
+        receiving = b.begin_receive()
+        await node.settle()
+        assert mailbox.is_awaited
+        await a.send(b, b"3")
+        await receiving.result()
+        assert not mailbox.is_awaited

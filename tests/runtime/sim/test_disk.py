@@ -121,3 +121,14 @@ async def test_a_file_that_became_a_folder_can_be_synced_below() -> None:
     await disk.write("a/b", b"1")
     await disk.sync("a/b")
     assert await disk.crash().read("a/b") == b"1"
+
+
+async def test_a_crash_keeps_as_much_as_it_is_told() -> None:
+    disk = MemoryDisk()
+    await disk.write("synced", b"1")
+    await disk.sync("synced")
+    await disk.write("written", b"2")
+    left = {
+        keep: [name for name, _ in await disk.crash(keep).list("")] for keep in ("flushed", "all", "nothing")
+    }
+    assert left == {"flushed": ["synced"], "all": ["synced", "written"], "nothing": []}

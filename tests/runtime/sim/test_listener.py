@@ -77,3 +77,20 @@ async def test_accept_raises_what_it_is_told_to_until_that_is_over() -> None:
         await listener.accept()
     listener.refused = None
     await listener.accept()
+
+
+async def test_a_listener_that_dies_resets_everybody() -> None:
+    listener = MemoryListener()
+    accepted, waiting = listener.connect(), listener.connect()
+    await listener.accept()
+    gone = [listener.connect() for _ in range(200)]
+    for client in gone:
+        client.reset()
+    listener.die()
+    for client in (accepted, waiting):
+        with pytest.raises(trio.BrokenResourceError):
+            await client.receive_some()
+    with pytest.raises(ConnectionRefusedError):
+        listener.connect()
+    with pytest.raises(trio.ClosedResourceError):
+        await listener.accept()

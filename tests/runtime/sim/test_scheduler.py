@@ -17,6 +17,7 @@ from runtime.sim.chance import SeededChance
 from runtime.sim.listener import MemoryListener
 from runtime.sim.scheduler import SchedulerChanged, run_deterministic, seeded_scheduler, self_test
 from runtime.sim.store import MemoryStore
+from runtime.sim.turns import Turns
 from runtime.sim.workers import InlineWorkers, drawn_pause
 
 
@@ -113,3 +114,9 @@ def test_a_world_repeats_in_a_new_process_with_another_hash_seed() -> None:
         timeout=20,
     )
     assert there.stdout.strip() == here
+
+
+def test_a_trio_whose_batches_cannot_be_changed_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Turns, "_keep", lambda _self, _task: False)
+    with pytest.raises(SchedulerChanged, match="held"):
+        self_test()

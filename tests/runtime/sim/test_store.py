@@ -108,3 +108,16 @@ async def test_drawn_pauses_take_the_same_virtual_time_for_the_same_seed() -> No
     assert 0 < first <= 0.1
     assert await took(7) == pytest.approx(first)
     assert await took(8) != pytest.approx(first)
+
+
+async def test_a_crash_keeps_as_much_as_it_is_told() -> None:
+    store = MemoryStore()
+    store.apply([Put("t", "flushed", b"1")])
+    await store.flush()
+    store.apply([Put("t", "queued", b"2")])
+    assert store.peek("t", "queued") == b"2"
+    left = {
+        keep: [key for key, _ in await store.crash(keep).scan("t")] for keep in ("flushed", "all", "nothing")
+    }
+    assert left == {"flushed": ["flushed"], "all": ["flushed", "queued"], "nothing": []}
+    assert store.peek("t", "queued") == b"2"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kernel.address import ProcessId
 from kernel.events import Event, EventKind
-from runtime.sim.trace import Trace, WorldKind
+from runtime.sim.trace import Entry, Trace, WorldKind
 
 PID = ProcessId("a", "a", "me")
 
@@ -42,3 +42,32 @@ def test_a_text_that_is_no_unicode_is_digested_too():
     trace = Trace()
     trace.add(0.0, "alice.uq", WorldKind.SPOKE, note="\ud800")
     assert len(trace.digest) == 64
+
+
+def test_a_closed_trace_takes_nothing_more() -> None:
+    trace = Trace()
+    trace.add(0.0, "", WorldKind.SPOKE, note="in time")
+    before = trace.digest
+    trace.closed = True
+    trace.add(1.0, "", WorldKind.SPOKE, note="too late")
+    assert (trace.digest, trace.count) == (before, 1)
+
+
+def test_a_trace_that_keeps_nothing_has_no_digest() -> None:
+    trace = Trace(kept=False)
+    trace.add(0.0, "", WorldKind.SPOKE)
+    assert (trace.digest, trace.entries, trace.count) == ("", [], 1)
+
+
+def test_a_monitor_that_leaves_hides_nothing_from_the_next() -> None:
+    trace, seen = Trace(), list[int]()
+
+    def first_only(entry: Entry) -> None:
+        trace.unwatch(first_only)
+
+    trace.watch(first_only)
+    trace.watch(lambda entry: seen.append(entry.number))
+    for _ in range(3):
+        trace.add(0.0, "", WorldKind.SPOKE)
+    assert seen == [0, 1, 2]
+    assert first_only not in trace.monitors

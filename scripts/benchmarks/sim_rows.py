@@ -1,0 +1,32 @@
+"""The rows about simulated worlds. All times are those of one core."""
+
+from __future__ import annotations
+
+from scripts.benchmarks.rounds import Row
+from scripts.benchmarks.rows import in_python
+
+INSIDE = 40_000
+ACROSS = 4_000
+WORLDS = 20
+
+
+def sim_rows() -> list[Row]:
+    return [
+        Row(
+            "sim: messages in one node, traced or not", "messages/s", 0.6,
+            lambda: in_python("sim_world", "inside", INSIDE, "traced"),
+            lambda: in_python("sim_world", "inside", INSIDE),
+            {"reference.rate": 12_000},
+        ),
+        Row(
+            "sim: messages across nodes, traced or not", "messages/s", 0.6,
+            lambda: in_python("sim_world", "across", ACROSS, "traced"),
+            lambda: in_python("sim_world", "across", ACROSS),
+        ),
+        Row(
+            "sim: worlds of three nodes, and of none", "worlds/s", 0.0,
+            lambda: in_python("sim_world", "three", WORLDS),
+            lambda: in_python("sim_world", "none", WORLDS),
+            {"ours.ms": 30},
+        ),
+    ]  # fmt: skip

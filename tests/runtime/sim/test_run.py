@@ -1,0 +1,236 @@
+"""Runs of worlds: every verdict, and that a run depends on its seed and nothing else (DESIGN 7)."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+import trio
+
+from runtime.sim.choices import Choice, Choices, SeedChoices
+from runtime.sim.report import Verdict
+from runtime.sim.run import replay, run, run_twice
+from runtime.sim.tape_file import Tape
+from runtime.sim.trace import Entry
+from runtime.sim.violation import Violation
+from tests.support.worlds import echo, silent
+
+
+async def one_question(w):
+    node = await w.node("alice.nec", [echo])
+    assert (await node.ask("echo", b"hi")).ipc == b"hi"
+
+
+def test_a_test_that_passes():
+    report = run(one_question, seed=3)
+    assert report.verdict is Verdict.OK
+    assert not report.is_failure
+    assert report.last_line() == f"digest: {report.digest} seed: 3 verdict: ok"
+    assert len(report.digest) == 64
+    assert report.trace.entries
+
+
+def test_a_seed_twice_is_the_same_run_and_other_seeds_are_not():
+    first = run(one_question, seed=3)
+    assert run(one_question, seed=3).digest == first.digest
+    assert replay(one_question, first.tape, seed=3, strict=True).digest == first.digest
+    tape = Tape("tests:one_question", 3, first.tape)
+    assert replay(one_question, tape, strict=True).digest == first.digest
+    assert len({run(one_question, seed=seed).digest for seed in range(4)}) == 4
+
+
+def test_without_a_trace_there_is_no_digest_and_the_same_course():
+    kept, bare = run(one_question, seed=3), run(one_question, seed=3, keep_trace=False)
+    assert bare.verdict is Verdict.OK
+    assert (bare.digest, bare.trace.entries) == ("", [])
+    assert (bare.tape, bare.at, bare.trace.count) == (kept.tape, kept.at, kept.trace.count)
+
+
+def test_an_assertion_is_a_violation():
+    async def wrong(w):
+        node = await w.node("alice.nec", [echo])
+        assert (await node.ask("echo", b"hi")).ipc == b"ho", "no ho"
+
+    report = run(wrong)
+    assert report.verdict is Verdict.VIOLATED
+    assert report.violation is not None
+    assert report.violation.name == "assertion"
+    assert "no ho" in report.violation.text
+    assert report.error is not None
+    assert report.error.__traceback__ is not None
+
+
+def test_another_exception_is_an_error_also_from_a_task_beside_the_test():
+    async def fails(w):
+        await one_question(w)
+        raise ZeroDivisionError
+
+    async def fails_aside(w):
+        async def fail():
+            await trio.sleep(1)
+            raise ZeroDivisionError
+
+        await one_question(w)
+        w.start_soon(fail)
+        await w.sleep(5)
+
+    for test in (fails, fails_aside):
+        report = run(test)
+        assert report.verdict is Verdict.ERROR
+        assert isinstance(report.error, ZeroDivisionError)
+    assert report.at == pytest.approx(1, abs=0.1)
+
+
+def test_what_is_no_exception_goes_to_the_caller():
+    async def stops(w):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(stops)
+    assert run(one_question).verdict is Verdict.OK
+
+
+def test_a_run_in_which_nobody_sent_anything_is_vacuous():
+    async def boots(w):
+        await w.node("alice.nec", [echo])
+
+    assert run(boots).verdict is Verdict.VACUOUS
+
+
+def test_a_violation_ends_the_run_in_that_step():
+    async def goes_on(w):
+        node = await w.node("alice.nec", [echo])
+
+        def look(entry: Entry) -> None:
+            if entry.event is not None and entry.event.message and entry.event.message.message.ipc == b"3":
+                w.violate("no three", "there it is", [entry.number])
+                w.violate("too late")
+
+        w.watch(look)
+        for number in range(10):
+            await node.ask("echo", b"%d" % number)
+
+    report = run(goes_on)
+    assert report.verdict is Verdict.VIOLATED
+    assert report.violation is not None
+    assert (report.violation.name, report.violation.text) == ("no three", "there it is")
+    (number,) = report.violation.entries
+    assert report.trace.entries[number].node == "alice.nec"
+    assert not any(
+        b"4" in e.event.message.message.ipc for e in report.trace.entries if e.event and e.event.message
+    )
+
+
+def test_a_deadlock_says_who_waits_for_whom():
+    async def waits(w):
+        node = await w.node("alice.nec", [echo])
+        await node.ask("echo", b"hi")
+        await trio.sleep_forever()
+
+    report = run(waits)
+    assert report.verdict is Verdict.DEADLOCK
+    assert "the test waits in waits" in report.waiting[0]
+    assert "alice.nec@echo:world:sim" in report.waiting[-1]
+
+
+def test_a_livelock_is_no_hang():
+    async def spins(w):
+        await one_question(w)
+        while True:
+            await trio.lowlevel.checkpoint()
+
+    assert run(spins, most_steps=2000).verdict is Verdict.LIVELOCK
+
+
+def test_a_bound_of_time_says_what_was_open():
+    async def asks(w):
+        node = await w.node("alice.nec", [silent])
+        await node.ask("silent", b"well?", seconds=100)
+
+    report = run(asks, until=10.0)
+    assert report.verdict is Verdict.VIOLATED
+    assert report.at == 10.0
+    assert any("waits for alice.nec@silent:world:sim to answer b'well?'" in line for line in report.waiting)
+
+
+def test_tasks_that_catch_everything_do_not_keep_a_world_from_ending():
+    """What catches the end of its world is left behind."""
+
+    async def stubborn(our):
+        while True:
+            with suppress(BaseException):
+                await trio.sleep(1)
+
+    async def shielded(our):
+        with trio.CancelScope(shield=True):
+            await trio.sleep_forever()
+
+    async def asks(w):
+        node = await w.node("alice.nec", [echo, stubborn, shielded])
+        await node.ask("echo", b"hi")
+
+    assert run(asks).verdict is Verdict.OK
+
+
+class Fails:
+    """A source of choices that ends, as Hypothesis does."""
+
+    def __init__(self, after):
+        self.left = after
+
+    def draw(self, label, n):
+        self.left -= 1
+        if self.left < 0:
+            raise EOFError
+        return n - 1
+
+
+def test_what_a_source_raises_stops_the_world_and_goes_to_the_caller():
+    """DESIGN 7: a source never raises into the world."""
+    with pytest.raises(EOFError):
+        run(one_question, choices=Fails(0))
+    with pytest.raises(EOFError):
+        run(one_question, choices=Fails(1))
+    assert run(one_question, choices=Fails(10_000)).verdict is Verdict.OK
+
+
+def test_a_strict_tape_that_does_not_fit_is_noticed():
+    report = replay(one_question, [Choice("weather", 3, 1)], strict=True)
+    assert report.verdict is Verdict.NONDETERMINISTIC
+    assert report.violation is not None
+    assert "weather" in report.violation.text
+
+
+def test_a_test_that_depends_on_what_was_before_is_nondeterministic():
+    before = []
+
+    async def counts(w):
+        await one_question(w)
+        before.append(None)
+        w.say(f"run {len(before)}")
+
+    assert run_twice(one_question).verdict is Verdict.OK
+    assert run_twice(counts).verdict is Verdict.NONDETERMINISTIC
+
+
+def test_choices_are_closed_once_a_run_is_over():
+    choices = Choices(SeedChoices(1))
+    choices.choose("a", 10)
+    choices.close()
+    assert (choices.choose("b", 10), len(choices.tape)) == (0, 1)
+
+
+def test_what_must_have_happened_by_the_end_is_asked_at_the_end():
+    asked = []
+
+    def prepare(w):
+        w.at_end(asked.append)
+        w.at_end(lambda now: Violation("liveness", now, (), "it never came"))
+        w.cover("goal")
+        w.cover("goal")
+
+    report = run(one_question, prepare=[prepare])
+    assert report.verdict is Verdict.VIOLATED
+    assert report.violation == Violation("liveness", report.at, (), "it never came")
+    assert asked == [report.at]
+    assert report.cover == {"goal": 2}
