@@ -54,7 +54,7 @@ class Core:
         self._table = Table(around, limits, routing)
         self._greeting = Greeting(node, key, self._table)
         self._conversation = Conversation(node, self._table)
-        self.passages = Passages(self._table)
+        self.passages = Passages(self._table, key)
 
     @property
     def due(self) -> float:
