@@ -102,6 +102,12 @@ class Reason(enum.StrEnum):
     deadline_passed = "deadline_passed"
 
 
+def size_of(envelope: KernelMessage) -> int:
+    """What it takes of a mailbox: bytes of ipc and payload."""
+    payload = envelope.payload
+    return len(envelope.message.ipc) + (len(payload.bytes) if payload is not None else 0)
+
+
 class Message:
     """A received message as its process sees it (PROTOCOL 2.7 and 5.5). Read-only."""
 

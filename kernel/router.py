@@ -27,6 +27,7 @@ from kernel.message import (
     Response,
     SendError,
     SendErrorKind,
+    size_of,
 )
 from kernel.message_ids import MessageIds
 from kernel.parking import wake
@@ -37,12 +38,6 @@ from kernel.routing import DECISIONS
 from kernel.signing import Signing
 
 _HOW = ("", "privileged", "awaited", "awaited privileged")
-
-
-def _size(envelope: KernelMessage) -> int:
-    """What it takes of a mailbox: bytes of ipc and payload."""
-    payload = envelope.payload
-    return len(envelope.message.ipc) + (len(payload.bytes) if payload is not None else 0)
 
 
 class Router:
@@ -246,7 +241,7 @@ class Router:
             message.capabilities = self.signing.verified(message.capabilities) if wanted else ()
             self._answer(envelope)
             return None
-        envelope.size = _size(envelope)
+        envelope.size = size_of(envelope)
         if not receiver.mailbox.fits_from_afar(envelope.size):
             return overfull(receiver, envelope.size, afar=True)
         message.capabilities = self.signing.verified(message.capabilities)
@@ -296,7 +291,7 @@ class Router:
         elif target.node == self.node:
             self._answer(envelope)
         else:
-            envelope.size = _size(envelope)
+            envelope.size = size_of(envelope)
             refusal = self._hand_to_carrier(sender, envelope, None)
             if refusal is not None:
                 self.print(1, sender.address, refusal.detail)
@@ -317,7 +312,7 @@ class Router:
             if not owner.accepts:
                 self.bury(owner.pid, envelope, "who asked has ended")
                 return
-            envelope.size = _size(envelope)
+            envelope.size = size_of(envelope)
             self.notify(EventKind.APPENDED, owner.pid, envelope)
             owner.mailbox.put(envelope)
             return

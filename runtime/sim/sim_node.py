@@ -29,6 +29,7 @@ from runtime.sim.registry import MemoryRegistry
 from runtime.sim.store import MemoryStore
 from runtime.sim.stream import MemoryStream
 from runtime.sim.trace import WorldKind
+from runtime.sim.web import LOCAL, Browser
 from runtime.sim.workers import InlineWorkers
 from sys_processes.http_server.settings import HttpSettings
 from sys_processes.state.process import TABLE as STATES
@@ -299,9 +300,13 @@ class SimNode:
 
     # -- clients
 
-    def connect(self, peer: str = "127.0.0.1:5000") -> MemoryStream:
+    def connect(self, peer: str = LOCAL) -> MemoryStream:
         """A client's end of a new connection to its port. Raises ConnectionRefusedError."""
         return self.boot_now.machine.listener.connect(peer)
+
+    def http(self, *, logged_in: bool = True, peer: str = LOCAL) -> Browser:
+        """Somebody at this node: its owner, logged in, or a stranger."""
+        return Browser(self, logged_in=logged_in, peer=peer)
 
 
 def _files(app: Path | str | PackageFiles) -> PackageFiles:

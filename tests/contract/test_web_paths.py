@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.web_client import UpgradeRefused
+from runtime.sim.clients import UpgradeRefused
 from tests.support.web_node import settle, web_node
 from userland.process_lib import Address, HttpServerError, await_message, http
 from userland.process_lib.testing import ActorTest

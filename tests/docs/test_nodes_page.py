@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 
+from runtime.sim.clients import WsClient, open_websocket
 from sys_processes.http_server.tokens import LoginTokens
 from tests.support.docs import blocks
 from tests.support.live_process import ROOT
 from tests.support.sim_home import SimNode
 from tests.support.sim_network import SimNetwork
-from tests.support.web_client import WsClient, open_websocket
 from tests.support.web_node import EPOCH, SECRET
 
 GATEWAY, WORKER = "gateway.dev", "worker.dev"

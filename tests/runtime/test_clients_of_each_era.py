@@ -16,9 +16,9 @@ import trio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from kernel.jsontext import JsonValue
+from runtime.sim.clients import UpgradeRefused, WsClient, open_websocket
 from tests.support.live_node import LiveNode, Person, write_package
 from tests.support.sealed_client import Secret, modulus, unsealed
-from tests.support.web_client import UpgradeRefused, WsClient, open_websocket
 
 pytestmark = pytest.mark.real_clock
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import trio
 
+from runtime.sim.clients import WsClient, open_websocket
 from tests.support.live_node import LiveNode, Person, json_of, write_package
 from tests.support.live_process import NotSeen
-from tests.support.web_client import WsClient, open_websocket
 
 FIFTEEN_LINES = """
 from userland.process_lib import Address, Malformed, Response, SendError, await_message, get_payload, http

@@ -17,9 +17,9 @@ import pytest
 import trio
 
 from runtime.signals import LAST_SECONDS
+from runtime.sim.clients import open_websocket
 from tests.support.live_node import NECTAR, READY, LiveNode, Person, wait_until, write_package
 from tests.support.live_process import LiveProcess, clean_environment
-from tests.support.web_client import open_websocket
 
 RECEIVING = """
 import time

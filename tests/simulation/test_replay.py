@@ -15,6 +15,7 @@ from kernel.events import Event
 from kernel.message import OnExit
 from runtime.packages import read_package
 from runtime.sim.channel_laws import ChannelLaws
+from runtime.sim.clients import WsClient, request_bytes
 from runtime.sim.laws import Laws
 from runtime.sim.scheduler import run_deterministic
 from runtime.sim.trace import Trace
@@ -23,7 +24,6 @@ from tests.support.kit import SEED, KitAnswer, kit_answer, kit_call
 from tests.support.sealed_client import answered, sealed_register
 from tests.support.sim_home import package
 from tests.support.web_app import NODE, App
-from tests.support.web_client import WsClient, request_bytes
 from tests.support.web_node import RPC_TOKEN, WebNode, web_node
 
 ROOT = Path(__file__).parents[2]

@@ -19,8 +19,8 @@ from kernel.address import ProcessId
 from kernel.jsontext import JsonValue, parse
 from kernel.message import Payload
 from runtime.rpc_client import RpcAnswer, call, find_node
+from runtime.sim.clients import Reply
 from tests.support.live_process import SECONDS, LiveProcess, NotSeen, clean_environment
-from tests.support.web_client import Reply
 
 NECTAR = [sys.executable, "-m", "runtime"]
 READY = re.compile(r"^ready: (http://127\.0\.0\.1:\d+)$", re.MULTILINE)

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from kernel.jsontext import parse
+from runtime.sim.clients import WsClient
 from tests.support.golden import FOLDER, golden
 from tests.support.module_node import OneKey
-from tests.support.web_client import WsClient
 from tests.support.web_node import APP, WebNode
 
 

@@ -16,13 +16,13 @@ from kernel.ports import Keys, StoreFailed
 from runtime.loader import GuardOf, unguarded
 from runtime.node import Devices, Network, Node, PackageFiles, open_node
 from runtime.sim.chance import SeededChance
+from runtime.sim.clients import HttpClient
 from runtime.sim.console import MemoryConsole
 from runtime.sim.disk import MemoryDisk
 from runtime.sim.listener import MemoryListener
 from runtime.sim.store import MemoryStore
 from runtime.sim.workers import InlineWorkers
 from tests.support.web_app import NODE
-from tests.support.web_client import HttpClient
 from tests.support.web_node import EPOCH, RPC_TOKEN, secrets
 
 MODULES = (":sys:nectar", ":app_store:nectar", ":homepage:nectar")

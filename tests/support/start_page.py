@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
+from runtime.sim.clients import HttpClient, Reply
 from sys_processes.homepage.protocol import HOMEPAGE
 from tests.support.sim_home import SimNode
-from tests.support.web_client import HttpClient, Reply
 
 
 async def post(node: SimNode, path: str, body: bytes) -> Reply:

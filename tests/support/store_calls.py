@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kernel.jsontext import JsonValue
+from runtime.sim.clients import HttpClient
 from sys_processes.app_store.archive import pack
 from tests.support.kit import SEED, KitAnswer, KitWords, kit_answer, kit_call
 from tests.support.sim_home import SimHome, SimNode
-from tests.support.web_client import HttpClient
 from tests.support.web_node import RPC_TOKEN
 
 ACTOR = """

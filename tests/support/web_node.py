@@ -20,6 +20,7 @@ from kernel.process import Process
 from kernel.syscalls import current
 from runtime.node import Devices, Node, NodeSecrets, PackageFiles, open_node
 from runtime.sim.chance import SeededChance
+from runtime.sim.clients import HttpClient, Reply, WsClient, open_websocket
 from runtime.sim.console import MemoryConsole
 from runtime.sim.disk import MemoryDisk
 from runtime.sim.listener import MemoryListener
@@ -32,7 +33,6 @@ from sys_processes.http_server.settings import HttpSettings
 from sys_processes.http_server.tokens import LoginTokens
 from tests.support.module_node import OneKey
 from tests.support.web_app import NODE, SERVER, App
-from tests.support.web_client import HttpClient, Reply, WsClient, open_websocket
 
 PASSWORD = "hunter2hunter2"
 RPC_TOKEN = "an-rpc-token"

@@ -10,10 +10,10 @@ import pytest
 from kernel.ports import StoreFailed
 from runtime.options import example_packages
 from runtime.packages import read_package
+from runtime.sim.clients import WsClient
 from runtime.sim.disk import MemoryDisk
 from runtime.sim.store import MemoryStore
 from tests.support.sim_network import SimNetwork
-from tests.support.web_client import WsClient
 from tests.support.web_node import WebNode, settle, web_node
 
 PACKAGES = [read_package(folder) for folder in example_packages()]

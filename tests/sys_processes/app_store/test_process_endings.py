@@ -11,6 +11,7 @@ import trio
 from kernel.address import PackageId, ProcessId
 from kernel.errors import KernelError
 from kernel.jsontext import JsonValue
+from runtime.sim.clients import HttpClient
 from runtime.sim.disk import MemoryDisk
 from tests.support import start_page
 from tests.support.kit import SEED, KitAnswer
@@ -29,7 +30,6 @@ from tests.support.store_calls import (
     put_in,
     uninstall,
 )
-from tests.support.web_client import HttpClient
 
 # Takes its time to go: the kernel waits two seconds for it.
 STUBBORN = ACTOR.replace(

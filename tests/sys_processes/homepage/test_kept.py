@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from kernel.ports import Put
+from runtime.sim.clients import HttpClient
 from sys_processes.homepage.core import KEPT, Kept
 from sys_processes.homepage.protocol import HOMEPAGE
 from tests.support.sim_home import SimHome, SimNode, package
 from tests.support.start_page import listed, post
-from tests.support.web_client import HttpClient
 from tests.support.web_node import settle
 
 APPS = [

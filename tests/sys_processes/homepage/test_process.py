@@ -15,6 +15,7 @@ from kernel.message import KernelMessage, OnExit
 from kernel.message import Request as RawRequest
 from kernel.message import Response as RawResponse
 from kernel.syscalls import current
+from runtime.sim.clients import Reply
 from runtime.sim.store import MemoryStore
 from sys_processes.homepage import process as homepage
 from sys_processes.homepage.protocol import HOMEPAGE, MAY_REMOVE_OTHER, MAY_SET_STYLESHEET
@@ -23,7 +24,6 @@ from sys_processes.state import process as state
 from tests.support.golden import golden
 from tests.support.module_node import module_node
 from tests.support.web_app import NODE, SERVER, App
-from tests.support.web_client import Reply
 from tests.support.web_node import APP, WebNode, settle, web_node
 
 HOME = Address(NODE, HOMEPAGE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.web_client import UpgradeRefused
+from runtime.sim.clients import UpgradeRefused
 from tests.support.web_node import web_node
 
 

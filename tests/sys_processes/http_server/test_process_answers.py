@@ -7,10 +7,10 @@ import trio
 from kernel.mailbox import Limits
 from kernel.message import OnExit, Request
 from kernel.syscalls import current
+from runtime.sim.clients import HttpClient, request_bytes
 from sys_processes.http_server.protocol import ACTION, Bind
 from sys_processes.http_server.settings import HttpSettings
 from tests.support.web_app import SERVER, App
-from tests.support.web_client import HttpClient, request_bytes
 from tests.support.web_node import APP, WebNode, settle, web_node
 
 PATH = f"/{APP}/x"

@@ -6,6 +6,7 @@ import contextlib
 
 import pytest
 
+from runtime.sim.clients import SocketEnded, WsClient
 from sys_processes.http_server.protocol import (
     WebSocketBind,
     WebSocketClose,
@@ -16,7 +17,6 @@ from sys_processes.http_server.protocol import (
 from sys_processes.http_server.settings import HttpSettings
 from tests.support.sealed_client import SealedClient, Secret, answered, modulus, sealed, sealed_register
 from tests.support.web_app import App
-from tests.support.web_client import SocketEnded, WsClient
 from tests.support.web_node import APP, settle, web_node
 
 TEXT, BINARY, PING, PONG, CLOSE = (

@@ -10,6 +10,7 @@ import trio
 from kernel.address import ProcessId
 from kernel.mailbox import Limits
 from kernel.message import OnExit
+from runtime.sim.clients import WsClient
 from runtime.sim.stream import MemoryStream
 from sys_processes.http_server.channels import QUEUE_FRAMES
 from sys_processes.http_server.protocol import (
@@ -19,7 +20,6 @@ from sys_processes.http_server.protocol import (
     WsMessageType,
 )
 from tests.support.web_app import App, push
-from tests.support.web_client import WsClient
 from tests.support.web_node import APP, settle, web_node
 
 TEXT, BINARY, PING, PONG, CLOSE = WsMessageType

@@ -6,12 +6,12 @@ import pytest
 import trio
 
 from kernel.jsontext import JsonValue, dump, parse
+from runtime.sim.clients import WsClient
 from sys_processes.http_server.protocol import WebSocketClose, WebSocketOpen, WebSocketPush, WsMessageType
 from sys_processes.http_server.settings import HttpSettings
 from tests.support.module_node import OneKey
 from tests.support.sealed_client import Secret, check_signature, modulus, unsealed
 from tests.support.web_app import NODE, App
-from tests.support.web_client import WsClient
 from tests.support.web_node import APP, WebNode, settle, web_node
 
 TEXT, BINARY = WsMessageType.Text, WsMessageType.Binary

@@ -9,13 +9,13 @@ from collections.abc import Awaitable, Callable
 import pytest
 import trio
 
+from runtime.sim.clients import ConnectionGone, HttpClient, request_bytes, upgrade_bytes
 from runtime.sim.listener import MemoryListener
 from runtime.sim.stream import MemoryStream
 from sys_processes.http_server.complaints import LINES
 from sys_processes.http_server.protocol import IncomingHttpRequest, WebSocketPush, WsMessageType
 from sys_processes.http_server.settings import HttpSettings
 from tests.support.web_app import App, push
-from tests.support.web_client import ConnectionGone, HttpClient, request_bytes, upgrade_bytes
 from tests.support.web_node import APP, WebNode, settle, web_node
 from tests.sys_processes.http_server.harm import OPEN, PATH, unharmed
 

@@ -12,6 +12,7 @@ from wsproto.utilities import LocalProtocolError
 
 from kernel.jsontext import JsonValue, dump
 from kernel.message import OnExit
+from runtime.sim.clients import SocketEnded, UpgradeRefused, WsClient, request_bytes
 from runtime.sim.stream import MemoryStream
 from sys_processes.http_server.protocol import (
     Bind,
@@ -25,7 +26,6 @@ from sys_processes.http_server.protocol import (
 )
 from tests.support.sealed_client import sealed_register
 from tests.support.web_app import NODE, App
-from tests.support.web_client import SocketEnded, UpgradeRefused, WsClient, request_bytes
 from tests.support.web_node import APP, WebNode, settle, web_node
 
 TEXT, BINARY, CLOSE = WsMessageType.Text, WsMessageType.Binary, WsMessageType.Close

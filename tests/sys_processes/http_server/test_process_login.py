@@ -11,12 +11,12 @@ import trio
 
 from kernel.address import ProcessId
 from runtime.node import open_node
+from runtime.sim.clients import HttpClient, Reply, request_bytes
 from runtime.sim.console import MemoryConsole
 from runtime.sim.listener import MemoryListener
 from sys_processes.http_server.protocol import Bind
 from sys_processes.http_server.tokens import LIFETIME, WeakSecret
 from tests.support.web_app import NODE, App
-from tests.support.web_client import HttpClient, Reply, request_bytes
 from tests.support.web_node import APP, EPOCH, PASSWORD, SECRET, Wall, WebNode, devices, secrets, web_node
 
 GOOD = b'{"password":"%s"}' % PASSWORD.encode()

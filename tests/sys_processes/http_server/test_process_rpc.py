@@ -10,9 +10,9 @@ import trio
 from kernel.jsontext import JsonValue, dump, parse
 from kernel.message import Message, Payload, Response
 from kernel.syscalls import current
+from runtime.sim.clients import Reply
 from sys_processes.http_server.settings import HttpSettings
 from tests.support.web_app import App
-from tests.support.web_client import Reply
 from tests.support.web_node import APP, RPC_TOKEN, WebNode, web_node
 
 PATH = "/rpc:sys:nectar/message"

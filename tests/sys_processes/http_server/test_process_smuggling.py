@@ -6,9 +6,9 @@ import h11
 import pytest
 import trio
 
+from runtime.sim.clients import HttpClient, request_bytes, upgrade_bytes
 from sys_processes.http_server.protocol import Bind
 from sys_processes.http_server.settings import HttpSettings
-from tests.support.web_client import HttpClient, request_bytes, upgrade_bytes
 from tests.support.web_node import APP, PASSWORD, settle
 from tests.sys_processes.http_server.harm import PATH, unharmed
 

@@ -11,9 +11,9 @@ import pytest
 import trio
 
 from runtime.listener import TcpListener
+from runtime.sim.clients import HttpClient, WsClient, open_websocket, request_bytes, upgrade_bytes
 from sys_processes.http_server.protocol import Bind, WebSocketClose, WebSocketPush, WsMessageType
 from tests.support.web_app import App
-from tests.support.web_client import HttpClient, WsClient, open_websocket, request_bytes, upgrade_bytes
 from tests.support.web_node import APP, WebNode, node_behind
 
 pytestmark = pytest.mark.real_clock

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from kernel.message import Payload
+from runtime.sim.clients import Reply, UpgradeRefused
 from sys_processes.http_server.protocol import Bind, SecureBind, WebSocketBind, WebSocketSecureBind
 from tests.support.web_app import NODE, App
-from tests.support.web_client import Reply, UpgradeRefused
 from tests.support.web_node import APP, PASSWORD, WebNode, web_node
 
 VAULT = f"/{APP}/vault"

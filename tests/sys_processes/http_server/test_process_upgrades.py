@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from runtime.sim.clients import HttpClient, UpgradeRefused, WsClient, upgrade_bytes
 from sys_processes.http_server.protocol import (
     WebSocketBind,
     WebSocketUnbind,
     WsMessageType,
 )
 from tests.support.web_app import App
-from tests.support.web_client import HttpClient, UpgradeRefused, WsClient, upgrade_bytes
 from tests.support.web_node import APP, WebNode, settle, web_node
 
 TEXT, BINARY = WsMessageType.Text, WsMessageType.Binary

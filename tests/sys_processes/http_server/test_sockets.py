@@ -7,9 +7,9 @@ import trio
 
 from kernel.message import Payload, Request
 from kernel.syscalls import current
+from runtime.sim.clients import SocketEnded
 from sys_processes.http_server.protocol import ACTION, WebSocketPush, WsMessageType
 from tests.support.web_app import SERVER, App
-from tests.support.web_client import SocketEnded
 from tests.support.web_node import settle, web_node
 
 Pushes = list[tuple[WsMessageType, bytes]]

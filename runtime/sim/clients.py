@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import attrs
 import trio
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
+from wsproto.utilities import LocalProtocolError
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 
@@ -185,6 +188,12 @@ class WsClient:
                 await self.receive()
         except SocketEnded as end:
             return end
+
+    async def leave(self) -> None:
+        """Say goodbye if that can still be done, and go without waiting for the other side."""
+        with suppress(LocalProtocolError, trio.BrokenResourceError, trio.ClosedResourceError):
+            await self.raw(self._frames.send(CloseConnection(1000)))
+        await self.stream.aclose()
 
     async def close(self, code: int = 1000) -> SocketEnded:
         """The whole closing handshake, ours first."""
