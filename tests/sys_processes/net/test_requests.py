@@ -13,6 +13,7 @@ from kernel.address import Address
 from kernel.capability import Capability
 from kernel.message import Payload, Reason, SendErrorKind
 from sys_processes.net.frames import Hello, encode
+from sys_processes.net.name_updates import GATHER_SECONDS
 from sys_processes.net.protocol import (
     NAME_UPDATES,
     NET,
@@ -210,7 +211,7 @@ async def test_a_new_address_that_is_told_ends_the_wait_for_a_node():
         await tell(update_of(B, ip="nowhere"))
         assert (await outcome(a.begin_ask(b))).kind is SendErrorKind.Offline
         await tell(update_of(B))
-        await trio.testing.wait_all_tasks_blocked()
+        await trio.sleep(2 * GATHER_SECONDS)
         await a.send(b, b"hi")
         assert (await b.receive()).ipc == b"hi"
 
