@@ -72,7 +72,8 @@ class ToldNames:
             raise NameRefused(f"its key is {known.key_hex} and stays so, not {record.key_hex}")
         if name not in self._records and len(self._records) >= MOST_NAMES:
             raise NameRefused(f"{MOST_NAMES} names were told, and no more are kept")
-        self._conflicts.pop(name, None)
+        if self._conflicts.pop(name, None) is not None:
+            self._note_change()
         before = self._records.get(name)
         if before is None or attrs.evolve(before, serial=0) != record:
             serial = 0 if before is None else before.serial + 1

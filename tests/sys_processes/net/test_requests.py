@@ -234,6 +234,15 @@ async def test_another_key_for_a_name_that_is_known_is_refused_and_reported():
         assert (await b.receive()).ipc == b"hi"
 
 
+async def test_a_conflict_is_reported_once_and_again_when_it_comes_again():
+    async with indexed() as (world, tell):
+        true, false = update_of(B), update_of(B, key_of="mallory.uq")
+        for update, reports in ((true, 0), (false, 1), (false, 1), (true, 1), (false, 2)):
+            await tell(update)
+            await trio.sleep(1)
+            assert world.printed(A).count("indexer:test:test shows the key 0x") == reports
+
+
 async def test_what_is_wrong_with_one_name_of_a_batch_does_not_touch_the_others():
     async with indexed() as (world, tell):
         wrong = [
