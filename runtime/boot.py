@@ -265,7 +265,7 @@ async def _open_network(
     except BadRouter as error:
         then = advice.with_other_routers(options, error.router, is_unknown=error.is_unknown)
         raise CommandError(str(error), then) from None
-    except (PeersFileError, OSError) as error:
+    except PeersFileError as error:
         raise CommandError(str(error), advice.command(attrs.evolve(options, peers=None))) from None
     replace_file(opened.home.path / PEER_FILE, peer_block(own).encode(), mode=0o644)
     return network

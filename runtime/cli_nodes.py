@@ -40,8 +40,8 @@ from sys_processes.net.protocol import (
 HI_SECONDS = 10
 """Longer than it takes to find out that a node cannot be reached."""
 _OF_THIS_MACHINE = (
-    "# {} is for nodes of the same machine: for others, boot this one with --bind 0.0.0.0,\n"
-    "# and write the host by which they reach it\n"
+    "# {} is for nodes of the same machine: for others, write the host by which they reach\n"
+    "# this one, booted as `nectar boot --bind 0.0.0.0`\n"
 )
 _COLUMNS = ("name", "state", "round_trip_ms", "in_flight", "waiting")
 

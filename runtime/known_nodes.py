@@ -39,12 +39,13 @@ class KnownNodes:
     def conflicts(self) -> list[KeyConflict]:
         """Theirs, and those between them."""
         conflicts = [conflict for registry in self._registries for conflict in registry.conflicts()]
+        counts: dict[str, IdentityRecord] = {}
         for registry in self._registries:
             for record in registry.records():
-                counts = self.find(record.name)
-                if counts is not None and counts.public_key != record.public_key:
+                kept = counts.setdefault(record.name, record).public_key
+                if kept != record.public_key:
                     where = "another source of names"
-                    conflicts.append(KeyConflict(record.name, counts.public_key, record.public_key, where))
+                    conflicts.append(KeyConflict(record.name, kept, record.public_key, where))
         return sorted(conflicts, key=lambda conflict: conflict.name)
 
     async def wait_change(self) -> None:

@@ -12,7 +12,6 @@ import os
 import stat
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from itertools import islice
 from pathlib import Path
 
 import attrs
@@ -88,6 +87,8 @@ class LocalDirectory:
         self._published: _Published | None = None
         self._own: IdentityRecord | None = None
         self._records: dict[str, IdentityRecord] = {}
+        self._proven: dict[bytes, IdentityRecord] = {}
+        """The entries of the last look: to check a signature costs more than all else in it."""
         self._conflict: KeyConflict | None = None
         self._scanned_at = -RESCAN_SECONDS
         self._changed = False
@@ -178,11 +179,12 @@ class LocalDirectory:
         self._scanned_at = trio.current_time()
         missing = "other nodes of this machine are not found by their names"
         try:
-            found = {record.name: record for record in _live_entries(self._folder)}
+            self._proven = _live_entries(self._folder, self._proven)
         except (DirectoryUnusable, OSError) as error:
             self._complain(missing, error)
             return
         self._wrong.pop(missing, None)
+        found = {record.name: record for record in self._proven.values()}
         conflict = self._conflict_with(found)
         if (found, conflict) != (self._records, self._conflict):
             self._records, self._conflict = found, conflict
@@ -292,22 +294,32 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.name.endswith(SUFFIX))
 
 
-def _live_entries(folder: Path) -> list[IdentityRecord]:
-    """Those whose node holds its lock, `MOST_ENTRIES` at most. Raises `DirectoryUnusable`, OSError."""
+def _live_entries(folder: Path, proven: Mapping[bytes, IdentityRecord]) -> dict[bytes, IdentityRecord]:
+    """Those whose node holds its lock, by their bytes, `MOST_ENTRIES` at most; `proven` are those of an earlier look.
+
+    Raises `DirectoryUnusable`, OSError.
+    """
     try:
         _check(folder)
     except FileNotFoundError:
-        return []
+        return {}
     files = _files(folder)
     if len(files) > MOST_ENTRIES:
         _sweep(folder)
         files = _files(folder)
-    entries = (_live_entry(path) for path in files)
-    return list(islice((record for record in entries if record is not None), MOST_ENTRIES))
+    found: dict[bytes, IdentityRecord] = {}
+    for path in files:
+        raw = _live_bytes(path)
+        record = None if raw is None else _signed_entry(path, raw, proven.get(raw))
+        if raw is not None and record is not None:
+            found[raw] = record
+        if len(found) == MOST_ENTRIES:
+            break
+    return found
 
 
-def _live_entry(path: Path) -> IdentityRecord | None:
-    """None for one that is left over, unreadable, unsigned or called otherwise than its file."""
+def _live_bytes(path: Path) -> bytes | None:
+    """None for one that is left over, or cannot be read."""
     try:
         descriptor = os.open(path, _OPEN | os.O_RDONLY)
     except OSError:
@@ -315,11 +327,17 @@ def _live_entry(path: Path) -> IdentityRecord | None:
     try:
         if not _is_regular(descriptor) or not _is_locked(descriptor):
             return None
-        raw = os.pread(descriptor, LARGEST_ENTRY, 0)
+        return os.pread(descriptor, LARGEST_ENTRY, 0)
     except OSError:
         return None
     finally:
         os.close(descriptor)
+
+
+def _signed_entry(path: Path, raw: bytes, proven: IdentityRecord | None) -> IdentityRecord | None:
+    """None for one that is unreadable, unsigned or called otherwise than its file. `proven` is what these bytes are."""
+    if proven is not None:
+        return proven if path.name == f"{proven.name}{SUFFIX}" else None
     record = _entry(path, raw)
     try:
         if record is not None:

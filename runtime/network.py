@@ -81,7 +81,7 @@ async def open_network(
     """While it is open, the other nodes of this machine find this one. What a peers file says comes first, then
     what an indexer tells.
 
-    Raises `BadRouter`, `PeersFileError`, OSError.
+    Raises `BadRouter`, `PeersFileError`.
     """
     named: Sequence[Registry] = () if peers is None else (PeersFile(peers, report),)
     local = LocalDirectory(default_folder(os.environ), report)

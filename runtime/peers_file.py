@@ -9,6 +9,7 @@ address = "192.0.2.7:8080"      # or, or also: routers = ["router.uq"]
 from __future__ import annotations
 
 import os
+import stat
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ from sys_processes.net.protocol import IdentityRecord
 POLL_SECONDS = 1.0
 LARGEST_FILE = 4 * 1024 * 1024
 _FIELDS = ("name", "key", "address", "routers")
+_FILE = "put what `nectar id` prints on other nodes into a file that can be read, and name that"
 _BLOCK = "`nectar id` on that node prints the block to put here"
 
 
@@ -134,7 +136,7 @@ class PeersFile:
     """
 
     def __init__(self, path: Path, report: Callable[[str], None]) -> None:
-        """Raises `PeersFileError`, OSError."""
+        """Raises `PeersFileError`."""
         self._path = path
         self._report = report
         self._conflicts: dict[str, KeyConflict] = {}
@@ -183,7 +185,7 @@ class PeersFile:
     def _look(self) -> bytes | str:
         try:
             return _read(self._path)
-        except (OSError, PeersFileError) as error:
+        except PeersFileError as error:
             return str(error)
 
     def _take(self, found: dict[str, IdentityRecord]) -> bool:
@@ -201,10 +203,18 @@ class PeersFile:
 
 
 def _read(path: Path) -> bytes:
-    """Raises OSError, and `PeersFileError` for what is no file of reasonable size."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        raw = file.read(LARGEST_FILE + 1) or b""
+    """Raises `PeersFileError`, also for a pipe: it can be read only once, and a part of it may not be there yet."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise PeersFileError(path, None, "it is no file", _FILE)
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                raw = file.read(LARGEST_FILE + 1)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise PeersFileError(path, None, f"it cannot be read: {error.strerror or error}", _FILE) from error
     if len(raw) > LARGEST_FILE:
         raise PeersFileError(path, None, f"it has more than {LARGEST_FILE} bytes", "is it the right file?")
     return raw

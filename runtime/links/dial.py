@@ -36,8 +36,19 @@ async def _connect(address: str) -> TcpStream:
     try:
         connection = (await trio.open_tcp_stream(host.strip("[]"), int(port))).socket
     except (OSError, UnicodeError) as error:
-        raise LinkFailed(f"nobody answers at {address}: {error.__cause__ or error}") from error
+        raise LinkFailed(f"nobody answers at {address}: {_why(error)}") from error
     return TcpStream(socket.socket(fileno=connection.detach()), address)
+
+
+def _why(error: BaseException) -> str:
+    """In the system's words, once where they are the same for each address of a host."""
+    below = error.__cause__
+    if isinstance(below, BaseExceptionGroup):
+        return "; ".join(dict.fromkeys(_why(one) for one in below.exceptions))
+    if isinstance(error, OSError) and error.errno is not None:
+        # What comes from the resolver has numbers of its own, below 0.
+        return os.strerror(error.errno) if error.errno > 0 else str(error.strerror)
+    return str(error)
 
 
 async def _upgrade(stream: TcpStream, address: str) -> bytes:

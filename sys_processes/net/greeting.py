@@ -56,9 +56,11 @@ class Greeting:
         assert record is not None
         if proven_key != record.public_key:
             found = "none" if proven_key is None else f"0x{proven_key.hex()}"
-            self._table.fail(
-                peer, f"the key there is {found}, its own is {record.key_hex}", now, refused=True
+            why = (
+                f"the key there is {found}, its own is {record.key_hex} as far as is known here; if {peer.name} has a "
+                "new key, what `nectar id` prints there belongs into the peers file"
             )
+            self._table.fail(peer, why, now, refused=True)
             return
         link.stage = Stage.GREETED
         link.heard_at = now

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import attrs
+import trio
 from trio.lowlevel import ParkingLot, checkpoint
 
 from sys_processes.devices import KeyConflict
@@ -10,6 +13,8 @@ from sys_processes.net.identity import BadIdentity, check_record
 from sys_processes.net.protocol import IdentityRecord, NameUpdate, QnsName
 
 MOST_NAMES = 65_536
+GATHER_SECONDS = 0.1
+"""Between two changes: what is told meanwhile is one, for who hears of one looks at all names."""
 _NOWHERE = ("", "0.0.0.0", "::")  # noqa: S104 - not listened on: what an update without an address has there
 
 
@@ -53,6 +58,7 @@ class ToldNames:
         self._records: dict[str, IdentityRecord] = {}
         self._conflicts: dict[str, KeyConflict] = {}
         self._changed = False
+        self._heard_at = -inf
         self._waiting = ParkingLot()
 
     def tell(self, record: IdentityRecord, known: IdentityRecord | None, where: str) -> None:
@@ -66,7 +72,8 @@ class ToldNames:
             raise NameRefused(f"its key is {known.key_hex} and stays so, not {record.key_hex}")
         if name not in self._records and len(self._records) >= MOST_NAMES:
             raise NameRefused(f"{MOST_NAMES} names were told, and no more are kept")
-        self._conflicts.pop(name, None)
+        if self._conflicts.pop(name, None) is not None:
+            self._note_change()
         before = self._records.get(name)
         if before is None or attrs.evolve(before, serial=0) != record:
             serial = 0 if before is None else before.serial + 1
@@ -86,7 +93,9 @@ class ToldNames:
         await checkpoint()
         while not self._changed:
             await self._waiting.park()
+        await trio.sleep_until(self._heard_at + GATHER_SECONDS)
         self._changed = False
+        self._heard_at = trio.current_time()
 
     def _note_change(self) -> None:
         self._changed = True

@@ -266,10 +266,12 @@ class _Carrier:
     async def _watch_registry(self) -> None:
         while True:
             await self._registry.wait_change()
-            for conflict in self._registry.conflicts():
+            conflicts = dict.fromkeys(self._registry.conflicts())
+            for conflict in conflicts:
                 if conflict not in self._told:
-                    self._told[conflict] = None
                     current().print_to_terminal(0, _warning(conflict, self._node))
+            # One that is over, and comes again, is told again.
+            self._told = conflicts
             self._perform(self._core.registry_changed(trio.current_time()))
 
 

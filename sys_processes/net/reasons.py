@@ -8,7 +8,10 @@ from sys_processes.net.envelopes import LARGEST
 
 
 def unknown_node(node: str) -> Refusal:
-    text = f"no node {node!r} is known here: add it to the peers file, `nectar id` there prints its entry"
+    text = (
+        f"no node {node!r} is known here: boot it if it is one of this machine, else add it to the peers file, "
+        "`nectar id` there prints its entry"
+    )
     return Refusal(SendErrorKind.Offline, Reason.node_unreachable, text)
 
 

@@ -62,6 +62,8 @@ class Table:
         self.peers: dict[str, Peer] = {}
         self.links: dict[int, LinkState] = {}
         self.due = inf
+        self._acks_at = -inf
+        """When acknowledgements are sent that found no company. All links have it in common: `tick` looks at each."""
         self._numbers = count(1)
         self._effects: list[Effect] = []
         self._ready: list[Effect] = []
@@ -117,7 +119,9 @@ class Table:
             link.ack_at = now
             self.tell(link)
         elif link.ack_at == inf:
-            link.ack_at = now + ACK_SECONDS
+            if self._acks_at <= now:
+                self._acks_at = now + ACK_SECONDS
+            link.ack_at = self._acks_at
             self.arm(link.ack_at)
 
     def refuse(self, peer: Peer, seq: int, refusal: Refusal) -> None:

@@ -269,7 +269,7 @@ async def test_many_that_were_left_behind_hide_none_that_runs(tmp_path):
     alice.close()
 
 
-async def test_entries_that_are_not_what_they_say_do_not_count(tmp_path):
+async def test_entries_that_are_not_what_they_say_do_not_count_also_where_good_ones_were(tmp_path):
     folder = tmp_path / "nodes"
     held = []
     alice, _ = directory(folder)
@@ -277,6 +277,8 @@ async def test_entries_that_are_not_what_they_say_do_not_count(tmp_path):
         node, _ = directory(folder)
         await node.publish(record_of(name))
         held.append(node)
+    await alice.wait_change()
+    assert len(alice.records()) == len(held)
     (folder / f"bob.uq{SUFFIX}").write_bytes(b"{")
     carol = folder / f"carol.uq{SUFFIX}"
     carol.write_bytes(carol.read_bytes().replace(b"carol.uq:8080", b"carol.uq:8081"))

@@ -110,8 +110,8 @@ async def test_the_file_comes_before_the_folder_and_both_are_known(local: Path, 
 async def test_a_file_that_cannot_be_used_leaves_nothing_open(tmp_path: Path):
     file = tmp_path / "peers.toml"
     file.write_text("[[peer]]\n")
-    for path, error in ((file, PeersFileError), (tmp_path / "none", FileNotFoundError)):
-        with pytest.raises(error):
+    for path in (file, tmp_path / "none"):
+        with pytest.raises(PeersFileError):
             async with open_network(record_of(A), links_of(A), path, pytest.fail):
                 pass
     assert not (tmp_path / "local").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import attrs
@@ -104,9 +105,20 @@ def test_no_bytes_raise_anything_else(raw):
         assert error.problem  # noqa: PT017 - most bytes are no file, some are
 
 
-def test_a_file_that_cannot_be_read_or_is_huge_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        PeersFile(tmp_path / "absent", print)
+def test_what_is_no_file_of_peers_is_refused_by_its_name(tmp_path):
+    """A pipe too, as in `--peers <(nectar id)`: it could be read once only, and be empty at that moment."""
+    os.mkfifo(tmp_path / "pipe")
+    for name, problem in (
+        ("absent", "it cannot be read: No such file or directory"),
+        (".", "it is no file"),
+        ("pipe", "it is no file"),
+    ):
+        with pytest.raises(PeersFileError) as found:
+            PeersFile(tmp_path / name, print)
+        assert str(found.value).startswith(f"{tmp_path / name}: {problem}; put what `nectar id` prints")
+
+
+def test_a_huge_file_is_refused(tmp_path):
     (tmp_path / "huge").write_bytes(b"#" * (LARGEST_FILE + 1))
     with pytest.raises(PeersFileError, match="is it the right file"):
         PeersFile(tmp_path / "huge", print)

@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from kernel.message import Reason, SendErrorKind
-from sys_processes.net.table import NetLimits
+from sys_processes.net.table import ACK_SECONDS, NetLimits
 from tests.sys_processes.net.between_cores import (
     OFFLINE,
     REFUSED,
@@ -223,6 +223,26 @@ def test_beyond_the_limit_of_busy_links_messages_and_links_are_refused():
         for end in cores.open_ends():
             cores.move(end)
     assert error_of(turned) == REFUSED
+
+
+def test_however_many_peers_talk_acknowledgements_are_seen_to_together():
+    """To see to one costs a look at each link."""
+    names = [f"n{number}.uq" for number in range(20)]
+    cores = Cores(A, *names)
+    for name in names:
+        cores.send(name, A)
+        cores.settle()
+    for name in names:
+        cores.send(name, A)
+        for end in cores.open_ends():
+            cores.move(end)
+        cores.pass_time(ACK_SECONDS / 40)
+    due = cores.cores[A].due
+    assert cores.now < due < cores.now + ACK_SECONDS
+    cores.pass_time(due - cores.now)
+    assert cores.cores[A].due > cores.now + ACK_SECONDS
+    cores.settle()
+    cores.check_all_settled()
 
 
 def test_only_so_many_sessions_without_a_link_are_remembered():

@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from sys_processes.net import name_updates
-from sys_processes.net.name_updates import NameRefused, ToldNames, update_record
+from sys_processes.net.name_updates import GATHER_SECONDS, NameRefused, ToldNames, update_record
 from sys_processes.net.protocol import NameUpdate, QnsName
 from tests.sys_processes.net.between_cores import record_of
 
@@ -96,3 +96,23 @@ async def test_who_waits_hears_of_news_and_not_of_what_is_known():
         nursery.start_soon(told.wait_change)
         await trio.sleep(1)
         told.tell(attrs.evolve(BOB, address="elsewhere:1"), BOB, "indexer")
+
+
+async def test_what_is_told_in_quick_succession_is_few_changes_and_nothing_is_missed():
+    """Each change costs whoever hears of it a look at all names."""
+    told, heard = ToldNames(), []
+
+    async def listen() -> None:
+        while True:
+            await told.wait_change()
+            heard.append(len(told.records()))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(listen)
+        for number in range(100):
+            told.tell(attrs.evolve(BOB, name=f"n{number}.uq"), None, "indexer")
+            await trio.sleep(GATHER_SECONDS / 50)
+        await trio.sleep(1)
+        nursery.cancel_scope.cancel()
+    assert len(heard) <= 4
+    assert heard[-1] == 100

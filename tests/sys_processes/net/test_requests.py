@@ -13,6 +13,7 @@ from kernel.address import Address
 from kernel.capability import Capability
 from kernel.message import Payload, Reason, SendErrorKind
 from sys_processes.net.frames import Hello, encode
+from sys_processes.net.name_updates import GATHER_SECONDS
 from sys_processes.net.protocol import (
     NAME_UPDATES,
     NET,
@@ -210,7 +211,7 @@ async def test_a_new_address_that_is_told_ends_the_wait_for_a_node():
         await tell(update_of(B, ip="nowhere"))
         assert (await outcome(a.begin_ask(b))).kind is SendErrorKind.Offline
         await tell(update_of(B))
-        await trio.testing.wait_all_tasks_blocked()
+        await trio.sleep(2 * GATHER_SECONDS)
         await a.send(b, b"hi")
         assert (await b.receive()).ipc == b"hi"
 
@@ -231,6 +232,15 @@ async def test_another_key_for_a_name_that_is_known_is_refused_and_reported():
         b = await world.puppet(B, "b")
         await a.send(b, b"hi")
         assert (await b.receive()).ipc == b"hi"
+
+
+async def test_a_conflict_is_reported_once_and_again_when_it_comes_again():
+    async with indexed() as (world, tell):
+        true, false = update_of(B), update_of(B, key_of="mallory.uq")
+        for update, reports in ((true, 0), (false, 1), (false, 1), (true, 1), (false, 2)):
+            await tell(update)
+            await trio.sleep(1)
+            assert world.printed(A).count("indexer:test:test shows the key 0x") == reports
 
 
 async def test_what_is_wrong_with_one_name_of_a_batch_does_not_touch_the_others():
