@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import trio
 
 from kernel.message import SendError
 from runtime.sim import Faults, SimNode, Verdict, World, run
@@ -45,7 +46,7 @@ async def add(node: SimNode, over_http: bool, adding: Calling) -> None:
         else:
             answer = await node.ask(ID, json.dumps({"Add": adding.call.value}).encode())
             told = "value" in json.loads(answer.ipc)
-    except (SendError, NodeDown, ConnectionGone, ConnectionRefusedError) as error:
+    except (SendError, NodeDown, ConnectionGone, ConnectionRefusedError, trio.BrokenResourceError) as error:
         adding.info(error)
     else:
         adding.ok() if told else adding.info("refused")
