@@ -111,7 +111,8 @@ class Tracker:
             journey.receiver, journey.ended, journey.fate = receiver, entry.number, fate
         else:
             journey = self._begin(message, sender, receiver, None, entry.number, fate)
-        journey.reason = entry.note
+        if journey.returned is None:  # else it says why it came back before it arrived
+            journey.reason = entry.note
         if fate is Fate.DELIVERED:
             self._delivered[key] = journey
         return journey

@@ -96,7 +96,8 @@ class _Course:
                 return
             if self._exercise.idle(faults_wanted=self._faults_wanted) is not None:
                 verdict = Verdict.VACUOUS
-        is_stuck = verdict in (Verdict.DEADLOCK, Verdict.LIVELOCK) or violation is not None
+        # What the test itself raised has its traceback to say where it was.
+        is_stuck = verdict in (Verdict.DEADLOCK, Verdict.LIVELOCK) or (violation is not None and error is None)
         self.report = Report(
             verdict=verdict,
             seed=self.seed,
@@ -145,7 +146,7 @@ class _Course:
             try:
                 async with trio.open_nursery() as nursery:
                     self._test = trio.lowlevel.current_task()
-                    self.world.open(nursery)
+                    self.world.open(nursery, self._raised)
                     for prepare in self.rules.prepare:
                         prepare(self.world)
                     self._let_faults_loose()

@@ -130,12 +130,11 @@ class Shrunk:
     """The budget ended before there was nothing left to try."""
 
     def line(self) -> str:
-        """Such as `31 choices -> 2, 1 fault of 41`."""
+        """Such as `310 choices -> 4, for faults 41 -> 3`: one fault may take several choices."""
         before, after = self.before, self.after
-        fault = "fault" if after.faults == 1 else "faults"
         text = (
             f"{before.faults + before.others} choices -> {after.faults + after.others}, "
-            f"{after.faults} {fault} of {before.faults}"
+            f"for faults {before.faults} -> {after.faults}"
         )
         return text + (f" (stopped after {self.attempts} attempts)" if self.exhausted else "")
 

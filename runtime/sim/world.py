@@ -88,10 +88,12 @@ class World:
         self._finishers: list[Finish] = []
         self._on_violation = on_violation
         self._nursery: trio.Nursery | None = None
+        self._on_error: Callable[[Exception], None] | None = None
 
-    def open(self, nursery: trio.Nursery) -> None:
-        """The world runs, in that nursery."""
+    def open(self, nursery: trio.Nursery, on_error: Callable[[Exception], None]) -> None:
+        """The world runs, in that nursery. `on_error` hears what a task of `start_soon` raises, and ends the run."""
         self._nursery = nursery
+        self._on_error = on_error
 
     @property
     def nursery(self) -> trio.Nursery:
@@ -287,5 +289,13 @@ class World:
         self.violated(Violation(name, self.now, tuple(entries), text))
 
     def start_soon(self, task: Callable[..., Awaitable[object]], *args: object) -> None:
-        """A task of the test beside its main one; cancelled when the world ends."""
-        self.nursery.start_soon(task, *args)
+        """A task of the test beside its main one; cancelled when the world ends. What it raises ends the world."""
+        self.nursery.start_soon(self._beside, task, args)
+
+    async def _beside(self, task: Callable[..., Awaitable[object]], args: Sequence[object]) -> None:
+        assert self._on_error is not None
+        try:
+            await task(*args)
+        except Exception as error:  # noqa: BLE001 - it is the outcome of the run
+            # Left to the nursery, it would wait for nodes that are paused or being crashed, which end with the world.
+            self._on_error(error)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.sim.entropy import SOURCES
 from tests.support.docs import PAGES, Block, Page, PageWrong, blocks, commands, holds, shows
 from tests.support.live_process import ROOT
 
@@ -45,8 +46,13 @@ def anchors(text: str) -> set[str]:
 
 def test_the_readme_lists_every_page():
     readme = (ROOT / "README.md").read_text()
-    pages = [page.relative_to(ROOT).as_posix() for page in (ROOT / "docs").iterdir()]
+    pages = [page.relative_to(ROOT).as_posix() for page in (ROOT / "docs").glob("*.md")]
     assert [page for page in pages if f"[{page}]({page})" not in readme] == []
+
+
+def test_the_page_of_simulated_time_knows_all_that_libraries_draw_by_themselves():
+    page = (ROOT / "docs" / "simulated-time.md").read_text()
+    assert [source.where for source in SOURCES if f"| `{source.where}` |" not in page] == []
 
 
 # -- the runner itself

@@ -30,6 +30,8 @@ PAGES = sorted(str(page.relative_to(ROOT)) for page in (ROOT / "README.md", *(RO
 FENCE = re.compile(r"```(\w*) ?(.*)")
 READY = re.compile(r"^ready: http://127\.0\.0\.1:(\d+)$", re.MULTILINE)
 PORT_IN_PAGES = "8080"
+COMMAND_SECONDS = 5 * SECONDS
+"""Some pages explore worlds, which takes all the cores there are."""
 
 
 class PageWrong(AssertionError):
@@ -179,10 +181,10 @@ class Page:
             done = subprocess.run(
                 ["bash", "-c", command.line],
                 cwd=self._folder, env=self._environment, stdin=subprocess.DEVNULL, capture_output=True,
-                check=False, text=True, timeout=SECONDS,
+                check=False, text=True, timeout=COMMAND_SECONDS,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            raise PageWrong(f"$ {command.line}\ndid not end within {SECONDS} s") from None
+            raise PageWrong(f"$ {command.line}\ndid not end within {COMMAND_SECONDS} s") from None
         if done.returncode != 0 or not shows(command.prints, done.stdout):
             raise PageWrong(
                 f"$ {command.line}\nshould print:\n{command.prints}\nprinted:\n{done.stdout}\n{done.stderr}\n"

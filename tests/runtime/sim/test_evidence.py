@@ -44,7 +44,7 @@ class Came:
 
 def test_tape_log_diagram_and_test_are_written_and_named(tmp_path):
     run = Came(replicated().trace)
-    failure = write_evidence(run, TEST, folder=tmp_path / "out", shrunk="9 choices -> 1, 1 fault of 4")
+    failure = write_evidence(run, TEST, folder=tmp_path / "out", shrunk="9 choices -> 1, for faults 4 -> 1")
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names == [
         "replicates-17.jsonl",

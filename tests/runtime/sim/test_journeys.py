@@ -79,6 +79,16 @@ def test_a_request_that_comes_back_says_where_and_why():
     assert (second.fate, second.sent, second.returned) == (Fate.REFUSED, refused, refused)
 
 
+def test_a_request_that_arrives_after_it_came_back_still_says_why_it_did():
+    told = ToldTrace()
+    message = told.request("alice.a", "bob.b")
+    told.depart(message)
+    back = told.event("alice.a", EventKind.RETURNED, message, "deadline_passed")
+    told.put(message)
+    [journey] = journeys(told.entries())
+    assert (journey.fate, journey.returned, journey.reason) == (Fate.DELIVERED, back, "deadline_passed")
+
+
 def test_an_answer_that_nobody_waits_for_is_dead():
     told = ToldTrace()
     request = told.request("alice.a", "bob.b")

@@ -28,13 +28,13 @@ DIGEST = "3f" * 32
 def test_it_says_what_broke_when_by_which_faults_and_how_to_see_it_again():
     failure = Failure(
         "violated", 17, DIGEST, 7.5, "acknowledged not lost", "carol has 1,\n  alice said 6",
-        [Fault(1.5, "partitioned a | b"), Fault(3, "carol crashed")], "31 choices -> 2, 2 faults of 41",
+        [Fault(1.5, "partitioned a | b"), Fault(3, "carol crashed")], "310 choices -> 4, for faults 41 -> 3",
         (), ".nectar-sim/a.svg", ".nectar-sim/a.tape.json", ".nectar-sim/test_a.py",
     )  # fmt: skip
     assert failure_text(failure).splitlines() == [
         "violated: acknowledged not lost at 7.500 s of virtual time",
         "  carol has 1, alice said 6",
-        "2 faults remain (31 choices -> 2, 2 faults of 41)",
+        "2 faults remain (310 choices -> 4, for faults 41 -> 3)",
         "     1.500 s  partitioned a | b",
         "     3.000 s  carol crashed",
         "diagram: .nectar-sim/a.svg",

@@ -81,6 +81,22 @@ def test_another_exception_is_an_error_also_from_a_task_beside_the_test():
     assert report.at == pytest.approx(1, abs=0.1)
 
 
+def test_an_exception_beside_the_test_is_no_deadlock_while_a_node_stands_still():
+    async def fails_aside(w):
+        async def fail():
+            await trio.sleep(1)
+            raise ZeroDivisionError
+
+        await one_question(w)
+        w.nodes["alice.nec"].pause()
+        w.start_soon(fail)
+        await w.sleep(5)
+
+    report = run(fails_aside)
+    assert (report.verdict, report.waiting) == (Verdict.ERROR, ())
+    assert isinstance(report.error, ZeroDivisionError)
+
+
 def test_what_is_no_exception_goes_to_the_caller():
     async def stops(w):
         raise KeyboardInterrupt

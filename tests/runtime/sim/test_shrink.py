@@ -115,7 +115,7 @@ def test_faults_are_removed_before_delays_are_made_small():
 def test_the_line_tells_what_is_gone():
     program = flat({("crash", 2): 99, ("lag", 2): 1})
     tape = [Choice(label, 100, 99) for _ in range(10) for label in LABELS]
-    assert shrink(tape, attempt_of(program)).line() == "50 choices -> 2, 1 fault of 20"
+    assert shrink(tape, attempt_of(program)).line() == "50 choices -> 2, for faults 20 -> 1"
 
 
 def test_the_same_tape_shrinks_the_same_way():
