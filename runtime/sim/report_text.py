@@ -68,7 +68,8 @@ def faults_in(entries: Iterable[LogEntry]) -> list[Fault]:
 @attrs.frozen
 class Failure:
     """`name` is that of the property, `at` virtual seconds. `shrunk` is the line of `runtime.sim.shrink`; paths are
-    relative to where the command runs, and empty where there is no such file.
+    relative to where the command runs, and empty where there is no such file. `again` is the command that repeats the
+    run, unless it is the replay of the tape.
     """
 
     verdict: str
@@ -83,6 +84,7 @@ class Failure:
     diagram: str = ""
     tape: str = ""
     pytest: str = ""
+    again: str = ""
 
 
 def failure_text(failure: Failure) -> str:
@@ -100,8 +102,8 @@ def failure_text(failure: Failure) -> str:
         lines.append(f"diagram: {failure.diagram}")
     if failure.pytest:
         lines.append(f"as a test: pytest {failure.pytest}")
-    if failure.tape:
-        lines.append(f"again: {replay_command(failure.tape)}")
+    if failure.again or failure.tape:
+        lines.append(f"again: {failure.again or replay_command(failure.tape)}")
     lines.append(last_line(failure.digest, failure.seed, failure.verdict))
     assert len(lines) <= MOST_LINES
     return "\n".join(lines)
