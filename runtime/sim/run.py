@@ -178,7 +178,11 @@ class Course:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Within, nothing but the world has any influence on the steps of trio. Enter it outside of `trio.run`."""
+        """Within, nothing but the world has any influence on the steps of trio. Raises RuntimeError inside of trio."""
+        if trio.lowlevel.in_trio_run():
+            raise RuntimeError(
+                "trio runs already: call it from a plain function, after the end of any other world"
+            )
         entropy = SeededChance(derived_seed("entropy", self.seed)).secret
         with _untouched(), scheduled_by(self.turns), seeded_entropy(entropy):
             yield

@@ -64,18 +64,22 @@ class SimTest:
 
     test: WorldTest
     place: int
-    """Of the world among the arguments."""
-    seeds: Sequence[int]
+    """Of the world among the arguments, whose name is `world`."""
+    world: str
     rules: Rules
-    check_determinism: Checked
-    require_cover: tuple[str, ...]
-    jobs: int | None
+    seeds: Sequence[int] = (0,)
+    check_determinism: Checked = None
+    require_cover: tuple[str, ...] = ()
+    jobs: int | None = 1
 
     def bound(self, args: Sequence[object] = (), given: Mapping[str, object] | None = None) -> Test:
         """The test with all its arguments but the world."""
 
         def bound(w: World) -> Awaitable[object]:
-            return self.test(*args[: self.place], w, *args[self.place :], **(given or {}))
+            named = dict(given or {})
+            if len(args) < self.place:  # `self` is given by its name
+                return self.test(*args, **named, **{self.world: w})
+            return self.test(*args[: self.place], w, *args[self.place :], **named)
 
         return functools.wraps(self.test)(bound)
 
@@ -105,15 +109,18 @@ def sim_test(
     numbers = range(seeds) if isinstance(seeds, int) else tuple(seeds)
 
     def decorate(test: WorldTest) -> Callable[..., None]:
-        place, signature = _world_among(test)
-        made = SimTest(test, place, numbers, rules, check_determinism, wanted, jobs)
+        place, signature = world_among(test)
+        parameters = list(signature.parameters.values())
+        world = parameters.pop(place).name
+        made = SimTest(test, place, world, rules, numbers, check_determinism, wanted, jobs)
 
         @functools.wraps(test)
         def plain(*args: object, **given: object) -> None:
             __tracebackhide__ = True
             _Trial(made, plain, args, given).go()
 
-        vars(plain).update(__signature__=signature, sim_test=made)
+        left = signature.replace(parameters=parameters, return_annotation=None)
+        vars(plain).update(__signature__=left, sim_test=made)
         return plain
 
     return decorate
@@ -123,17 +130,16 @@ def _watch_standard_goals(world: World) -> None:
     world.watch(StandardGoals(world.cover).check)
 
 
-def _world_among(test: WorldTest) -> tuple[int, inspect.Signature]:
-    """Its place, and the signature without it. Raises TypeError for what is no test of a world."""
+def world_among(test: WorldTest) -> tuple[int, inspect.Signature]:
+    """The place of the world among its arguments, and all of them. Raises TypeError for what is no test of a world."""
     if not inspect.iscoroutinefunction(test):
         raise TypeError(f"a test of a world is `async def test(w: World)`, not {test!r}")
     signature = inspect.signature(test)
-    parameters = list(signature.parameters.values())
-    place = 1 if parameters and parameters[0].name == "self" else 0
-    if len(parameters) <= place:
+    names = list(signature.parameters)
+    place = 1 if names[:1] == ["self"] else 0
+    if len(names) <= place:
         raise TypeError(f"{test.__qualname__} takes no world: write `async def {test.__name__}(w: World)`")
-    del parameters[place]
-    return place, signature.replace(parameters=parameters, return_annotation=None)
+    return place, signature
 
 
 # -- for tools that find a test by its name

@@ -313,7 +313,11 @@ def test_pytest_runs_it_with_fixtures_and_parameters_and_again_as_the_report_say
     exported = ".nectar-sim/test_late_4.py"
     again = _pytest(tmp_path, "test_greets.py::test_greets[2]", exported, NECTAR_SIM_TAPE=tape)
     assert "2 failed" in again.stdout, again.stdout + again.stderr
-    digests = [line for line in (first.stdout + again.stdout).splitlines() if "E     digest: " in line]
+    digests = [
+        line
+        for line in (first.stdout + again.stdout).splitlines()
+        if line.startswith("E ") and " verdict: " in line
+    ]
     assert len(digests) == 3
     assert len({line for line in digests if "seed: 1 " in line}) == 1, digests
     assert "AssertionError: violated: assertion" in again.stdout
