@@ -7,6 +7,7 @@ harmless choice, and the smallest.
 from __future__ import annotations
 
 import functools
+import inspect
 import re
 import shlex
 import traceback
@@ -134,8 +135,9 @@ def given_world(
         plain: Callable[..., None] = given(**{world: weather}, **drawn)(example)
         plain.__qualname__ = test.__qualname__
         if isinstance(plan, Faults):
-            # Such a world is all the test needs: with its tape, other tools can run it.
-            vars(plain)["sim_test"] = SimTest(test, place, world, {"until": until, "faults": plan})
+            # With a tape, other tools can run what is beneath, if a world is all it needs.
+            rules: Rules = {"until": until, "faults": plan}
+            vars(plain).update(__signature__=inspect.signature(plain), __wrapped__=test, sim_rules=rules)
         return plain
 
     return decorate

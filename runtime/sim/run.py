@@ -131,8 +131,7 @@ class Course:
 
     def _raised(self, error: Exception) -> None:
         if isinstance(error, ExceptionGroup):
-            sole = sole_error(error)
-            error = sole if isinstance(sole, Exception) else error
+            error = _sole(error)
         if isinstance(error, AssertionError):
             violation = Violation("assertion", self.loop.now(), (), str(error))
             self._end(Verdict.VIOLATED, violation, error)
@@ -200,6 +199,15 @@ class Course:
             raise self.choices.error
         assert self.report is not None
         return self.report
+
+
+def _sole(group: ExceptionGroup[Exception]) -> Exception:
+    """What stands for the group: the one error in it, or the first of several assertions."""
+    sole = sole_error(group)
+    if isinstance(sole, ExceptionGroup) and sole.split(AssertionError)[1] is None:
+        while isinstance(sole, ExceptionGroup):
+            sole = sole.exceptions[0]
+    return sole if isinstance(sole, Exception) else group
 
 
 @contextmanager

@@ -21,8 +21,8 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Callable
+from typing import Any, ClassVar
 from unittest import SkipTest
 
 from hypothesis import stateful
@@ -32,8 +32,6 @@ from runtime.sim.hypothesis_world import CONTROL, SEED, HypothesisChoices, is_sh
 from runtime.sim.pumped import PumpedWorld, WorldOver
 from runtime.sim.report import Verdict
 from runtime.sim.world import World
-
-T = TypeVar("T")
 
 UNTIL = 3600.0
 """Virtual seconds that all steps of an example may take together."""
@@ -70,15 +68,15 @@ class SimMachine(stateful.RuleBasedStateMachine):
             raise RuntimeError("the world begins with the first step: use begin(), a rule, or an invariant")
         return self._pumped.world
 
-    def run(self, step: Callable[..., Awaitable[T] | T], *args: object) -> T:
-        """One more step, from outside of the world."""
+    def run(self, step: Callable[..., Any], *args: object) -> Any:
+        """One more step, from outside of the world: what the plain or async function returns or raises."""
         if self._pumped is None:
             rules: dict[str, Any] = {"until": self.until, "faults": self.faults, "keep_trace": is_shown()}
             self._pumped = PumpedWorld(self._choices, seed=SEED, passing=(*CONTROL, SkipTest), **rules)
             self._step(self.begin)
         return self._step(step, *args)
 
-    def _step(self, step: Callable[..., Awaitable[T] | T], *args: object) -> T:
+    def _step(self, step: Callable[..., Any], *args: object) -> Any:
         __tracebackhide__ = True
         assert self._pumped is not None
         try:
@@ -122,17 +120,20 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 def rule(**given: Any) -> Decorator:
     """`hypothesis.stateful.rule`, for plain and async functions."""
-    return lambda function: stateful.rule(**given)(_in_world(function))
+    decorate: Decorator = stateful.rule(**given)
+    return lambda function: decorate(_in_world(function))
 
 
 def initialize(**given: Any) -> Decorator:
     """`hypothesis.stateful.initialize`, likewise."""
-    return lambda function: stateful.initialize(**given)(_in_world(function))
+    decorate: Decorator = stateful.initialize(**given)
+    return lambda function: decorate(_in_world(function))
 
 
 def invariant(**given: Any) -> Decorator:
     """`hypothesis.stateful.invariant`, likewise."""
-    return lambda function: stateful.invariant(**given)(_in_world(function))
+    decorate: Decorator = stateful.invariant(**given)
+    return lambda function: decorate(_in_world(function))
 
 
 def _in_world(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -15,7 +15,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, Unpack
+from typing import Literal, Unpack, cast
 from unittest import SkipTest
 
 import attrs
@@ -60,7 +60,7 @@ class BadSeeds(ValueError):
 
 @attrs.frozen
 class SimTest:
-    """What `sim_test` was told about a test. The decorated function has it as `sim_test`."""
+    """What `sim_test` was told about a test."""
 
     test: WorldTest
     place: int
@@ -120,7 +120,7 @@ def sim_test(
             _Trial(made, plain, args, given).go()
 
         left = signature.replace(parameters=parameters, return_annotation=None)
-        vars(plain).update(__signature__=left, sim_test=made)
+        vars(plain).update(__signature__=left, sim_rules=rules)
         return plain
 
     return decorate
@@ -146,15 +146,8 @@ def world_among(test: WorldTest) -> tuple[int, inspect.Signature]:
 
 
 def rules_of(test: AnyTest) -> Rules:
-    """How a test that was found by its name is to be run: as `sim_test` was told, or without anything."""
-    made = getattr(test, "sim_test", None)
-    return made.rules if isinstance(made, SimTest) else {}
-
-
-def bare_test(test: AnyTest) -> Test:
-    """The test itself, which takes a world: of one that `sim_test` decorated, what is beneath."""
-    made = getattr(test, "sim_test", None)
-    return made.bound() if isinstance(made, SimTest) else test  # type: ignore[return-value]
+    """How a test that was found by its name is to be run: as it was decorated, or without anything."""
+    return cast("Rules", getattr(test, "sim_rules", {}))
 
 
 def replay_test(
@@ -163,10 +156,11 @@ def replay_test(
     *,
     seed: int = 0,
     strict: bool = False,
-    **rules: Unpack[Rules],
+    **given: Unpack[Rules],
 ) -> Report:
     """`runtime.sim.run.replay` of a test, decorated or not, by its own rules where none are given."""
-    return replay(bare_test(test), tape, seed=seed, strict=strict, **{**rules_of(test), **rules})
+    rules: Rules = {**rules_of(test), **given}
+    return replay(inspect.unwrap(test), tape, seed=seed, strict=strict, **rules)
 
 
 # -- one call of a decorated test
@@ -242,7 +236,8 @@ class _Trial:
         checked = self._made.check_determinism
         if checked == "all" or (checked == "first" and seed == self._wanted.seeds[0]):
             return run_twice(self._test, seed=seed, **rules)
-        return run(self._test, seed=seed, **{**rules, "keep_trace": keep_trace})
+        bare: Rules = {**rules, "keep_trace": keep_trace}
+        return run(self._test, seed=seed, **bare)
 
     # -- failing
 

@@ -17,7 +17,7 @@ from runtime.sim.nemeses import Crash
 from runtime.sim.report import Verdict
 from runtime.sim.simulation_failed import SimulationFailed
 from runtime.sim.tape_file import read_tape
-from runtime.sim.testing import BadSeeds, bare_test, replay_test, rules_of, sim_test
+from runtime.sim.testing import BadSeeds, replay_test, rules_of, sim_test
 from runtime.sim.world import World
 from tests.support.worlds import echo
 
@@ -205,7 +205,6 @@ def test_a_tape_that_was_left_fails_the_same_way_by_the_rules_of_its_test():
     assert (again.digest, again.verdict) == (report.digest, Verdict.VIOLATED)
     assert rules_of(_forgets)["until"] == 120.0
     assert rules_of(_one_question) == {}
-    assert bare_test(_one_question) is _one_question
 
 
 def test_a_run_that_differs_the_second_time_is_not_shrunk_and_says_so():
@@ -316,7 +315,7 @@ def test_pytest_runs_it_with_fixtures_and_parameters_and_again_as_the_report_say
     digests = [
         line
         for line in (first.stdout + again.stdout).splitlines()
-        if line.startswith("E ") and " verdict: " in line
+        if line.lstrip("E ").startswith("digest: ")
     ]
     assert len(digests) == 3
     assert len({line for line in digests if "seed: 1 " in line}) == 1, digests
