@@ -27,7 +27,7 @@ from runtime.sim.named_tests import name_of
 from runtime.sim.report import Report, Verdict
 from runtime.sim.report_text import failure_text
 from runtime.sim.run import Rules, run
-from runtime.sim.simulation_failed import SimulationFailed, cause, current_test, leave_evidence
+from runtime.sim.simulation_failed import SimulationFailed, cause, current_test, file_safe, leave_evidence
 from runtime.sim.testing import REPLAY, UNTIL, SimTest, WorldTest, world_among
 
 MOST_DRAWS = 400
@@ -130,7 +130,8 @@ def given_world(
             report = run(bound, seed=SEED, choices=HypothesisChoices.of_example(), **rules)
             if report.verdict is Verdict.VACUOUS:
                 reject()
-            judge(report, test.__qualname__, None if args or kwargs else name_of(plain))
+            files = file_safe(current_test(test.__qualname__))
+            judge(report, files, None if args or kwargs else name_of(plain))
 
         plain: Callable[..., None] = given(**{world: weather}, **drawn)(example)
         plain.__qualname__ = test.__qualname__
@@ -153,7 +154,9 @@ def is_shown() -> bool:
 
 
 def judge(report: Report, test: str, name: str | None) -> None:
-    """Raise what Hypothesis has to know of a run. `name` is by which other tools find the test, if they can run it."""
+    """Raise what Hypothesis has to know of a run. `test` names its files; `name` is by which other tools find the test,
+    if they can run it.
+    """
     __tracebackhide__ = True
     if isinstance(report.error, (*CONTROL, SkipTest)):
         raise report.error
@@ -166,7 +169,7 @@ def _failure(report: Report, test: str, name: str | None) -> SimulationFailed:
     manner = _manner(*_signs(report))
     if not is_shown():
         return manner(report.last_line(), report)
-    failure = leave_evidence(report, name or current_test(test), replay=REPLAY if name else None)
+    failure = leave_evidence(report, name or test, replay=REPLAY if name else None)
     if name is None:
         failure = attrs.evolve(failure, again=f"pytest {shlex.quote(current_test(test))}")
     return manner(failure_text(failure), report)

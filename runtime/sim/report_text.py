@@ -32,6 +32,8 @@ _OF_PACKETS = {
     WorldKind.DOUBLED.value: "doubled",
     WorldKind.DELAYED.value: "delayed against the order",
 }
+_ENDED = "no longer "
+"""How a note begins that tells the end of a fault of a disk."""
 _OF_A_PARTITION = re.compile(r"\bpartition\b")
 
 
@@ -53,7 +55,7 @@ def faults_in(entries: Iterable[LogEntry]) -> list[Fault]:
     found: list[Fault] = []
     packets: dict[tuple[str, str, str], tuple[float, int]] = {}
     for entry in entries:
-        if entry.kind in _LASTING:
+        if entry.kind in _LASTING and not entry.note.startswith(_ENDED):
             found.append(Fault(entry.at, world_text(entry)))
         elif entry.kind in _OF_PACKETS and not _OF_A_PARTITION.search(entry.note):
             way = entry.kind, entry.node, entry.other

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from contextlib import suppress
 from pathlib import Path
@@ -83,6 +84,12 @@ def _link(file: Path, name: str) -> None:
 def current_test(otherwise: str) -> str:
     """The id of the test that pytest runs, in which each set of parameters has its own."""
     return os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0] or otherwise
+
+
+def file_safe(test: str) -> str:
+    """The id of a test whose parameters can be part of the name of a file."""
+    name, bracket, parameters = test.partition("[")
+    return name + re.sub(r"\W+", "_", bracket + parameters)
 
 
 def pytest_command(tape: str, test: str) -> str:

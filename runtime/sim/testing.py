@@ -33,6 +33,7 @@ from runtime.sim.simulation_failed import (
     cause,
     current_test,
     failed,
+    file_safe,
     leave_evidence,
     pytest_command,
 )
@@ -43,8 +44,8 @@ from runtime.sim.world import World
 UNTIL = 120.0
 """Virtual seconds that a test may take."""
 SEEDS = 20
-SHRINK_ATTEMPTS = 400
-SHRINK_SECONDS = 30.0
+SHRINK_ATTEMPTS = 1000
+SHRINK_SECONDS = 60.0
 REPLAY = "runtime.sim.testing:replay_test"
 """What the pytest file of a failure calls."""
 
@@ -205,7 +206,7 @@ class _Trial:
         self._replayable = found is not None
         """By its name alone."""
         self._id = current_test(made.test.__qualname__)
-        self._name = found or _without_dots(self._id)
+        self._name = found or file_safe(self._id)
         self._wanted = _wanted(made, self._name)
 
     def go(self) -> None:
@@ -281,9 +282,3 @@ class _Trial:
     def _raise(self, report: Report, shrunk: str) -> None:
         __tracebackhide__ = True
         raise self._leave(report, shrunk) from cause(report)
-
-
-def _without_dots(test: str) -> str:
-    """An id whose parameters can be part of the name of a file."""
-    name, bracket, parameters = test.partition("[")
-    return name + re.sub(r"[^\w]+", "_", bracket + parameters)

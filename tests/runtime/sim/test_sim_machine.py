@@ -149,6 +149,7 @@ def test_a_planted_disorder_shrinks_to_the_three_sends_it_needs():
     assert len(lines) < 15
     assert lines[0].startswith("violated: assertion at ")
     assert any(line.startswith("again: pytest ") for line in lines)
+    assert "diagram: .nectar-sim/Ordered-0.svg" in lines
 
 
 class Counts(SimMachine):

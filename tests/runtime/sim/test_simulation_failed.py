@@ -9,7 +9,14 @@ import attrs
 from runtime.sim.report import Verdict
 from runtime.sim.report_text import failure_text
 from runtime.sim.run import run
-from runtime.sim.simulation_failed import cause, current_test, failed, leave_evidence, pytest_command
+from runtime.sim.simulation_failed import (
+    cause,
+    current_test,
+    failed,
+    file_safe,
+    leave_evidence,
+    pytest_command,
+)
 from tests.support.worlds import echo
 
 
@@ -54,3 +61,8 @@ def test_pytest_names_the_test_that_runs(monkeypatch):
     assert current_test("x").endswith("::test_pytest_names_the_test_that_runs")
     monkeypatch.delenv("PYTEST_CURRENT_TEST")
     assert current_test("x") == "x"
+
+
+def test_parameters_of_any_kind_can_be_in_the_name_of_a_file():
+    assert file_safe("a/test_b.py::test_c") == "a/test_b.py::test_c"
+    assert file_safe("a/test_b.py::test_c[0.5-x::y/z]") == "a/test_b.py::test_c_0_5_x_y_z_"

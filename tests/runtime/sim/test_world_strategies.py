@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import attrs
 import pytest
 from hypothesis import find, given, settings
@@ -27,7 +30,10 @@ from runtime.sim.world_strategies import (
 from tests.support.worlds import echo
 
 
-def smallest(strategy: st.SearchStrategy[object], holds=lambda value: True) -> object:
+T = TypeVar("T")
+
+
+def smallest(strategy: st.SearchStrategy[T], holds: Callable[[T], bool] = lambda value: True) -> T:
     return find(strategy, holds, settings=settings(max_examples=50))
 
 
