@@ -13,19 +13,7 @@ import attrs
 from hypothesis import strategies as st
 
 from runtime.sim.faults import Faults
-from runtime.sim.nemeses import (
-    ClockJump,
-    Crash,
-    Cut,
-    DiskFull,
-    Dup,
-    Loss,
-    Partition,
-    Pause,
-    Reorder,
-    SlowDisk,
-    SlowLinks,
-)
+from runtime.sim.nemeses import KINDS
 from runtime.sim.sim_node import App, SimNode
 from runtime.sim.storm import Nemesis
 from runtime.sim.wires import Exponential, Fixed, Latency, LinkSettings, Uniform
@@ -34,10 +22,6 @@ from runtime.sim.world import World
 NAMES = ("alice.nec", "bob.nec", "carol.nec", "dave.nec", "erin.nec", "frank.nec", "grace.nec", "heidi.nec")
 
 Kind = Callable[..., Nemesis]
-KINDS: tuple[Kind, ...] = (
-    Partition, Cut, Crash, Pause, ClockJump, SlowLinks, Loss, Dup, Reorder, DiskFull, SlowDisk
-)  # fmt: skip
-"""Of faults, those of the network first."""
 
 
 def node_names(least: int = 1, most: int = 5) -> st.SearchStrategy[tuple[str, ...]]:

@@ -29,7 +29,6 @@ from runtime.sim.world_strategies import (
 )
 from tests.support.worlds import echo
 
-
 T = TypeVar("T")
 
 
