@@ -272,10 +272,11 @@ def _slow(node: FaultyNode, storm: Storm, most: float) -> Iterator[None]:
         node.disk.pause, node.store.pause = before
 
 
-_KINDS: tuple[Callable[[], Nemesis], ...] = (
+KINDS: tuple[Callable[..., Nemesis], ...] = (
     Partition, Cut, Crash, Pause, ClockJump, SlowLinks, Loss, Dup, Reorder, DiskFull, SlowDisk
 )  # fmt: skip
+"""Each may be made as it is, or with an `every`, a `lasts` and what else it takes."""
 
 
 def every_kind() -> tuple[Nemesis, ...]:
-    return tuple(kind() for kind in _KINDS)
+    return tuple(kind() for kind in KINDS)

@@ -32,6 +32,8 @@ _OF_PACKETS = {
     WorldKind.DOUBLED.value: "doubled",
     WorldKind.DELAYED.value: "delayed against the order",
 }
+_ENDED = "no longer "
+"""How a note begins that tells the end of a fault of a disk."""
 _OF_A_PARTITION = re.compile(r"\bpartition\b")
 
 
@@ -53,7 +55,7 @@ def faults_in(entries: Iterable[LogEntry]) -> list[Fault]:
     found: list[Fault] = []
     packets: dict[tuple[str, str, str], tuple[float, int]] = {}
     for entry in entries:
-        if entry.kind in _LASTING:
+        if entry.kind in _LASTING and not entry.note.startswith(_ENDED):
             found.append(Fault(entry.at, world_text(entry)))
         elif entry.kind in _OF_PACKETS and not _OF_A_PARTITION.search(entry.note):
             way = entry.kind, entry.node, entry.other
@@ -68,7 +70,8 @@ def faults_in(entries: Iterable[LogEntry]) -> list[Fault]:
 @attrs.frozen
 class Failure:
     """`name` is that of the property, `at` virtual seconds. `shrunk` is the line of `runtime.sim.shrink`; paths are
-    relative to where the command runs, and empty where there is no such file.
+    relative to where the command runs, and empty where there is no such file. `again` is the command that repeats the
+    run, unless it is the replay of the tape.
     """
 
     verdict: str
@@ -83,6 +86,7 @@ class Failure:
     diagram: str = ""
     tape: str = ""
     pytest: str = ""
+    again: str = ""
 
 
 def failure_text(failure: Failure) -> str:
@@ -100,8 +104,8 @@ def failure_text(failure: Failure) -> str:
         lines.append(f"diagram: {failure.diagram}")
     if failure.pytest:
         lines.append(f"as a test: pytest {failure.pytest}")
-    if failure.tape:
-        lines.append(f"again: {replay_command(failure.tape)}")
+    if failure.again or failure.tape:
+        lines.append(f"again: {failure.again or replay_command(failure.tape)}")
     lines.append(last_line(failure.digest, failure.seed, failure.verdict))
     assert len(lines) <= MOST_LINES
     return "\n".join(lines)

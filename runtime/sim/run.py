@@ -58,12 +58,12 @@ class _Rules:
     faults: Faults = NO_FAULTS
 
 
-class _Course:
+class Course:
     """One run, on its way to a report. Whatever ends it first decides; what happens later is no part of it."""
 
-    def __init__(self, seed: int, source: Source, rules: _Rules) -> None:
+    def __init__(self, seed: int, source: Source, **given: Unpack[Rules]) -> None:
         self.seed = seed
-        self.rules = rules
+        self.rules = rules = _Rules(**given)
         self.choices = Choices(source, self._source_failed)
         self.trace = Trace(kept=rules.keep_trace)
         self.loop = WorldLoop()
@@ -94,10 +94,11 @@ class _Course:
             if violation is not None:
                 self._violated(violation)
                 return
-            if self._exercise.idle(faults_wanted=self._faults_wanted) is not None:
-                verdict = Verdict.VACUOUS
+            idle = self._exercise.idle(faults_wanted=self._faults_wanted)
+            if idle is not None:
+                verdict, violation = Verdict.VACUOUS, Violation("nothing happened", self.loop.now(), (), idle)
         # What the test itself raised has its traceback to say where it was.
-        is_stuck = verdict in (Verdict.DEADLOCK, Verdict.LIVELOCK) or (violation is not None and error is None)
+        is_stuck = error is None and verdict in (Verdict.DEADLOCK, Verdict.LIVELOCK, Verdict.VIOLATED)
         self.report = Report(
             verdict=verdict,
             seed=self.seed,
@@ -131,8 +132,7 @@ class _Course:
 
     def _raised(self, error: Exception) -> None:
         if isinstance(error, ExceptionGroup):
-            sole = sole_error(error)
-            error = sole if isinstance(sole, Exception) else error
+            error = _sole(error)
         if isinstance(error, AssertionError):
             violation = Violation("assertion", self.loop.now(), (), str(error))
             self._end(Verdict.VIOLATED, violation, error)
@@ -174,6 +174,42 @@ class _Course:
         except Exception as error:  # noqa: BLE001 - what a test raises is what its report is about
             self._raised(error)
 
+    # -- around it
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Within, nothing but the world has any influence on the steps of trio. Raises RuntimeError inside of trio."""
+        if trio.lowlevel.in_trio_run():
+            raise RuntimeError(
+                "trio runs already: call it from a plain function, after the end of any other world"
+            )
+        entropy = SeededChance(derived_seed("entropy", self.seed)).secret
+        with _untouched(), scheduled_by(self.turns), seeded_entropy(entropy):
+            yield
+
+    def raise_foreign(self, error: BaseException) -> None:
+        """Of what trio raised in the end, what is no part of it."""
+        sole = sole_error(error)
+        over = self.report is not None and isinstance(sole, Exception)
+        if isinstance(sole, trio.TrioInternalError) or not (over or isinstance(sole, WorldAbandoned)):
+            raise sole from sole.__cause__
+
+    def outcome(self) -> Report:
+        """Once trio has ended. Raises what the source of choices raised."""
+        if self.choices.error is not None:
+            raise self.choices.error
+        assert self.report is not None
+        return self.report
+
+
+def _sole(group: ExceptionGroup[Exception]) -> Exception:
+    """What stands for the group: the one error in it, or the first of several assertions."""
+    sole = sole_error(group)
+    if isinstance(sole, ExceptionGroup) and sole.split(AssertionError)[1] is None:
+        while isinstance(sole, ExceptionGroup):
+            sole = sole.exceptions[0]
+    return sole if isinstance(sole, Exception) else group
+
 
 @contextmanager
 def _untouched() -> Iterator[None]:
@@ -199,21 +235,13 @@ def run(test: Test, *, seed: int = 0, choices: Source | None = None, **rules: Un
     comes from the seed. Raises what the source of choices raises, KeyboardInterrupt, and what the test raises that is
     no Exception.
     """
-    source = SeedChoices(seed) if choices is None else choices
-    course = _Course(seed, source, _Rules(**rules))
-    entropy = SeededChance(derived_seed("entropy", seed)).secret
-    with _untouched(), scheduled_by(course.turns), seeded_entropy(entropy):
+    course = Course(seed, SeedChoices(seed) if choices is None else choices, **rules)
+    with course.alone():
         try:
             trio.run(course.go, test, clock=course.loop.clock)
         except BaseException as error:  # noqa: BLE001 - what is no part of the run's end is raised again
-            sole = sole_error(error)
-            over = course.report is not None and isinstance(sole, Exception)
-            if isinstance(sole, trio.TrioInternalError) or not (over or isinstance(sole, WorldAbandoned)):
-                raise sole from sole.__cause__
-    if course.choices.error is not None:
-        raise course.choices.error
-    assert course.report is not None
-    return course.report
+            course.raise_foreign(error)
+    return course.outcome()
 
 
 def replay(

@@ -187,6 +187,10 @@ class LinkControl:
     def pieces(self, drawn: bool = True) -> LinkControl:
         return self._set(lambda old: attrs.evolve(old, pieces=drawn))
 
+    def settings(self, settings: LinkSettings) -> LinkControl:
+        """All at once, in the place of what was set before."""
+        return self._set(lambda _old: settings)
+
     def _set(self, change: Callable[[LinkSettings], LinkSettings]) -> LinkControl:
         for wire in self._wires:
             wire.settings = change(wire.settings)

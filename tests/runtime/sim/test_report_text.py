@@ -74,10 +74,13 @@ def test_the_faults_of_a_run_are_told_with_packets_taken_together():
     trace.add(3.0, "alice.uq", WorldKind.LOST, note="ack 3 (loss)", other="bob.uq")
     trace.add(4.0, "alice.uq", WorldKind.HEALED, note="alice.uq | bob.uq", other="bob.uq")
     trace.add(5.0, "bob.uq", WorldKind.CRASHED)
+    trace.add(6.0, "bob.uq", WorldKind.DISK, note="slow, up to 1 s a call")
+    trace.add(7.0, "bob.uq", WorldKind.DISK, note="no longer slow")
     assert faults_in(log_of(trace)) == [
         Fault(1.0, "2 packets lost alice.uq > bob.uq"),
         Fault(2.0, "partitioned alice.uq | bob.uq"),
         Fault(5.0, "bob.uq crashed"),
+        Fault(6.0, "bob.uq disk slow, up to 1 s a call"),
     ]
 
 

@@ -97,6 +97,29 @@ def test_an_exception_beside_the_test_is_no_deadlock_while_a_node_stands_still()
     assert isinstance(report.error, ZeroDivisionError)
 
 
+def test_assertions_that_several_tasks_make_at_once_are_a_violation_and_a_mixture_is_an_error():
+    async def fails(w, error):
+        await one_question(w)
+        go = trio.Event()
+
+        async def fail(one):
+            await go.wait()
+            raise one
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(fail, AssertionError("one"))
+            nursery.start_soon(fail, error)
+            await trio.sleep(1)
+            go.set()
+
+    both = run(lambda w: fails(w, AssertionError("two")))
+    assert both.violation is not None
+    assert (both.verdict, both.violation.name) == (Verdict.VIOLATED, "assertion")
+    assert both.violation.text in {"one", "two"}
+    mixed = run(lambda w: fails(w, ZeroDivisionError()))
+    assert (mixed.verdict, type(mixed.error)) == (Verdict.ERROR, ExceptionGroup)
+
+
 def test_what_is_no_exception_goes_to_the_caller():
     async def stops(w):
         raise KeyboardInterrupt

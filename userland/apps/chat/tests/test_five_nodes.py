@@ -125,7 +125,11 @@ async def many_talk(w: World) -> None:
 
 
 STORM = Faults.of(
-    Partition(every=5, lasts=(2, 20)), Crash(every=12, lasts=(0.5, 5)), Cut(every=4), SlowLinks(every=8), seconds=45
+    Partition(every=5, lasts=(2, 20)),
+    Crash(every=12, lasts=(0.5, 5)),
+    Cut(every=4),
+    SlowLinks(every=8),
+    seconds=45,
 )
 
 

@@ -126,7 +126,9 @@ async def kept(change: Awaitable[None]) -> None:
     except Full as error:
         raise Refused(409, str(error)) from None
     except (SendError, StateError) as error:
-        raise Refused(503, f"the node could not keep that: {error}; look at the value, then try again") from None
+        raise Refused(
+            503, f"the node could not keep that: {error}; look at the value, then try again"
+        ) from None
 
 
 def shown_value(replica: Replica) -> bytes:

@@ -115,7 +115,8 @@ def test_what_cannot_be_kept_is_not_counted_and_told_to_nobody() -> None:
 
 
 @pytest.mark.parametrize(
-    "state", [b"", b"\xff", b"[]", b'{"version":2}', b'{"version":1,"replica":"a","totals":{"a":-1},"others":[]}']
+    "state",
+    [b"", b"\xff", b"[]", b'{"version":2}', b'{"version":1,"replica":"a","totals":{"a":-1},"others":[]}'],
 )
 def test_a_state_that_cannot_be_read_is_left_alone(state: bytes) -> None:
     """The process ends, and the node says why: counting on from 0 would soon overwrite the real one."""
