@@ -21,7 +21,7 @@ choices = st.builds(
 )
 
 
-@given(st.lists(choices, max_size=50), st.text(), st.integers())
+@given(st.lists(choices, max_size=50), st.text(), st.integers(-(2**63), 2**64 - 1))
 def test_a_tape_reads_as_it_was_written(made, said, seed):
     tape = Tape(NAME, seed, tuple(made), "violated", said.encode("utf-8", "replace").decode(), "00ff")
     assert parse_tape(tape_text(tape)) == tape
