@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+import attrs
+
 from runtime.sim.causes import causal_past
 from runtime.sim.choices import Choice
 from runtime.sim.log_file import Log, LogEntry, LogHeader, log_of, write_log
@@ -17,6 +19,7 @@ from runtime.sim.tape_file import Tape, write_tape
 from runtime.sim.trace import Trace, WorldKind
 
 FOLDER = ".nectar-sim"
+TAPE, LOG = ".tape.json", ".jsonl"
 
 
 class FoundViolation(Protocol):
@@ -60,27 +63,59 @@ def write_evidence(
     folder: Path | None = None,
     shrunk: str = "",
     replay: str = "runtime.sim.run:replay",
+    faults: str = "",
+    until: float | None = None,
+    scenario: str = "",
 ) -> Failure:
     """Into `folder`, by default `.nectar-sim` where the command runs; files of the same test and seed are replaced.
 
     `test` is a name for `find_test`, `shrunk` the line of a shrink that came before, `replay` the function that the
-    pytest file calls. The run must have kept its trace. Raises OSError.
+    pytest file calls; `faults` and `until` are for the tape, `scenario` is a file that fails as the run did. The run
+    must have kept its trace. Raises OSError.
     """
     folder = folder or Path(FOLDER)
     folder.mkdir(parents=True, exist_ok=True)
-    name, text = _said(run)
-    tape = Tape(
-        test, run.seed, tuple(run.tape), str(run.verdict), f"{name}: {text}" if text else name, run.digest
-    )
-    stem = f"{short_name(test)}-{run.seed}"
-    entries = log_of(run.trace)
-    write_tape(folder / f"{stem}.tape.json", tape)
-    write_log(
-        folder / f"{stem}.jsonl", Log(LogHeader(1, test, run.seed, run.digest, str(run.verdict)), entries)
-    )
+    tape = tape_of(run, test, faults=faults, until=until)
+    stem = stem_of(test, run.seed)
+    entries = write_course(run, folder / stem, tape)
     (folder / f"{stem}.svg").write_text(svg(picture_of_failure(run, entries)), encoding="utf-8")
     pytest = folder / f"test_{stem.replace('-', '_')}.py"
     pytest.write_text(export_pytest(tape, replay=replay), encoding="utf-8")
+    return attrs.evolve(
+        failure_of(run, entries),
+        shrunk=shrunk,
+        diagram=str(folder / f"{stem}.svg"),
+        tape=str(folder / f"{stem}{TAPE}"),
+        pytest=str(pytest),
+        scenario=scenario,
+    )
+
+
+def stem_of(test: str, seed: int) -> str:
+    """Of the names of all files of a run."""
+    return f"{short_name(test)}-{seed}"
+
+
+def tape_of(run: FailedRun, test: str, *, faults: str = "", until: float | None = None) -> Tape:
+    name, text = _said(run)
+    said = f"{name}: {text}" if text else name
+    return Tape(
+        test, run.seed, tuple(run.tape), str(run.verdict), said, run.digest, faults=faults, until=until
+    )
+
+
+def write_course(run: FailedRun, stem: Path, tape: Tape) -> Sequence[LogEntry]:
+    """The tape and the log beside each other, and what is in the log. Raises OSError."""
+    entries = log_of(run.trace)
+    write_tape(stem.with_name(stem.name + TAPE), tape)
+    header = LogHeader(1, tape.test, run.seed, run.digest, str(run.verdict))
+    write_log(stem.with_name(stem.name + LOG), Log(header, entries))
+    return entries
+
+
+def failure_of(run: FailedRun, entries: Sequence[LogEntry]) -> Failure:
+    """Without any files."""
+    name, text = _said(run)
     return Failure(
         verdict=str(run.verdict),
         seed=run.seed,
@@ -89,11 +124,7 @@ def write_evidence(
         name=name,
         text=text,
         faults=faults_in(entries),
-        shrunk=shrunk,
         waiting=run.waiting,
-        diagram=str(folder / f"{stem}.svg"),
-        tape=str(folder / f"{stem}.tape.json"),
-        pytest=str(pytest),
     )
 
 

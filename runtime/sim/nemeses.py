@@ -175,9 +175,7 @@ def jump_clock(storm: Storm, name: str, by: float) -> None:
 # -- the network's weather
 
 
-async def _weather(
-    storm: Storm, kind: str, settings: LinkSettings, lasts: Lasts, **args: FaultArg
-) -> None:
+async def _weather(storm: Storm, kind: str, settings: LinkSettings, lasts: Lasts, **args: FaultArg) -> None:
     """On all links, or in one direction of one pair."""
     pairs = list(permutations(storm.names, 2))
     chosen = storm.choose(kind, len(pairs) + 2)
@@ -269,10 +267,10 @@ class DiskFull(_Timed):
 
 @contextmanager
 def full_disk(storm: Storm, name: str, room: int) -> Iterator[None]:
-    with storm.fault("full disk", f"{name}, {room} bytes left", node=name, room=room):
-        with _full(storm.target.nodes[name], room):
-            storm.tell_disk(name, f"full but for {room} bytes")
-            yield
+    fault = storm.fault("full disk", f"{name}, {room} bytes left", node=name, room=room)
+    with fault, _full(storm.target.nodes[name], room):
+        storm.tell_disk(name, f"full but for {room} bytes")
+        yield
 
 
 @contextmanager

@@ -61,7 +61,7 @@ def test_a_file_that_does_not_import_says_so_each_time(tmp_path):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("test_chat", "write `file.py::test` or `module:function`"),
+        ("test_chat", "write `file.py::test`, `module:function` or `scenario.toml`"),
         ("nowhere.py::test_a", "there is no file"),
         ("runtime.nowhere:test_a", "there is no module 'runtime.nowhere'"),
         (f"{HERE.name}::test_nothing", "it has test_something"),
