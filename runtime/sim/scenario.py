@@ -85,8 +85,8 @@ class Phase:
 
 @attrs.frozen(eq=False)
 class Scenario:
-    """`name` is the file as it was named, `tables` is what it holds, `folder` where it is. `harmless`: where nobody says
-    where choices come from, each is the harmless one.
+    """`name` is the file as it was named, `tables` is what it holds, `folder` where it is. `harmless`: every
+    choice is the harmless one, unless a tape says otherwise.
     """
 
     name: str

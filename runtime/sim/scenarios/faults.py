@@ -249,9 +249,11 @@ def _full_disk(table: Table, nodes: Sequence[str]) -> Bring:
 
     @asynccontextmanager
     async def bring(storm: Storm) -> AsyncIterator[None]:
-        with full_disk(storm, name, room):
-            yield
-        storm.tell_disk(name, "no longer full")
+        try:
+            with full_disk(storm, name, room):
+                yield
+        finally:
+            storm.tell_disk(name, "no longer full")
 
     return bring
 
@@ -261,9 +263,11 @@ def _slow_disk(table: Table, nodes: Sequence[str]) -> Bring:
 
     @asynccontextmanager
     async def bring(storm: Storm) -> AsyncIterator[None]:
-        with slow_disk(storm, name, most):
-            yield
-        storm.tell_disk(name, "no longer slow")
+        try:
+            with slow_disk(storm, name, most):
+                yield
+        finally:
+            storm.tell_disk(name, "no longer slow")
 
     return bring
 
