@@ -15,6 +15,7 @@ import trio
 from runtime.node import PackageFiles
 from runtime.options import example_packages
 from runtime.packages import read_package
+from runtime.sim.cover import NothingShown
 from runtime.sim.faults import Faults
 from runtime.sim.net import SimNet
 from runtime.sim.scenarios.checks import Check, read_check
@@ -24,6 +25,7 @@ from runtime.sim.scenarios.table import BadScenario, Table, read_toml
 from runtime.sim.scenarios.workloads import Workload, read_workload
 from runtime.sim.wires import Exponential, Fixed, Latency, LinkControl, Uniform
 from runtime.sim.world import TookTooLong, World
+from sys_processes.app_store.core import METADATA
 from sys_processes.app_store.fields import PackageError
 
 UNTIL_SECONDS = 600.0
@@ -116,6 +118,8 @@ class Scenario:
         await world.heal()
         world.say("all is healed")
         await self._settle(world)
+        if stage.is_idle:
+            raise NothingShown("no workload sent anything")
         for check in self.checks:
             await check.close(stage)
 
@@ -214,7 +218,10 @@ def _app(table: Table, text: str, folder: Path) -> PackageFiles:
         fix = f"write a package's folder, relative to the scenario, or one of {', '.join(examples)}"
         raise table.error("apps", f"{text!r} is no folder", fix)
     try:
-        return read_package(path)
+        files = read_package(path)
+        if not any(name in files for name in METADATA):
+            raise table.error("apps", f"{text!r} holds no package", f"there is no {' and no '.join(METADATA)}")
+        return files
     except PackageError as error:
         raise table.error("apps", f"{text}: {error}", "mend the package") from None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from functools import partial
+from math import inf
 from typing import cast, get_args
 
 import attrs
@@ -37,6 +38,8 @@ from runtime.sim.wires import LinkSettings, Uniform
 
 KEEPS: tuple[str, ...] = get_args(Keep)
 NO_TIME: Span = (0.0, 0.0)
+TO_THE_END = 3600.0
+"""Of a fault that had not ended when the run had; its phase ends it."""
 _AT_ONCE = ("cut", "clock")
 
 Bring = Callable[[Storm], AbstractAsyncContextManager[None]]
@@ -341,5 +344,5 @@ def as_table(fault: Fault, began: float, ended: float) -> dict[str, object]:
     found: dict[str, object] = {"kind": fault.kind, "at": round(max(0.0, fault.began - began), 6)}
     if fault.kind not in _AT_ONCE:
         end = ended if fault.ended is None else min(fault.ended, ended)
-        found["lasts"] = round(max(0.0, end - fault.began), 6)
+        found["lasts"] = TO_THE_END if end == inf else round(max(0.0, end - fault.began), 6)
     return found | dict(fault.args)

@@ -62,6 +62,11 @@ class Stage:
     def node(self, name: str) -> SimNode:
         return self.world.nodes[name]
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no workload has done anything."""
+        return not (self.asked or self.outcomes.calls)
+
     def next_number(self, workload: str) -> int:
         number = self._numbers[workload] = self._numbers.get(workload, 0) + 1
         return number
