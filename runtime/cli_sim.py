@@ -7,7 +7,8 @@ import math
 from pathlib import Path
 
 ATTEMPTS = 1500
-SHRINK_SECONDS = 20.0
+RUN_SECONDS, SHRINK_SECONDS = 10.0, 60.0
+"""To shrink in: when a run fails, and when it is asked for."""
 _CODES = (
     "Exit codes: 0 ok, 1 violated, 2 vacuous or not understood, 3 nondeterministic, 4 deadlock, 5 livelock."
 )
@@ -39,7 +40,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     )
     shrink = command("shrink", "Find the smallest run that fails as the tape does.")
     shrink.add_argument("tape", metavar="TAPE", type=Path)
-    _add_budget(shrink)
+    _add_budget(shrink, SHRINK_SECONDS)
     shrink.add_argument("--json", action="store_true")
     shrink.set_defaults(shrink=True)
     diff = command("diff", "Name the first event in which two runs differ.")
@@ -82,13 +83,13 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-shrink", action="store_false", dest="shrink", help="leave a failure as it was found"
     )
-    _add_budget(parser)
+    _add_budget(parser, RUN_SECONDS)
     parser.add_argument(
         "--json", action="store_true", help="one object on stdout; the last line goes to stderr"
     )
 
 
-def _add_budget(parser: argparse.ArgumentParser) -> None:
+def _add_budget(parser: argparse.ArgumentParser, seconds: float) -> None:
     parser.add_argument(
         "--attempts",
         metavar="N",
@@ -100,7 +101,7 @@ def _add_budget(parser: argparse.ArgumentParser) -> None:
         "--seconds",
         metavar="SECONDS",
         type=_seconds,
-        default=SHRINK_SECONDS,
+        default=seconds,
         help="real seconds to shrink in; default: %(default)g",
     )
 

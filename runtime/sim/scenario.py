@@ -219,11 +219,11 @@ def _app(table: Table, text: str, folder: Path) -> PackageFiles:
         raise table.error("apps", f"{text!r} is no folder", fix)
     try:
         files = read_package(path)
-        if not any(name in files for name in METADATA):
-            raise table.error("apps", f"{text!r} holds no package", f"there is no {' and no '.join(METADATA)}")
-        return files
     except PackageError as error:
         raise table.error("apps", f"{text}: {error}", "mend the package") from None
+    if not any(name in files for name in METADATA):
+        raise table.error("apps", f"{text!r} holds no package", f"there is no {' and no '.join(METADATA)}")
+    return files
 
 
 def _link(table: Table, nodes: Sequence[str]) -> LinkPlan:

@@ -210,7 +210,9 @@ def test_changed_code_and_edited_tapes(shell: Shell):
         ([], "the following arguments are required: COMMAND"),
     ],
 )
-def test_what_cannot_be_done_is_a_usage_error_with_the_next_command(shell: Shell, words: list[str], said: str):
+def test_what_cannot_be_done_is_a_usage_error_with_the_next_command(
+    shell: Shell, words: list[str], said: str
+):
     shell.write("bad.toml", '[[node]]\nname = "alice.nec"\n')
     shell.write("broken.py", "1 / 0\n")
     shell.write("log.jsonl", "[]\n")

@@ -74,7 +74,7 @@ def decorated(test):
     def call() -> None:
         raise AssertionError("it is not called by itself")
 
-    call.sim_rules = {"until": 50.0}
+    vars(call)["sim_rules"] = {"until": 50.0}
     return call
 
 

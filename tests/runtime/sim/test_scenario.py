@@ -29,7 +29,9 @@ def test_its_phases_follow_each_other_and_last_as_long_as_they_say():
 
 def test_a_phase_that_heals_ends_the_faults_of_the_world():
     world = '[world]\nfaults = "swarm"\n'
-    healed = ASKING.replace("count = 4", "count = 60") + '[[phase]]\ntitle = "calm"\nheal = true\nseconds = 100\n'
+    healed = (
+        ASKING.replace("count = 4", "count = 60") + '[[phase]]\ntitle = "calm"\nheal = true\nseconds = 100\n'
+    )
     subject = subject_of(scenario(world + healed), "s.toml")
     reports = [run(subject.test, seed=seed, **subject.rules) for seed in range(3)]
     assert any(report.faults for report in reports)
@@ -120,7 +122,10 @@ def test_apps_are_folders_beside_the_file_or_examples_by_name(tmp_path):
         (ASKING + "[[link]]\nlatency = { means = 1 }", "$.link[0].latency.mean: missing"),
         (ASKING + "[[node]]\nname = 'bob.nec'", "$.node[2].name: 'bob.nec' is the name of an earlier node"),
         (ASKING + "[[node]]\nname = 'c'\napps = ['nothing']", "'nothing' is no folder"),
-        (ASKING + "[[node]]\nname = 'c'\napps = ['docs']", "'docs' holds no package; there is no metadata.json"),
+        (
+            ASKING + "[[node]]\nname = 'c'\napps = ['docs']",
+            "'docs' holds no package; there is no metadata.json",
+        ),
     ],
 )
 def test_a_scenario_that_cannot_be_is_refused(text, said):

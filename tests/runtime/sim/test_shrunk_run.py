@@ -41,7 +41,7 @@ def test_the_pytest_file_fails_as_the_run_did(tmp_path):
     subject, failed = first_failure()
     found = evidence_of(subject, failed, Budget(), tmp_path)
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), found.failure.pytest],
+        [sys.executable, "-m", "pytest", "-q", "--rootdir", str(tmp_path), found.failure.pytest],
         cwd=ROOT, env={"PYTHONPATH": str(ROOT), "PATH": ""}, capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert done.returncode == 1, done.stderr
@@ -49,7 +49,9 @@ def test_the_pytest_file_fails_as_the_run_did(tmp_path):
 
 
 def test_a_scenario_is_written_back_beside_them(tmp_path):
-    subject = subject_of(scenario(ASKING + '[[check]]\nkind = "never"\nmatch = { ipc = "saying 2" }'), "a/s.toml")
+    subject = subject_of(
+        scenario(ASKING + '[[check]]\nkind = "never"\nmatch = { ipc = "saying 2" }'), "a/s.toml"
+    )
     found = evidence_of(subject, subject.run(3), Budget(), tmp_path)
     assert found.failure.scenario == str(tmp_path / "s-3.toml")
     assert (tmp_path / "s-3.toml").read_text().startswith("# What is left of s.toml with seed 3.")

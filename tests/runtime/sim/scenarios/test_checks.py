@@ -29,8 +29,8 @@ GOOD = {
     "one_outcome": "",
     "at_most_once": "",
     "fifo_per_pair": "",
-    "acked_not_lost": f"of = \"{BOB}\"\nask = '\"History\"'\nelement = '\"saying $n\"'",
-    "converges": f"of = \"{BOB}\"\nask = '\"History\"'",
+    "acked_not_lost": f'of = "{BOB}"\nask = \'"History"\'\nelement = \'"saying $n"\'',
+    "converges": f'of = "{BOB}"\nask = \'"History"\'',
     "never": 'match = { kind = "dead-letter" }',
     "eventually": 'match = { kind = "taken", process = "chat:chat:nectar", ipc = "saying 4" }',
     "leads_to": 'cause = { kind = "taken", ipc = "saying 1" }\neffect = { ipc = "saying 2" }\nwithin = 2',
@@ -54,17 +54,19 @@ def test_what_holds_is_ok(kind):
         (ASKING + PARTITION + check("always_answered", 'name = "mine"'), "mine", "request 2 to"),
         (ASKING + check("always_answered", "within = 0.001"), "always_answered", "0.001 at most"),
         (
-            LOSES + check("acked_not_lost", f"of = \"{BOB}\"\nask = '\"History\"'\nelement = '\"forgotten $n\"'"),
+            LOSES
+            + check("acked_not_lost", f'of = "{BOB}"\nask = \'"History"\'\nelement = \'"forgotten $n"\''),
             "acked_not_lost",
             "was acknowledged, and is lost",
         ),
         (
-            ASKING + check("converges", "of = \"chat:chat:nectar\"\nask = '\"History\"'\nwithin = 2"),
+            ASKING + check("converges", 'of = "chat:chat:nectar"\nask = \'"History"\'\nwithin = 2'),
             "converges",
             "no agreement after 2 s",
         ),
         (
-            ASKING + check("converges", f'of = "{BOB}"\nask = "?"\nwithin = 2').replace(BOB, "bob.nec@no:a:b"),
+            ASKING
+            + check("converges", f'of = "{BOB}"\nask = "?"\nwithin = 2').replace(BOB, "bob.nec@no:a:b"),
             "converges",
             "says ? ",
         ),

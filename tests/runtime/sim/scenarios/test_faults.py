@@ -95,7 +95,9 @@ def test_a_fault_may_last_for_a_time_that_is_drawn():
 
 def test_faults_end_with_their_phase():
     """Also a node that is down then runs again."""
-    crash = QUIET.replace("seconds = 8", "seconds = 0") + 'kind = "crash"\nnode = "bob.nec"\nat = 1\nlasts = 500'
+    crash = (
+        QUIET.replace("seconds = 8", "seconds = 0") + 'kind = "crash"\nnode = "bob.nec"\nat = 1\nlasts = 500'
+    )
     report = played(crash, nodes=ECHO)
     assert report.verdict == "ok"
     assert 7.0 < report.at < 20.0

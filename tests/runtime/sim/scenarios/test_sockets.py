@@ -42,11 +42,14 @@ def test_who_loses_the_socket_opens_another_one():
     last = '[[phase]]\n[[phase.workload]]\nkind = "messages"\nfrom = "bob.nec"\nto = "chat:chat:nectar"\nat = 0\n'
     kept = '[[check]]\nkind = "acked_not_lost"\nworkload = "people"\nof = "bob.nec@chat:chat:nectar"\n'
     more = "ask = '\"History\"'\nelement = '\"word $n at bob.nec\"'\n"
-    assert played(PEOPLE.replace('["alice.nec", "bob.nec"]', '"bob.nec"') + crash + last + kept + more).verdict == "ok"
+    assert (
+        played(PEOPLE.replace('["alice.nec", "bob.nec"]', '"bob.nec"') + crash + last + kept + more).verdict
+        == "ok"
+    )
 
 
 def test_what_is_not_heard_in_time_has_no_answer():
-    silent = PEOPLE.replace('answer_has = \'"word', "answer_has = '\"sword")
+    silent = PEOPLE.replace("answer_has = '\"word", "answer_has = '\"sword")
     report = played(silent + ANSWERED)
     assert report.violation.name == "always_answered"
     assert "heard nothing of it within 10 s" in report.violation.text

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from kernel.events import EventKind
@@ -16,7 +18,9 @@ def asked(report: Report, node: str = "alice.nec") -> list[tuple[float, str]]:
     return [
         (round(entry.at, 3), entry.event.message.message.ipc.decode())
         for entry in report.trace.entries
-        if entry.kind is EventKind.SENT and entry.node == node and str(entry.event.subject) == "test:world:sim"
+        if entry.kind is EventKind.SENT
+        and entry.node == node
+        and str(entry.event.subject) == "test:world:sim"
     ]
 
 
@@ -44,7 +48,7 @@ def test_they_come_at_a_rate_or_with_so_many_seconds_between_or_at_exact_times()
 def test_the_pauses_between_may_be_drawn():
     first, second = (since_first(played(ECHOES + "every = [1, 2]\ncount = 5", seed=seed)) for seed in (1, 2))
     assert first != second
-    assert all(1.0 <= b - a <= 2.0 for times in (first, second) for a, b in zip(times, times[1:], strict=False))
+    assert all(1.0 <= b - a <= 2.0 for times in (first, second) for a, b in pairwise(times))
 
 
 def test_each_source_asks_each_target():
@@ -58,7 +62,7 @@ def test_a_source_that_waits_has_one_request_open_at_a_time():
     eager = played(slow + ASKING)
     patient = played(slow + ASKING + "wait = true")
     assert since_first(eager) == [0.0, 0.5, 1.0, 1.5]
-    assert all(b - a >= 1.0 for a, b in zip(since_first(patient), since_first(patient)[1:], strict=False))
+    assert all(b - a >= 1.0 for a, b in pairwise(since_first(patient)))
 
 
 def test_without_a_timeout_nobody_waits_for_an_answer():
@@ -106,7 +110,7 @@ def test_nobody_is_there_to_browse():
     crash = '[[phase.fault]]\nkind = "crash"\nnode = "alice.nec"\nat = 0\nlasts = 5\n'
     browse = PHASE + 'kind = "http"\nnode = "alice.nec"\npath = "/"\nat = 1\n'
     check = '[[check]]\nkind = "always_answered"\n'
-    message = '[[phase.workload]]\nkind = "messages"\ntitle = "other"\nfrom = "bob.nec"\nto = "echo:echo:nectar"\nat = 7\n'
+    message = '[[phase.workload]]\nkind = "messages"\nfrom = "bob.nec"\nto = "echo:echo:nectar"\nat = 7\n'
     assert played(browse + message + crash).verdict == "ok"
     assert played(browse + message + crash + check).violation.name == "always_answered"
 
@@ -133,7 +137,10 @@ def test_a_workload_that_cannot_be_is_refused(text, said):
     ("text", "said"),
     [
         ('kind = "message"', "'message' is not known; write \"messages\""),
-        ('kind = "messages"\nfrom = "x"\nto = "a:b:c"\nat = 0', "'x' is no node; there are alice.nec, bob.nec"),
+        (
+            'kind = "messages"\nfrom = "x"\nto = "a:b:c"\nat = 0',
+            "'x' is no node; there are alice.nec, bob.nec",
+        ),
         ('kind = "messages"\nfrom = []\nto = "a:b:c"\nat = 0', "names no node"),
         ('kind = "messages"\nfrom = "bob.nec"\nto = "a:b"\nat = 0', 'write "node@process:package:publisher"'),
         ('kind = "messages"\nfrom = "bob.nec"\nto = "x@a:b:c"\nat = 0', "'x' is no node"),
