@@ -15,10 +15,9 @@ from kernel.jsontext import dump
 from runtime.command_error import USAGE, CommandError
 from runtime.sim.causes import causal_past
 from runtime.sim.diff import first_difference
-from runtime.sim.evidence import FOLDER, LOG, TAPE, failure_of, stem_of, tape_of, write_course
+from runtime.sim.evidence import FOLDER, LOG, TAPE, end_of_boot, failure_of, stem_of, tape_of, write_course
 from runtime.sim.explore import SeededRun, Summary, explore
 from runtime.sim.log_file import BadLog, LogEntry, log_of, read_log
-from runtime.sim.mover import MOVER
 from runtime.sim.named_tests import NoSuchTest
 from runtime.sim.pictures.compose import HIDDEN, picture_of
 from runtime.sim.pictures.mermaid import mermaid
@@ -32,7 +31,6 @@ from runtime.sim.shrunk_run import evidence_of
 from runtime.sim.step_text import NoSuchStep, step_text
 from runtime.sim.subject import AS_THE_TEST_SAYS, Subject, find_subject, run_seed
 from runtime.sim.tape_file import BadTape, Tape, read_tape
-from runtime.sim.trace import WorldKind
 
 EXIT_CODES = {
     Verdict.OK: 0,
@@ -352,21 +350,6 @@ def _draw(arguments: argparse.Namespace) -> int:
     file.write_text(svg(picture), encoding="utf-8")
     _write(f"drawn: {file}")
     return 0
-
-
-def end_of_boot(entries: Sequence[LogEntry]) -> int:
-    """The number of the entry with which the last node had booted before the test did anything; -1 if there is none."""
-    booted: dict[str, None] = {}
-    last = -1
-    for entry in entries:
-        if entry.kind == WorldKind.BOOTED.value and entry.node not in booted:
-            booted[entry.node] = None
-            last = entry.number
-        elif entry.kind == WorldKind.SPOKE.value or (
-            entry.message is not None and entry.message.source.endswith(f"@{MOVER}")
-        ):
-            break
-    return last
 
 
 def _bare(path: Path) -> str:

@@ -11,8 +11,9 @@ import attrs
 from runtime.sim.causes import causal_past
 from runtime.sim.choices import Choice
 from runtime.sim.log_file import Log, LogEntry, LogHeader, log_of, write_log
+from runtime.sim.mover import MOVER
 from runtime.sim.pictures.compose import picture_of
-from runtime.sim.pictures.model import Picture
+from runtime.sim.pictures.model import Picture, cut
 from runtime.sim.pictures.svg import svg
 from runtime.sim.report_text import Failure, export_pytest, faults_in, short_name
 from runtime.sim.tape_file import Tape, write_tape
@@ -20,6 +21,7 @@ from runtime.sim.trace import Trace, WorldKind
 
 FOLDER = ".nectar-sim"
 TAPE, LOG = ".tape.json", ".jsonl"
+LONGEST_TITLE = 110
 
 
 class FoundViolation(Protocol):
@@ -139,10 +141,28 @@ def picture_of_failure(run: FailedRun, entries: Sequence[LogEntry]) -> Picture:
     past = None
     if numbers:
         past = [entry.number for entry in causal_past(entries, *numbers)]
-    picture = picture_of(entries, title=title[:110], subtitle=subtitle, only=past, ending=True)
-    if past is not None and not picture.arrows:
-        return picture_of(entries, title=title[:110], subtitle=subtitle, ending=True)
-    return picture
+    booted = end_of_boot(entries)
+    since = [number for number in past or there if number > booted]
+    title = cut(title, LONGEST_TITLE)
+    picture = picture_of(entries, title=title, subtitle=subtitle, only=since, ending=True)
+    if picture.arrows:
+        return picture
+    return picture_of(entries, title=title, subtitle=subtitle, ending=True)
+
+
+def end_of_boot(entries: Sequence[LogEntry]) -> int:
+    """The number of the entry with which the last node had booted before the test did anything; -1 if there is none."""
+    booted: dict[str, None] = {}
+    last = -1
+    for entry in entries:
+        if entry.kind == WorldKind.BOOTED.value and entry.node not in booted:
+            booted[entry.node] = None
+            last = entry.number
+        elif entry.kind == WorldKind.SPOKE.value or (
+            entry.message is not None and entry.message.source.endswith(f"@{MOVER}")
+        ):
+            break
+    return last
 
 
 def _said(run: FailedRun) -> tuple[str, str]:

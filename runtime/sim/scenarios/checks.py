@@ -12,7 +12,7 @@ import trio
 from kernel.address import Address, ProcessId
 from kernel.events import EventKind
 from runtime.sim.check.deliveries import at_most_once, fifo_per_pair, one_outcome
-from runtime.sim.check.history import Checked, History, unknown, wrong
+from runtime.sim.check.history import Checked, History
 from runtime.sim.check.sets import acked_not_lost
 from runtime.sim.cover import STANDARD_GOALS, Cover, NothingShown, StandardGoals
 from runtime.sim.properties import matching
@@ -60,16 +60,22 @@ class Answered:
 
     async def close(self, stage: Stage) -> None:
         await trio.lowlevel.checkpoint()
-        judge(stage, self.name, self._judged(list(stage.of(self.workloads, self.phases))))
-
-    def _judged(self, asked: Sequence[Asked]) -> Checked:
+        asked = list(stage.of(self.workloads, self.phases))
+        if not asked:
+            raise NothingShown(f"{self.name}: nobody asked anything")
         for one in asked:
-            call, took = one.calling.call, one.took
-            if not call.is_ok or took is None:
-                return wrong(str(one), call)
-            if self.within is not None and took > self.within:
-                return wrong(f"{one} took {took:.3f} s, {self.within:g} at most", call)
-        return Checked(True) if asked else unknown("nobody asked anything")
+            problem = self._problem(one)
+            if problem:
+                stage.world.violate(self.name, problem, one.entries)
+                return
+
+    def _problem(self, asked: Asked) -> str:
+        took = asked.took
+        if not asked.calling.call.is_ok or took is None:
+            return str(asked)
+        if self.within is not None and took > self.within:
+            return f"{asked.what} took {took:.3f} s, {self.within:g} at most"
+        return ""
 
 
 @attrs.frozen

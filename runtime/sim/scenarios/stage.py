@@ -22,12 +22,16 @@ VARIABLES = ("n", "from", "to", "workload")
 
 @attrs.define(eq=False)
 class Asked:
-    """A request of a workload that expects an answer. `calling` tells how it ended; `fills` fills templates."""
+    """A request of a workload that expects an answer. `calling` tells how it ended; `fills` fills templates.
+
+    `entries` are those of the trace that show it: where its answer came or it came back, before that where it was sent.
+    """
 
     workload: str
     phase: str
     fills: dict[str, object]
     calling: Calling
+    entries: tuple[int, ...] = ()
 
     @property
     def took(self) -> float | None:
@@ -38,10 +42,15 @@ class Asked:
     def filled(self, template: Template) -> str:
         return template.substitute(self.fills)
 
+    @property
+    def what(self) -> str:
+        call = self.calling.call
+        return f"{self.workload}: {call.value} at {call.begun_at:.3f} s"
+
     def __str__(self) -> str:
         call = self.calling.call
         outcome = f"{call.kind.value}: {call.result}" if call.outcomes else "no outcome"
-        return f"{self.workload}: {call.value} at {call.begun_at:.3f} s: {outcome}"
+        return f"{self.what}: {outcome}"
 
 
 class Stage:
@@ -57,6 +66,8 @@ class Stage:
         self.order = History(lambda: world.now)
         """`send` in the step in which it happened, `receive` likewise."""
         self._numbers: dict[str, int] = {}
+        self._to_be_sent: dict[tuple[str, str, bytes], Asked] = {}
+        self._by_id: dict[tuple[str, int], Asked] = {}
         world.watch(self._hear)
 
     def node(self, name: str) -> SimNode:
@@ -91,22 +102,33 @@ class Stage:
 
     def _hear(self, entry: Entry) -> None:
         event = entry.event
-        if event is None or event.message is None or event.note not in {"", "awaited"}:
+        if event is None or event.message is None:
             return
         message = event.message
+        asked = self._by_id.get((entry.node, message.id))
+        if asked is not None and event.subject == MOVER:
+            asked.entries = (entry.number,)
+        if event.note not in {"", "awaited"}:
+            return
         if message.source.process != MOVER or not isinstance(message.message, Request):
             return
         source = message.source.node
         if entry.kind is EventKind.SENT:
             self.order.done(source, "send", (str(message.target), said(message)))
+            asked = self._to_be_sent.pop((source, str(message.target), said(message)), None)
+            if asked is not None:
+                asked.entries = (entry.number,)
+                self._by_id[source, message.id] = asked
         elif entry.kind is EventKind.TAKEN and event.subject == message.target.process:
             for history in (self.order, self.outcomes):
                 history.done(str(message.target), "receive", None, (source, said(message)))
 
     async def ask(
-        self, source: str, target: Address, ipc: bytes, payload: Payload | None, seconds: int
+        self, asked: Asked, target: Address, ipc: bytes, payload: Payload | None, seconds: int
     ) -> bytes:
         """The ipc of the answer. Raises `SendError`, `NodeDown`."""
+        source = str(asked.fills["from"])
+        self._to_be_sent[source, str(target), _bytes(ipc, payload)] = asked
         sent = self.outcomes.invoke(source, "send", (str(target), _bytes(ipc, payload)))
         try:
             answer = await self.node(source).ask(target, ipc, payload, seconds=seconds)

@@ -125,7 +125,7 @@ class Messages:
             return
         asked = stage.begin(self.title, fills, f"request {fills['n']} to {target}")
         try:
-            answer = await stage.ask(source, target, ipc, payload, self.seconds)
+            answer = await stage.ask(asked, target, ipc, payload, self.seconds)
         except GONE as error:
             _failed(asked, error)
         else:
@@ -142,10 +142,12 @@ def expect(stage: Stage, asked: Asked, said: str, whole: Template | None, part: 
     """What was said is as it must be."""
     wanted = None if whole is None else asked.filled(whole)
     if wanted is not None and said != wanted:
-        stage.world.violate(asked.workload, f"{asked.calling.call.value}: expected {wanted!r}, got {said!r}")
+        text = f"{asked.calling.call.value}: expected {wanted!r}, got {said!r}"
+        stage.world.violate(asked.workload, text, asked.entries)
     wanted = None if part is None else asked.filled(part)
     if wanted is not None and wanted not in said:
-        stage.world.violate(asked.workload, f"{asked.calling.call.value}: {wanted!r} is not in {said!r}")
+        text = f"{asked.calling.call.value}: {wanted!r} is not in {said!r}"
+        stage.world.violate(asked.workload, text, asked.entries)
 
 
 def _messages(table: Table, title: str, nodes: Sequence[str]) -> Workload:
