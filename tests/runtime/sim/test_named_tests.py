@@ -8,6 +8,8 @@ import pytest
 
 from runtime.sim.choices import Choices
 from runtime.sim.named_tests import NoSuchTest, find_test, name_of
+from runtime.sim.scenario import Scenario
+from tests.support.scenarios import ASKING, NODES
 
 HERE = Path(__file__)
 
@@ -72,3 +74,12 @@ def test_what_is_not_there_is_named(name, words):
     with pytest.raises(NoSuchTest) as missing:
         find_test(name, HERE.parent)
     assert words in str(missing.value)
+
+
+def test_a_scenario_is_found_by_its_file(tmp_path):
+    (tmp_path / "s.toml").write_text(NODES + ASKING)
+    found = find_test("s.toml", tmp_path)
+    assert isinstance(found, Scenario)
+    assert found.name == "s.toml"
+    with pytest.raises(NoSuchTest, match="there is no file"):
+        find_test("t.toml", tmp_path)

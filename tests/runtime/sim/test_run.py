@@ -8,6 +8,7 @@ import pytest
 import trio
 
 from runtime.sim.choices import Choice, Choices, SeedChoices
+from runtime.sim.cover import NothingShown
 from runtime.sim.report import Verdict
 from runtime.sim.run import replay, run, run_twice
 from runtime.sim.tape_file import Tape
@@ -133,7 +134,9 @@ def test_a_run_in_which_nobody_sent_anything_is_vacuous():
     async def boots(w):
         await w.node("alice.nec", [echo])
 
-    assert run(boots).verdict is Verdict.VACUOUS
+    report = run(boots)
+    assert report.verdict is Verdict.VACUOUS
+    assert "no process sent anything" in str(report.error)
 
 
 def test_a_violation_ends_the_run_in_that_step():
@@ -273,3 +276,12 @@ def test_what_must_have_happened_by_the_end_is_asked_at_the_end():
     assert report.violation == Violation("liveness", report.at, (), "it never came")
     assert asked == [report.at]
     assert report.cover == {"goal": 2}
+
+
+def test_a_test_may_say_that_its_run_showed_nothing():
+    async def shows_nothing(w):
+        await w.node("alice.nec", [echo])
+        raise NothingShown("nobody asked")
+
+    report = run(shows_nothing)
+    assert (report.verdict, str(report.error)) == (Verdict.VACUOUS, "nobody asked")
