@@ -124,8 +124,7 @@ def _found(
         )
         last = report
     else:
-        if report.error is not None:
-            sys.stderr.write("".join(traceback.format_exception(report.error)))
+        _show_error(report)
         evidence = evidence_of(subject, report, _budget(arguments))
         last, failure = evidence.report, evidence.failure
         text, _, _ = failure_text(failure).rpartition("\n")
@@ -137,6 +136,11 @@ def _found(
         _write(text)
     _end(last.last_line(), arguments)
     return EXIT_CODES[report.verdict]
+
+
+def _show_error(report: Report) -> None:
+    if report.error is not None and report.verdict is not Verdict.VACUOUS:
+        sys.stderr.write("".join(traceback.format_exception(report.error)))
 
 
 def _end(line: str, arguments: argparse.Namespace) -> None:
@@ -236,8 +240,7 @@ def _replay(arguments: argparse.Namespace) -> int:
     if report.verdict is Verdict.OK:
         lines += _went_well(report)
     else:
-        if report.error is not None:
-            sys.stderr.write("".join(traceback.format_exception(report.error)))
+        _show_error(report)
         text, _, _ = failure_text(failure_of(report, entries)).rpartition("\n")
         lines.append(text)
     _write(*lines, report.last_line())

@@ -136,8 +136,10 @@ class Course:
         if isinstance(error, AssertionError):
             violation = Violation("assertion", self.loop.now(), (), str(error))
             self._end(Verdict.VIOLATED, violation, error)
+        elif isinstance(error, NothingShown):
+            self._end(Verdict.VACUOUS, Violation("nothing shown", self.loop.now(), (), str(error)), error)
         else:
-            self._end(Verdict.VACUOUS if isinstance(error, NothingShown) else Verdict.ERROR, error=error)
+            self._end(Verdict.ERROR, error=error)
 
     # -- its way
 

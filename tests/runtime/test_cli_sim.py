@@ -176,6 +176,15 @@ def test_a_scenario_that_fails_is_written_back(shell: Shell):
     assert shell.here("run", file, "--faults", "none", "--until", "1", "--no-shrink").code == 1
 
 
+def test_a_scenario_that_shows_nothing_says_so(shell: Shell):
+    file = shell.write("two.toml", SCENARIO + '[[check]]\nkind = "covers"\ngoals = "dead letter"\n')
+    done = shell.here("run", file)
+    assert (done.code, done.err) == (2, "")
+    assert done.out.startswith("vacuous: nothing shown at ")
+    assert "never covered: dead letter" in done.out
+    assert shell.here("replay", ".nectar-sim/two-2.tape.json").code == 2
+
+
 def test_changed_code_and_edited_tapes(shell: Shell):
     """A strict replay says that it is another run; a loose one follows as far as it can."""
     module = "import tests.support.sim_subjects as s\n\nasync def test_it(w):\n    await s._asked(w)\n"

@@ -24,7 +24,7 @@ def written_back(subject: Subject, scenario: Scenario, failed: Report, folder: P
     """
     worlds: list[World] = []
     rules = subject.rules.copy()
-    rules["prepare"] = [worlds.append]
+    rules["prepare"] = [*rules.get("prepare", ()), worlds.append]
     again = run(subject.test, seed=failed.seed, choices=TapeChoices(failed.tape), **rules)
     if not worlds or manner(again) != manner(failed):
         return None
