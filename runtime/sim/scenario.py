@@ -18,7 +18,7 @@ from runtime.packages import read_package
 from runtime.sim.cover import NothingShown
 from runtime.sim.faults import Faults
 from runtime.sim.net import SimNet
-from runtime.sim.scenarios.checks import Check, read_check
+from runtime.sim.scenarios.checks import Check, Known, read_check
 from runtime.sim.scenarios.faults import PhaseFaults, read_faults
 from runtime.sim.scenarios.stage import Stage
 from runtime.sim.scenarios.table import BadScenario, Table, read_toml
@@ -175,7 +175,10 @@ def scenario_of(tables: dict[str, object], name: str, folder: Path) -> Scenario:
     top = Table(name, "$", tables)
     world = top.table("world")
     nodes = _nodes(top, folder)
-    names = [node.name for node in nodes]
+    names = tuple(node.name for node in nodes)
+    phases = _phases(top, names)
+    workloads = tuple(workload.title for phase in phases for workload in phase.workloads)
+    known = Known(names, workloads, tuple(phase.title for phase in phases))
     scenario = Scenario(
         name=name,
         seed=world.whole("seed", 0),
@@ -185,8 +188,8 @@ def scenario_of(tables: dict[str, object], name: str, folder: Path) -> Scenario:
         settle=world.number("settle", SETTLE_SECONDS),
         nodes=nodes,
         links=tuple(_link(table, names) for table in top.tables("link")),
-        phases=_phases(top, names),
-        checks=tuple(read_check(table, names) for table in top.tables("check")),
+        phases=phases,
+        checks=tuple(read_check(table, known) for table in top.tables("check")),
         tables=tables,
         folder=folder,
     )

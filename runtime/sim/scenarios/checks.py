@@ -214,6 +214,25 @@ class Covers:
 # -- reading them
 
 
+@attrs.frozen
+class Known:
+    """What a check may name: nodes, and titles of workloads and phases."""
+
+    nodes: tuple[str, ...]
+    workloads: tuple[str, ...]
+    phases: tuple[str, ...]
+
+
+def _titles(table: Table, key: str, known: Sequence[str]) -> tuple[str, ...]:
+    found = table.texts(key, ())
+    for title in found:
+        if title not in known:
+            raise table.error(
+                key, f"there is no {key} {title!r}", f"there are {', '.join(dict.fromkeys(known))}"
+            )
+    return found
+
+
 _ENTRY_KINDS: dict[str, EventKind | WorldKind] = {
     **{kind.value: kind for kind in EventKind},
     **{kind.value: kind for kind in WorldKind},
@@ -248,46 +267,51 @@ def _within(table: Table) -> float | None:
     return table.number("within") if table.has("within") else None
 
 
-def _never(table: Table, name: str, _nodes: Sequence[str]) -> Check:
+def _never(table: Table, name: str, _known: Known) -> Check:
     matches = _matched(table.table("match", needed=True))
     return Property(lambda stage: stage.world.never(name, matches))
 
 
-def _eventually(table: Table, name: str, _nodes: Sequence[str]) -> Check:
+def _eventually(table: Table, name: str, _known: Known) -> Check:
     matches, within = _matched(table.table("match", needed=True)), _within(table)
     return Property(lambda stage: stage.world.eventually(name, matches, within=within))
 
 
-def _leads_to(table: Table, name: str, _nodes: Sequence[str]) -> Check:
+def _leads_to(table: Table, name: str, _known: Known) -> Check:
     cause, effect = _matched(table.table("cause", needed=True)), _matched(table.table("effect", needed=True))
     within = _within(table)
     return Property(lambda stage: stage.world.leads_to(name, cause, effect, within=within))
 
 
-def _answered(table: Table, name: str, _nodes: Sequence[str]) -> Check:
-    return Answered(name, table.texts("workload", ()), table.texts("phase", ()), _within(table))
+def _answered(table: Table, name: str, known: Known) -> Check:
+    return Answered(
+        name,
+        _titles(table, "workload", known.workloads),
+        _titles(table, "phase", known.phases),
+        _within(table),
+    )
 
 
-def _query(table: Table, nodes: Sequence[str]) -> Query:
+def _query(table: Table, known: Known) -> Query:
     targets: list[Address] = []
-    for target in targets_of(table, "of", nodes):
+    for target in targets_of(table, "of", known.nodes):
         if isinstance(target, ProcessId):
-            targets += [Address(node, target) for node in nodes]
+            targets += [Address(node, target) for node in known.nodes]
         else:
             targets.append(target)
     return Query(tuple(targets), table.text("ask").encode())
 
 
-def _converges(table: Table, name: str, nodes: Sequence[str]) -> Check:
-    return Converges(name, _query(table, nodes), table.number("within", float(QUERY_SECONDS)))
+def _converges(table: Table, name: str, known: Known) -> Check:
+    return Converges(name, _query(table, known), table.number("within", float(QUERY_SECONDS)))
 
 
-def _kept(table: Table, name: str, nodes: Sequence[str]) -> Check:
+def _kept(table: Table, name: str, known: Known) -> Check:
     element = table.template("element", VARIABLES)
-    return Kept(name, _query(table, nodes), table.texts("workload", ()), element)
+    return Kept(name, _query(table, known), _titles(table, "workload", known.workloads), element)
 
 
-def _covers(table: Table, _name: str, _nodes: Sequence[str]) -> Check:
+def _covers(table: Table, _name: str, _known: Known) -> Check:
     goals = table.texts("goals")
     for goal in goals:
         if goal not in STANDARD_GOALS:
@@ -296,10 +320,10 @@ def _covers(table: Table, _name: str, _nodes: Sequence[str]) -> Check:
 
 
 def _history(checker: Callable[[History], Checked], *, in_order: bool = False) -> _Read:
-    return lambda _table, name, _nodes: Deliveries(name, checker, in_order)
+    return lambda _table, name, _known: Deliveries(name, checker, in_order)
 
 
-_Read = Callable[[Table, str, Sequence[str]], Check]
+_Read = Callable[[Table, str, Known], Check]
 KINDS: dict[str, _Read] = {
     "always_answered": _answered,
     "one_outcome": _history(one_outcome),
@@ -314,9 +338,9 @@ KINDS: dict[str, _Read] = {
 }
 
 
-def read_check(table: Table, nodes: Sequence[str]) -> Check:
+def read_check(table: Table, known: Known) -> Check:
     """Raises `BadScenario`."""
     kind = table.one_of("kind", KINDS)
-    check = KINDS[kind](table, table.text("name", kind), nodes)
+    check = KINDS[kind](table, table.text("name", kind), known)
     table.end()
     return check

@@ -8,6 +8,7 @@ from tests.support.scenarios import ASKING, played, scenario
 
 BOB = "bob.nec@chat:chat:nectar"
 PARTITION = '[[phase.fault]]\nkind = "partition"\nat = 0.2\nlasts = 60\nleft = "alice.nec"\n'
+IDLE = '[[phase]]\ntitle = "idle"\n'
 LOSES = """
 [[phase]]
 [[phase.workload]]
@@ -93,13 +94,11 @@ def test_what_does_not_hold_is_a_violation_by_the_name_of_the_check(text, name, 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (ASKING + check("always_answered", 'workload = "nobody"'), "nobody asked anything"),
+        (ASKING + IDLE + check("always_answered", 'phase = "idle"'), "nobody asked anything"),
         (ASKING + check("covers", 'goals = ["dead letter"]'), "never covered: dead letter"),
         (ASKING.replace("$workload $n", "same") + check("fifo_per_pair"), "give each its own value"),
-        (
-            ASKING + check("acked_not_lost", f'of = "{BOB}"\nask = "1"\nelement = "$n"\nworkload = "nobody"'),
-            "no workload asked",
-        ),
+        (ASKING.replace("ipc", "timeout = 0\nipc").replace("answer_has", "payload")
+         + check("acked_not_lost", f'of = "{BOB}"\nask = "1"\nelement = "$n"'), "no workload asked"),
     ],
 )  # fmt: skip
 def test_what_nobody_can_tell_is_vacuous(text, said):
@@ -111,6 +110,11 @@ def test_what_nobody_can_tell_is_vacuous(text, said):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        (
+            check("always_answered", 'workload = "sayings"'),
+            "there is no workload 'sayings'; there are saying",
+        ),
+        (check("always_answered", 'phase = "x"'), "check[0].phase: there is no phase 'x'; there are asking"),
         (check("always"), "'always' is not known; there are always_answered"),
         (check("never"), "check[0].match: missing, expected a table"),
         (check("never", "match = {}"), "check[0].match: matches everything"),
