@@ -28,6 +28,7 @@ from runtime.sim.run import nondeterministic
 from runtime.sim.scenarios.table import BadScenario
 from runtime.sim.shrink import Budget
 from runtime.sim.shrunk_run import evidence_of
+from runtime.sim.simulation_failed import cause
 from runtime.sim.step_text import NoSuchStep, step_text
 from runtime.sim.subject import AS_THE_TEST_SAYS, Subject, find_subject, run_seed
 from runtime.sim.tape_file import BadTape, Tape, read_tape
@@ -139,8 +140,9 @@ def _found(
 
 
 def _show_error(report: Report) -> None:
-    if report.error is not None and report.verdict is not Verdict.VACUOUS:
-        sys.stderr.write("".join(traceback.format_exception(report.error)))
+    error = None if report.verdict is Verdict.VACUOUS else cause(report)
+    if error is not None:
+        sys.stderr.write("".join(traceback.format_exception(error)))
 
 
 def _end(line: str, arguments: argparse.Namespace) -> None:

@@ -22,6 +22,7 @@ from runtime.sim.trace import Trace, WorldKind
 FOLDER = ".nectar-sim"
 TAPE, LOG = ".tape.json", ".jsonl"
 LONGEST_TITLE = 110
+REPLAY = "runtime.sim.run:replay"
 
 
 class FoundViolation(Protocol):
@@ -64,7 +65,7 @@ def write_evidence(
     *,
     folder: Path | None = None,
     shrunk: str = "",
-    replay: str = "runtime.sim.run:replay",
+    replay: str = REPLAY,
     faults: str = "",
     until: float | None = None,
     scenario: str = "",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from functools import wraps
 from itertools import count
 
 import trio
 
+from runtime.sim.faults import Faults
+from runtime.sim.testing import sim_test
 from runtime.sim.world import World
 from tests.support.worlds import echo
 
@@ -69,16 +70,9 @@ async def takes_long(w: World) -> None:
     await w.sleep(100)
 
 
-def decorated(test):
-    @wraps(test)
-    def call() -> None:
-        raise AssertionError("it is not called by itself")
-
-    vars(call)["sim_rules"] = {"until": 50.0}
-    return call
-
-
-limited = decorated(takes_long)
+@sim_test(seeds=1, until=50.0, faults=Faults.none())
+async def limited(w: World) -> None:
+    await takes_long(w)
 
 
 async def takes_more(w: World, more: int) -> None:
