@@ -27,7 +27,7 @@ def test_a_failure_is_shrunk_and_its_files_tell_of_the_smallest(tmp_path):
         ("lost packet", 501)
     ] * 2
     assert [c.value for c in tape.choices if c.label == "late"] == [1]
-    assert "-> 3, 2 faults of" in found.failure.shrunk
+    assert "choices -> 3, for faults " in found.failure.shrunk
     assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".jsonl", ".svg", ".py"}
 
 
