@@ -28,6 +28,8 @@ from kernel.protocol import (
     ProcessesAre,
     ProcessStatus,
 )
+from runtime.cli_sim import add_commands as add_sim_commands
+from runtime.cli_sim import run as run_simulator
 from runtime.command_error import FAILED, USAGE, CommandError
 from runtime.console import LogFormat
 from runtime.options import DEV_NAME, DEV_PASSWORD, LOOPBACK, BootOptions, default_home, example_packages
@@ -51,7 +53,7 @@ def _run_node(options: BootOptions) -> int:
 
 
 def main(argv: Sequence[str] | None = None, run_node: RunNode = _run_node) -> int:
-    """The exit code: 0, 1 refused or failed, 2 usage."""
+    """The exit code: 0, 1 refused or failed, 2 usage; of `sim` those of `runtime.cli_sim`."""
     try:
         arguments = _parser().parse_args(argv)
         return _dispatch(arguments, run_node)
@@ -82,6 +84,8 @@ def _dispatch(arguments: argparse.Namespace, run_node: RunNode) -> int:
             _change_package(arguments)
         case "id" | "peers" | "hi":
             _about_nodes(arguments)
+        case "sim":
+            return run_simulator(arguments)
     return 0
 
 
@@ -140,6 +144,7 @@ def _parser() -> _Parser:
     hi.add_argument("node", metavar="NODE", type=_remote_name)
     hi.add_argument("text", metavar="TEXT", type=_text)
     _add_door(hi)
+    add_sim_commands(command("sim", "Run nodes in a simulated world, and look at what happened there."))
     return parser
 
 

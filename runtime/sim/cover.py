@@ -29,6 +29,10 @@ MODULES = ("sys", "app_store", "homepage")
 """The packages of a node's own processes. What they say to each other is no exercise."""
 
 
+class NothingShown(Exception):
+    """For a test whose run tells nothing: its verdict is `vacuous`. The text says why."""
+
+
 class Cover:
     """Goals by their names, with how often this run reached them. Those that are only `wanted` have 0."""
 

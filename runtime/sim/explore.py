@@ -16,6 +16,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from hashlib import sha256
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkContext, SpawnContext
 from multiprocessing.process import BaseProcess
@@ -121,7 +122,7 @@ class SeededRun:
 class Summary:
     """`failures` in the order of seeds. `cover` counts over all runs, `covered_by` in how many runs each goal was met.
 
-    `note` says what kept the search from using all cores.
+    `note` says what kept the search from using all cores, `digest` is over those of all runs.
     """
 
     runs: int
@@ -133,6 +134,7 @@ class Summary:
     seconds: float
     jobs: int
     note: str = ""
+    digest: str = ""
 
     @property
     def first_failure(self) -> RunResult | None:
@@ -369,7 +371,13 @@ class _Search:
             seconds=seconds,
             jobs=jobs,
             note=note,
+            digest=_digest_of(results),
         )
+
+
+def _digest_of(results: Sequence[RunResult]) -> str:
+    lines = (f"{result.seed} {result.verdict} {result.digest}\n" for result in results)
+    return sha256("".join(lines).encode()).hexdigest()
 
 
 def _end(workers: Sequence[_Worker]) -> None:

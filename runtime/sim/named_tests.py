@@ -1,5 +1,5 @@
-"""Tests of a simulated world by name, so that a tape, another process or a command can find them: `module:function` or
-`file.py::test`, the file relative to where the command is run.
+"""Tests of a simulated world by name, so that a tape, another process or a command can find them: `module:function`,
+`file.py::test` or `scenario.toml`, the file relative to where the command is run.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 
+from runtime.sim.scenario import read_scenario
+
 AnyTest = Callable[..., object]
+SCENARIO = ".toml"
 
 
 class NoSuchTest(LookupError):
@@ -21,15 +24,22 @@ class NoSuchTest(LookupError):
 
 def find_test(name: str, root: Path | None = None) -> AnyTest:
     """`root` is where a file's path begins, by default the current directory. Raises `NoSuchTest`, and whatever the
-    module raises as it is imported.
+    module raises as it is imported; for a scenario `BadScenario`.
     """
+    if name.endswith(SCENARIO):
+        path = (root or Path.cwd()) / name
+        if not path.is_file():
+            raise NoSuchTest(f"{name!r}: there is no file {path.resolve()}")
+        return read_scenario(path, name)
     file, colons, function = name.rpartition("::")
     if colons:
         module, where = _from_file((root or Path.cwd()) / file, name), file
     else:
         where, colon, function = name.rpartition(":")
         if not colon:
-            raise NoSuchTest(f"{name!r} names no test: write `file.py::test` or `module:function`")
+            raise NoSuchTest(
+                f"{name!r} names no test: write `file.py::test`, `module:function` or `scenario.toml`"
+            )
         module = _from_module(where, name)
     found: object = module
     for part in function.split("."):

@@ -15,7 +15,7 @@ import trio
 
 from runtime.sim.choices import Choices
 from runtime.sim.file_tree import Keep
-from runtime.sim.storm import FaultyNode, Nemesis, Storm
+from runtime.sim.storm import FaultArg, FaultyNode, Nemesis, Storm
 from runtime.sim.wires import LinkSettings, Uniform
 from runtime.sim.workers import chosen_pause
 
@@ -61,10 +61,16 @@ class Partition(_Timed):
         direction = storm.choose(self.kind, 3, "direction")
         if direction == 2:
             left, right = right, left
-        what = f"{', '.join(left)} {'>' if direction else '|'} {', '.join(right)}"
-        net = storm.target.net
-        with storm.fault(self.kind, what), net.partition(left, right, oneway=direction != 0):
+        with parted(storm, left, right, oneway=direction != 0):
             await storm.last(self.kind, self.lasts)
+
+
+@contextmanager
+def parted(storm: Storm, left: list[str], right: list[str], *, oneway: bool) -> Iterator[None]:
+    what = f"{', '.join(left)} {'>' if oneway else '|'} {', '.join(right)}"
+    fault = storm.fault("partition", what, left=left, right=right, oneway=oneway)
+    with fault, storm.target.net.partition(left, right, oneway=oneway):
+        yield
 
 
 def _group(storm: Storm, names: Sequence[str]) -> list[str]:
@@ -88,9 +94,12 @@ class Cut(_Timed):
         pairs = [f"{a} {b}" for a, b in permutations(storm.names, 2) if a < b]
         picked = storm.pick(self.kind, pairs)
         if picked is not None:
-            a, b = picked.split()
-            storm.target.net.cut(a, b)
-            storm.note(self.kind, f"{a} | {b}").ended = trio.current_time()
+            cut(storm, *picked.split())
+
+
+def cut(storm: Storm, a: str, b: str) -> None:
+    storm.target.net.cut(a, b)
+    storm.note("cut", f"{a} | {b}", a=a, b=b).ended = trio.current_time()
 
 
 @attrs.frozen
@@ -126,14 +135,20 @@ class Pause(_Timed):
         name = storm.pick(self.kind, storm.up)
         if name is None:
             return
-        node = storm.target.nodes[name]
-        with storm.fault(self.kind, name):
-            node.pause()
-            try:
-                await storm.last(self.kind, self.lasts)
-            finally:
-                if node.is_up:
-                    node.resume()
+        with paused(storm, name):
+            await storm.last(self.kind, self.lasts)
+
+
+@contextmanager
+def paused(storm: Storm, name: str) -> Iterator[None]:
+    node = storm.target.nodes[name]
+    with storm.fault("pause", name, node=name):
+        node.pause()
+        try:
+            yield
+        finally:
+            if node.is_up:
+                node.resume()
 
 
 @attrs.frozen
@@ -148,24 +163,40 @@ class ClockJump(_Timed):
         if name is None:
             return
         by = storm.choices.among("fault clock jump", 1.0, self.most)
-        offset = storm.target.nodes[name].clock.offset + (-by if storm.choose(self.kind, 2, "back") else by)
-        storm.set_clock(name, offset, 1.0)
-        storm.note(self.kind, f"{name} {offset:+.0f} s").ended = trio.current_time()
+        jump_clock(storm, name, -by if storm.choose(self.kind, 2, "back") else by)
+
+
+def jump_clock(storm: Storm, name: str, by: float) -> None:
+    offset = storm.target.nodes[name].clock.offset + by
+    storm.set_clock(name, offset, 1.0)
+    storm.note("clock", f"{name} {offset:+.0f} s", node=name, by=by).ended = trio.current_time()
 
 
 # -- the network's weather
 
 
-async def _weather(storm: Storm, kind: str, settings: LinkSettings, lasts: Lasts) -> None:
+async def _weather(storm: Storm, kind: str, settings: LinkSettings, lasts: Lasts, **args: FaultArg) -> None:
     """On all links, or in one direction of one pair."""
     pairs = list(permutations(storm.names, 2))
     chosen = storm.choose(kind, len(pairs) + 2)
     if not chosen or not pairs:
         return
-    struck = pairs if chosen == 1 else [pairs[chosen - 2]]
-    what = "everywhere" if chosen == 1 else " > ".join(struck[0])
-    with storm.fault(kind, what), storm.target.net.worsen(settings, struck):
+    with worsened(storm, kind, settings, None if chosen == 1 else pairs[chosen - 2], **args):
         await storm.last(kind, lasts)
+
+
+@contextmanager
+def worsened(
+    storm: Storm, kind: str, settings: LinkSettings, pair: tuple[str, str] | None, **args: FaultArg
+) -> Iterator[None]:
+    """From the first of the pair to the second, or everywhere. `args` are for the fault that is told."""
+    pairs = list(permutations(storm.names, 2)) if pair is None else [pair]
+    what = "everywhere"
+    if pair is not None:
+        what = " > ".join(pair)
+        args |= {"from": pair[0], "to": pair[1]}
+    with storm.fault(kind, what, **args), storm.target.net.worsen(settings, pairs):
+        yield
 
 
 @attrs.frozen
@@ -176,7 +207,8 @@ class SlowLinks(_Timed):
     most: float = 2.0
 
     async def strike(self, storm: Storm) -> None:
-        await _weather(storm, self.kind, LinkSettings(latency=Uniform(0.0, self.most)), self.lasts)
+        settings = LinkSettings(latency=Uniform(0.0, self.most))
+        await _weather(storm, self.kind, settings, self.lasts, most=self.most)
 
 
 @attrs.frozen
@@ -185,7 +217,8 @@ class Loss(_Timed):
     probability: float = 0.05
 
     async def strike(self, storm: Storm) -> None:
-        await _weather(storm, self.kind, LinkSettings(loss=self.probability), self.lasts)
+        settings = LinkSettings(loss=self.probability)
+        await _weather(storm, self.kind, settings, self.lasts, probability=self.probability)
 
 
 @attrs.frozen
@@ -194,7 +227,8 @@ class Dup(_Timed):
     probability: float = 0.1
 
     async def strike(self, storm: Storm) -> None:
-        await _weather(storm, self.kind, LinkSettings(dup=self.probability), self.lasts)
+        settings = LinkSettings(dup=self.probability)
+        await _weather(storm, self.kind, settings, self.lasts, probability=self.probability)
 
 
 @attrs.frozen
@@ -207,7 +241,8 @@ class Reorder(_Timed):
 
     async def strike(self, storm: Storm) -> None:
         settings = LinkSettings(reorder=self.probability, late=self.late)
-        await _weather(storm, self.kind, settings, self.lasts)
+        args: dict[str, FaultArg] = {"probability": self.probability, "late": self.late}
+        await _weather(storm, self.kind, settings, self.lasts, **args)
 
 
 # -- disks
@@ -225,11 +260,17 @@ class DiskFull(_Timed):
         if name is None:
             return
         room = self.room - storm.choose(self.kind, self.room + 1, "room")
-        node = storm.target.nodes[name]
-        with storm.fault(self.kind, f"{name}, {room} bytes left"), _full(node, room):
-            storm.tell_disk(name, f"full but for {room} bytes")
+        with full_disk(storm, name, room):
             await storm.last(self.kind, self.lasts)
         storm.tell_disk(name, "no longer full")
+
+
+@contextmanager
+def full_disk(storm: Storm, name: str, room: int) -> Iterator[None]:
+    fault = storm.fault("full disk", f"{name}, {room} bytes left", node=name, room=room)
+    with fault, _full(storm.target.nodes[name], room):
+        storm.tell_disk(name, f"full but for {room} bytes")
+        yield
 
 
 @contextmanager
@@ -255,11 +296,16 @@ class SlowDisk(_Timed):
         name = storm.pick(self.kind, storm.up)
         if name is None:
             return
-        node = storm.target.nodes[name]
-        with storm.fault(self.kind, name), _slow(node, storm, self.most):
-            storm.tell_disk(name, f"slow, up to {self.most:g} s a call")
+        with slow_disk(storm, name, self.most):
             await storm.last(self.kind, self.lasts)
         storm.tell_disk(name, "no longer slow")
+
+
+@contextmanager
+def slow_disk(storm: Storm, name: str, most: float) -> Iterator[None]:
+    with storm.fault("slow disk", name, node=name, most=most), _slow(storm.target.nodes[name], storm, most):
+        storm.tell_disk(name, f"slow, up to {most:g} s a call")
+        yield
 
 
 @contextmanager

@@ -87,6 +87,7 @@ class Failure:
     tape: str = ""
     pytest: str = ""
     again: str = ""
+    scenario: str = ""
 
 
 def failure_text(failure: Failure) -> str:
@@ -104,6 +105,8 @@ def failure_text(failure: Failure) -> str:
         lines.append(f"diagram: {failure.diagram}")
     if failure.pytest:
         lines.append(f"as a test: pytest {failure.pytest}")
+    if failure.scenario:
+        lines.append(f"as a scenario: nectar sim run {shlex.quote(failure.scenario)}")
     if failure.again or failure.tape:
         lines.append(f"again: {failure.again or replay_command(failure.tape)}")
     lines.append(last_line(failure.digest, failure.seed, failure.verdict))
@@ -115,7 +118,7 @@ def replay_command(tape: str) -> str:
     return f"nectar sim replay {shlex.quote(tape)}"
 
 
-def last_line(digest: str, seed: int, verdict: str) -> str:
+def last_line(digest: str, seed: int | str, verdict: str) -> str:
     """The last line of every run."""
     return f"digest: {digest} seed: {seed} verdict: {verdict}"
 
@@ -147,7 +150,7 @@ TAPE = r\'\'\'{tape}\'\'\'
 
 def test_{name}_seed_{number}():
     tape = parse_tape(TAPE)
-    report = {function}(find_test(tape.test), tape.choices, seed=tape.seed)
+    report = {function}(find_test(tape.test), tape.choices, seed=tape.seed{rules})
     assert report.verdict == "ok", f"{{report.verdict}}: {{report.violation or report.error}}"
 '''
 
@@ -158,6 +161,8 @@ def export_pytest(tape: Tape, *, replay: str = "runtime.sim.run:replay") -> str:
     Run it where the name of the tape's test is found: for a file, where its path begins.
     """
     module, _, function = replay.partition(":")
+    rules = f", faults={tape.faults!r}" if tape.faults else ""
+    rules += "" if tape.until is None else f", until={tape.until!r}"
     text = tape_text(tape).replace("'", r"\u0027").strip()
     return _SOURCE.format(
         test=_harmless(tape.test),
@@ -167,6 +172,7 @@ def export_pytest(tape: Tape, *, replay: str = "runtime.sim.run:replay") -> str:
         module=module,
         function=function,
         tape=text,
+        rules=rules,
         name=short_name(tape.test),
         number=f"{tape.seed}".replace("-", "minus_"),
     )
@@ -180,5 +186,5 @@ def _harmless(text: str) -> str:
 
 def short_name(test: str) -> str:
     """Of a test, for files and functions: `converges` of `tests/test_chat.py::test_converges`."""
-    last = re.split(r"[:.]+", test)[-1]
+    last = re.split(r"[:./]+", test.removesuffix(".toml"))[-1]
     return re.sub(r"\W+", "_", last).strip("_").removeprefix("test_") or "run"

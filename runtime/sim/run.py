@@ -16,7 +16,7 @@ from runtime.node import sole_error
 from runtime.sim.boot import derived_seed
 from runtime.sim.chance import SeededChance
 from runtime.sim.choices import Choice, Choices, Diverged, SeedChoices, Source, TapeChoices
-from runtime.sim.cover import Exercise
+from runtime.sim.cover import Exercise, NothingShown
 from runtime.sim.entropy import seeded_entropy
 from runtime.sim.faults import Faults
 from runtime.sim.report import Report, Verdict
@@ -136,6 +136,8 @@ class Course:
         if isinstance(error, AssertionError):
             violation = Violation("assertion", self.loop.now(), (), str(error))
             self._end(Verdict.VIOLATED, violation, error)
+        elif isinstance(error, NothingShown):
+            self._end(Verdict.VACUOUS, Violation("nothing shown", self.loop.now(), (), str(error)), error)
         else:
             self._end(Verdict.ERROR, error=error)
 
@@ -256,21 +258,21 @@ def replay(
         return run(test, seed=seed, choices=TapeChoices(tape, strict=strict), **rules)
     except Diverged as error:
         found = run(test, seed=seed, choices=TapeChoices(tape), **rules)
-        return _nondeterministic(found, str(error))
+        return nondeterministic(found, str(error))
 
 
-def run_twice(test: Test, *, seed: int = 0, **rules: Unpack[Rules]) -> Report:
+def run_twice(test: Test, *, seed: int = 0, choices: Source | None = None, **rules: Unpack[Rules]) -> Report:
     """`run`, and again on its tape: where the second course differs, the verdict is `nondeterministic`."""
-    first = run(test, seed=seed, **rules)
+    first = run(test, seed=seed, choices=choices, **rules)
     again = replay(test, first.tape, seed=seed, strict=True, **rules)
     if again.verdict is Verdict.NONDETERMINISTIC:
         return again
     if again.digest != first.digest:
         text = f"one seed and one tape gave the digests {first.digest[:16]} and {again.digest[:16]}"
-        return _nondeterministic(again, text)
+        return nondeterministic(again, text)
     return first
 
 
-def _nondeterministic(report: Report, text: str) -> Report:
+def nondeterministic(report: Report, text: str) -> Report:
     violation = Violation("determinism", report.at, (), text)
     return attrs.evolve(report, verdict=Verdict.NONDETERMINISTIC, violation=violation)

@@ -64,16 +64,17 @@ def attempt_like(failure: Run, rerun: Callable[[Source], Run]) -> Attempt:
     """Fails in the same way: by the same verdict, the same property, an error of the same kind. `rerun` runs the test
     once more, with the choices of that source.
     """
-    wanted = _manner(failure)
+    wanted = manner(failure)
 
     def attempt(tape: Sequence[Choice]) -> Outcome:
         run = rerun(AlignedChoices(tape))
-        return Outcome(_manner(run) == wanted, run.tape)
+        return Outcome(manner(run) == wanted, run.tape)
 
     return attempt
 
 
-def _manner(run: Run) -> tuple[str, str, type[BaseException] | None]:
+def manner(run: Run) -> tuple[str, str, type[BaseException] | None]:
+    """Of a failure: two that have the same are the same one."""
     named = run.violation
     return (
         str(run.verdict),
@@ -199,11 +200,13 @@ class _Search:
         self.size = Size.of(self.best, self._fault)
 
     def improve(self) -> None:
-        """Until a whole round finds nothing."""
+        """Until a whole round finds nothing, or nothing is left that a run shows."""
         while True:
             size = self.size
             self._without(self._live_faults)
             self._without(self._live_others)
+            if not self.size.total:
+                return
             self._shorter()
             self._smaller()
             self._earlier()

@@ -12,7 +12,7 @@ from types import TracebackType
 import attrs
 import trio
 
-from runtime.sim.evidence import write_evidence
+from runtime.sim.evidence import REPLAY, write_evidence
 from runtime.sim.report import Report
 from runtime.sim.report_text import Failure, failure_text
 
@@ -63,9 +63,7 @@ def leave_evidence(
     `replay` is the function with which a pytest file repeats the run; without, there is no such file, because the test
     needs more than a world. Raises OSError.
     """
-    failure = write_evidence(
-        report, test, folder=folder, shrunk=shrunk, **({"replay": replay} if replay else {})
-    )
+    failure = write_evidence(report, test, folder=folder, shrunk=shrunk, replay=replay or REPLAY)
     if replay is None:
         Path(failure.pytest).unlink()
         failure = attrs.evolve(failure, pytest="")

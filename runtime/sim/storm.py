@@ -83,14 +83,20 @@ class Nemesis(Protocol):
         """As it is for 0, and worse for each further level."""
 
 
+FaultArg = str | float | bool | list[str]
+
+
 @attrs.define(eq=False)
 class Fault:
-    """One that happened. Times are virtual seconds; `ended` is None while it lasts."""
+    """One that happened. Times are virtual seconds; `ended` is None while it lasts. `args` say what it was to whoever
+    wants to bring the same again, by the names of `runtime.sim.strikes`.
+    """
 
     kind: str
     what: str
     began: float
     ended: float | None = None
+    args: dict[str, FaultArg] = attrs.Factory(dict)
 
     def line(self) -> str:
         until = "" if self.ended == self.began else "-" if self.ended is None else f"-{self.ended:.3f}"
@@ -114,9 +120,14 @@ class Storm:
 
     # -- phases
 
-    async def run(self, nemeses: Iterable[Nemesis], seconds: float = inf) -> None:
-        """All of them at once, for so long or until `heal_all`. On return what they did is undone."""
-        scope = trio.CancelScope(deadline=trio.current_time() + seconds)
+    async def run(
+        self, nemeses: Iterable[Nemesis], seconds: float = inf, *, scope: trio.CancelScope | None = None
+    ) -> None:
+        """All of them at once, for so long or until `heal_all`, or until the `scope` given is cancelled. On return what
+        they did is undone.
+        """
+        scope = scope or trio.CancelScope()
+        scope.deadline = trio.current_time() + seconds
         self._scopes.append(scope)
         if self._calm.is_set():
             self._calm = trio.Event()
@@ -177,21 +188,21 @@ class Storm:
         await trio.sleep(self.choices.among(f"fault {kind} lasts", *lasts))
 
     @contextmanager
-    def fault(self, kind: str, what: str) -> Iterator[Fault]:
+    def fault(self, kind: str, what: str, **args: FaultArg) -> Iterator[Fault]:
         """It happens, from here to the end of the block."""
-        fault = self.note(kind, what)
+        fault = self.note(kind, what, **args)
         try:
             yield fault
         finally:
             fault.ended = trio.current_time()
 
-    def note(self, kind: str, what: str) -> Fault:
-        fault = Fault(kind, what, trio.current_time())
+    def note(self, kind: str, what: str, **args: FaultArg) -> Fault:
+        fault = Fault(kind, what, trio.current_time(), args=args)
         self.faults.append(fault)
         return fault
 
     def crash(self, name: str) -> None:
-        self.down[name] = self.note("crash", name)
+        self.down[name] = self.note("crash", name, node=name)
         self.target.nodes[name].crash()
 
     async def restart(self, name: str, keep: Keep | Choices) -> None:
@@ -203,6 +214,8 @@ class Storm:
                 await node.restart(keep)
         if fault is not None:
             fault.ended = trio.current_time()
+            if isinstance(keep, str):
+                fault.args["keep"] = keep
 
     def set_clock(self, name: str, offset: float, rate: float) -> None:
         clock = self.target.nodes[name].clock

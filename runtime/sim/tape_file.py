@@ -42,7 +42,9 @@ class BadTape(ValueError):
 
 @attrs.frozen
 class Tape:
-    """`test` is `module:function` or `file.py::test`; `verdict` and `violation` say how the run ended, in words."""
+    """`test` is a name for `runtime.sim.named_tests`; `verdict` and `violation` say how the run ended, in words.
+    `faults` and `until` are what was asked of the run beside what the test itself says (`runtime.sim.subject`).
+    """
 
     test: str
     seed: int
@@ -53,6 +55,8 @@ class Tape:
     python: str = attrs.field(factory=platform.python_version)
     trio: str = trio.__version__
     nectar: str = attrs.field(factory=_nectar_version)
+    faults: str = ""
+    until: float | None = None
 
     def versions_differ(self) -> list[str]:
         """What runs here and is not what the tape was made with: a reason for a replay to part from it."""
@@ -87,6 +91,8 @@ class _File:
     nectar: str
     labels: list[_Values]
     order: str
+    faults: str = attrs.field(default="", metadata={"omit_default": True})
+    until: float | None = attrs.field(default=None, metadata={"omit_default": True})
 
 
 _FILE: Shape[_File] = Shape(_File)
@@ -124,6 +130,8 @@ def tape_text(tape: Tape) -> str:
         tape.nectar,
         labels,
         packed,
+        tape.faults,
+        tape.until,
     )
     return json.dumps(_FILE.dump(file), indent=1, ensure_ascii=False) + "\n"
 
@@ -164,6 +172,8 @@ def parse_tape(text: bytes | str, name: str = "the tape") -> Tape:
         file.python,
         file.trio,
         file.nectar,
+        file.faults,
+        file.until,
     )
 
 

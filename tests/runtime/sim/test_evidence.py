@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 import attrs
 
 from runtime.sim.choices import Choice
-from runtime.sim.evidence import picture_of_failure, write_evidence
+from runtime.sim.evidence import end_of_boot, picture_of_failure, write_evidence
 from runtime.sim.log_file import log_of, read_log
 from runtime.sim.report_text import failure_text
 from runtime.sim.tape_file import read_tape
@@ -101,3 +101,19 @@ def test_a_violation_that_no_message_led_to_shows_the_ending_too():
     told.world(WorldKind.CLOCK, "alice")
     told.world(WorldKind.VIOLATED, note="late")
     assert [arrow.label for arrow in picture_of_failure(Came(told.trace), told.entries()).arrows] == ["said"]
+
+
+def test_what_happened_before_all_nodes_had_booted_is_not_in_the_diagram():
+    told = ToldTrace()
+    told.put(told.request("alice.x", "alice.y", "at boot"))
+    told.world(WorldKind.BOOTED, "alice")
+    told.put(told.request("bob.x", "bob.y", "at boot"))
+    told.world(WorldKind.BOOTED, "bob")
+    told.put(told.request("alice.x", "alice.y", "later"))
+    told.world(WorldKind.SPOKE, "", "the test says something")
+    told.world(WorldKind.BOOTED, "carol")
+    entries = log_of(told.trace)
+    assert entries[end_of_boot(entries)].node == "bob.uq"
+    picture = picture_of_failure(Came(told.trace), entries)
+    assert [arrow.label for arrow in picture.arrows] == ["later"]
+    assert end_of_boot(entries[:1]) == -1

@@ -73,6 +73,7 @@ def test_every_seed_is_run_once_and_its_cover_counted():
     assert sum(alone.covered_by.values()) == 20
     assert sum(alone.cover.values()) == 30
     assert (together.jobs, together.verdicts, together.first_failure) == (2, {"ok": 20}, None)
+    assert alone.digest == together.digest != explore(plain, range(19), jobs=1).digest
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 3])

@@ -8,6 +8,8 @@ import pytest
 
 from runtime.sim.choices import Choices
 from runtime.sim.named_tests import NoSuchTest, find_test, name_of
+from runtime.sim.scenario import Scenario
+from tests.support.scenarios import ASKING, NODES
 
 HERE = Path(__file__)
 
@@ -61,7 +63,7 @@ def test_a_file_that_does_not_import_says_so_each_time(tmp_path):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("test_chat", "write `file.py::test` or `module:function`"),
+        ("test_chat", "write `file.py::test`, `module:function` or `scenario.toml`"),
         ("nowhere.py::test_a", "there is no file"),
         ("runtime.nowhere:test_a", "there is no module 'runtime.nowhere'"),
         (f"{HERE.name}::test_nothing", "it has test_something"),
@@ -72,3 +74,12 @@ def test_what_is_not_there_is_named(name, words):
     with pytest.raises(NoSuchTest) as missing:
         find_test(name, HERE.parent)
     assert words in str(missing.value)
+
+
+def test_a_scenario_is_found_by_its_file(tmp_path):
+    (tmp_path / "s.toml").write_text(NODES + ASKING)
+    found = find_test("s.toml", tmp_path)
+    assert isinstance(found, Scenario)
+    assert found.name == "s.toml"
+    with pytest.raises(NoSuchTest, match="there is no file"):
+        find_test("t.toml", tmp_path)

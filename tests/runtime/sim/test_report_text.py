@@ -135,3 +135,16 @@ def test_the_pytest_file_fails_as_the_run_did_and_passes_once_it_is_mended():
 @given(st.text())
 def test_whatever_a_property_says_the_file_is_python(said):
     exported(8, said)()
+
+
+def test_what_was_asked_of_the_run_is_asked_of_its_test_too():
+    tape = Tape("a.py::test_b", 1, (), faults="swarm", until=2.5)
+    assert "(find_test(tape.test), tape.choices, seed=tape.seed, faults='swarm', until=2.5)" in export_pytest(
+        tape
+    )
+
+
+def test_a_scenario_that_fails_the_same_way_is_named():
+    text = failure_text(Failure("violated", 1, DIGEST, 1, scenario="my runs/s-1.toml"))
+    assert "as a scenario: nectar sim run 'my runs/s-1.toml'" in text
+    assert short_name("my runs/three-nodes.toml") == "three_nodes"

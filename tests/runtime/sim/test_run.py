@@ -8,6 +8,7 @@ import pytest
 import trio
 
 from runtime.sim.choices import Choice, Choices, SeedChoices
+from runtime.sim.cover import NothingShown
 from runtime.sim.report import Verdict
 from runtime.sim.run import replay, run, run_twice
 from runtime.sim.tape_file import Tape
@@ -273,3 +274,13 @@ def test_what_must_have_happened_by_the_end_is_asked_at_the_end():
     assert report.violation == Violation("liveness", report.at, (), "it never came")
     assert asked == [report.at]
     assert report.cover == {"goal": 2}
+
+
+def test_a_test_may_say_that_its_run_showed_nothing():
+    async def shows_nothing(w):
+        await w.node("alice.nec", [echo])
+        raise NothingShown("nobody asked")
+
+    report = run(shows_nothing)
+    assert report.verdict is Verdict.VACUOUS
+    assert report.violation == Violation("nothing shown", 0.0, (), "nobody asked")

@@ -189,3 +189,10 @@ def test_a_failure_is_not_taken_for_another_one(way, depth, least):
 def test_the_words_of_a_label_tell_a_fault():
     assert all(map(is_fault, ["loss", "net loss", "nemesis_partition", "crash bob.uq", "Torn write"]))
     assert not any(map(is_fault, ["order", "latency", "batch", "messages", "disguise"]))
+
+
+def test_it_ends_when_nothing_is_left_that_a_run_shows():
+    """Harmless choices are no longer counted, nor left out."""
+    tape = [Choice("loss", 10, 5), *[Choice("order", 3, 1)] * 200]
+    found = shrink(tape, lambda tried: Outcome(True, [Choice(c.label, c.n, c.value) for c in tried]))
+    assert (found.after.total, found.attempts) == (0, 3)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import trio
 from hypothesis import given, settings
@@ -98,3 +100,28 @@ def test_a_fault_is_told_in_a_line():
     assert Fault("crash", "a", 1.5).line() == "1.500- crash a"
     assert Fault("crash", "a", 1.5, 2.0).line() == "1.500-2.000 crash a"
     assert Fault("cut", "a | b", 1.5, 1.5).line() == "1.500 cut a | b"
+
+
+async def test_a_storm_ends_when_its_scope_does_and_undoes_what_it_did():
+    ground = Ground(Chosen(fault_crash=1, fault_pause=2))
+    scope = trio.CancelScope()
+    async with trio.open_nursery() as nursery:
+        nemeses = [Crash(every=10.0, lasts=(100.0, 100.0)), Pause(lasts=(1000.0, 1000.0))]
+        nursery.start_soon(partial(ground.storm.run, nemeses, scope=scope))
+        await trio.sleep(8.0)
+        assert not ground.nodes["a"].is_up
+        scope.cancel()
+    assert ground.is_calm()
+    assert ground.nodes["a"].boots == ["flushed"]
+
+
+async def test_a_fault_says_by_names_what_it_was():
+    ground = Ground(Chosen(fault_crash=1, fault_partition=1))
+    await ground.storm.run(
+        [Crash(every=10.0, lasts=(1.0, 1.0), keep="all"), Partition(every=10.0)], seconds=9
+    )
+    told = {fault.kind: fault.args for fault in ground.storm.faults}
+    assert told == {
+        "crash": {"node": "a", "keep": "all"},
+        "partition": {"left": ["b"], "right": ["a", "c"], "oneway": False},
+    }

@@ -21,7 +21,7 @@ choices = st.builds(
 )
 
 
-@given(st.lists(choices, max_size=50), st.text(), st.integers())
+@given(st.lists(choices, max_size=50), st.text(), st.integers(-(2**63), 2**64 - 1))
 def test_a_tape_reads_as_it_was_written(made, said, seed):
     tape = Tape(NAME, seed, tuple(made), "violated", said.encode("utf-8", "replace").decode(), "00ff")
     assert parse_tape(tape_text(tape)) == tape
@@ -86,3 +86,11 @@ def test_what_is_no_tape_is_refused_by_name_and_reason(tmp_path, text, words):
         read_tape(tmp_path / "a.json")
     assert words in str(refused.value)
     assert "a.json" in str(refused.value)
+
+
+def test_what_was_asked_of_the_run_is_on_its_tape_and_may_be_missing():
+    asked = Tape(NAME, 1, (), faults="swarm", until=2.5)
+    assert parse_tape(tape_text(asked)) == asked
+    plain = Tape(NAME, 1, ())
+    assert "faults" not in tape_text(plain)
+    assert parse_tape(tape_text(plain)) == plain
