@@ -7,6 +7,7 @@ A relay may send the same of these twice; then they count.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 
 import attrs
 
@@ -71,6 +72,11 @@ class Crossings:
     def resume(self, node: str, at: float) -> None:
         """It was stopped until now, and could not give up anything."""
         self._resumed[node] = at
+
+    def under_way(self) -> Iterator[tuple[str, str]]:
+        """From which node to which, of each that neither arrived nor came back."""
+        for message in self._owed:
+            yield message.source.node, message.target.node
 
     def stuck(self, now: float) -> Crossing | None:
         """The oldest that neither arrived nor came back within `CARRY_SECONDS`, while nothing else got across."""

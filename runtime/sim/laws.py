@@ -9,7 +9,7 @@ nothing here asks the kernel. One monitor for all nodes of a world; it looks, an
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
 from math import inf
 
@@ -94,6 +94,10 @@ class Laws:
                 self._unsettled(entry.at, node, entry.number)
             node.sending = None
         rule(entry, event, node)
+
+    def under_way(self) -> Iterator[tuple[str, str]]:
+        """From which node to which, of each message that neither arrived at another node nor came back."""
+        return self._crossings.under_way()
 
     def finish(self, now: float) -> LawBroken | None:
         """At the end of a run, in virtual seconds: what should have happened by now and did not."""

@@ -323,6 +323,10 @@ class SimNet:
             lasting.end()
         self.every_link().loss(0.0).dup(0.0).reorder(0.0)
 
+    def is_open(self, a: str, b: str) -> bool:
+        """Whether anything gets through between the two, both ways."""
+        return self._wire(a, b).is_open and self._wire(b, a).is_open
+
     @property
     def is_troubled(self) -> bool:
         """Whether any partition, hold or rule is there, or anything added to a wire."""

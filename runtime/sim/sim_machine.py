@@ -35,7 +35,6 @@ from runtime.sim.world import World
 
 UNTIL = 3600.0
 """Virtual seconds that all steps of an example may take together."""
-SETTLE_SECONDS = 120.0
 
 
 class SimMachine(stateful.RuleBasedStateMachine):
@@ -109,7 +108,7 @@ class SimMachine(stateful.RuleBasedStateMachine):
 
     async def _rest(self) -> None:
         await self.world.heal()
-        await self.world.settle(limit=SETTLE_SECONDS)
+        await self.world.settle()
         await self.at_end()
 
 

@@ -41,8 +41,8 @@ from runtime.sim.tape_file import Tape, read_tape
 from runtime.sim.violation import Violation
 from runtime.sim.world import World
 
-UNTIL = 120.0
-"""Virtual seconds that a test may take."""
+UNTIL = 600.0
+"""Virtual seconds that a test may take: faults for a minute, then time to heal and to settle."""
 SEEDS = 20
 SHRINK_ATTEMPTS = 1000
 SHRINK_SECONDS = 60.0

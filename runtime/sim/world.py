@@ -33,6 +33,8 @@ Finish = Callable[[float], Violation | None]
 
 CALM_SECONDS = 1.0
 """How long nothing may be under way for `settle`: a message between nodes waits for nobody but its link."""
+SETTLE_SECONDS = 300.0
+"""By then a node has given up whom it does not reach, and what it sent to it has come back (docs/nodes.md)."""
 LINK_SECONDS = 0.001
 """From node to node, each way, while nobody says otherwise."""
 POLL_SECONDS = 0.1
@@ -170,10 +172,11 @@ class World:
         finally:
             self.trace.unwatch(wake)
 
-    async def settle(self, limit: float = 60.0, calm: float = CALM_SECONDS) -> None:
-        """Return when no message was under way for `calm` seconds: every mailbox empty, no request open.
+    async def settle(self, limit: float = SETTLE_SECONDS, calm: float = CALM_SECONDS) -> None:
+        """Return when no message was under way for `calm` seconds: every mailbox empty, no request open, none to
+        another node that neither arrived nor came back.
 
-        Nodes that are paused or down do not count. Raises `TookTooLong`.
+        Nodes that are paused, down, or parted from each other do not count. Raises `TookTooLong`.
         """
         moved = self.now
 
@@ -199,9 +202,11 @@ class World:
     def _is_quiet(self) -> bool:
         if self.net.in_flight_count():
             return False
-        for node in self.nodes.values():
-            if not node.is_up or node.paused:
-                continue
+        counting = {name: node for name, node in self.nodes.items() if node.is_up and not node.paused}
+        for source, target in self._laws.under_way():
+            if source in counting and target in counting and self.net.is_open(source, target):
+                return False
+        for node in counting.values():
             router = node.kernel.router
             if router.open or any(len(process.mailbox) for process in router.processes.values()):
                 return False

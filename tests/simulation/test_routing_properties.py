@@ -40,7 +40,7 @@ def pairs(count: int) -> st.SearchStrategy[tuple[int, int]]:
 async def rest(w: World) -> None:
     """Everything is healed, and comes to rest."""
     await w.heal()
-    await w.settle(limit=300)
+    await w.settle()
 
 
 # -- in order, and once

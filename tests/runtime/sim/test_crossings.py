@@ -49,6 +49,7 @@ def test_what_neither_arrives_nor_comes_back_is_stuck_unless_others_get_across()
     crossings = Crossings()
     lost = message()
     crossings.send(lost, 0, 5, 0.0)
+    assert list(crossings.under_way()) == [("a.uq", "b.uq")]
     assert crossings.stuck(CARRY_SECONDS) is None
     found = crossings.stuck(CARRY_SECONDS + 1)
     assert found is not None
@@ -60,6 +61,7 @@ def test_what_neither_arrives_nor_comes_back_is_stuck_unless_others_get_across()
     assert crossings.stuck(CARRY_SECONDS + 400) is None
     assert crossings.stuck(CARRY_SECONDS + 501) is not None
     crossings.give_back(lost)
+    assert list(crossings.under_way()) == []
     assert crossings.stuck(1e9) is None
 
 

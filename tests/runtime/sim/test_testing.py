@@ -203,7 +203,7 @@ def test_a_tape_that_was_left_fails_the_same_way_by_the_rules_of_its_test():
     tape = read_tape(Path(".nectar-sim/latest.tape.json"))
     again = replay_test(_forgets, tape, strict=True)
     assert (again.digest, again.verdict) == (report.digest, Verdict.VIOLATED)
-    assert rules_of(_forgets)["until"] == 120.0
+    assert rules_of(_forgets)["until"] == 600.0
     assert rules_of(_one_question) == {}
 
 

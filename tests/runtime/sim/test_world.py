@@ -7,12 +7,15 @@ from types import MappingProxyType, ModuleType
 
 import pytest
 
+from kernel.events import EventKind
 from kernel.kernel import BadNodeName
 from runtime.node import PackageRefused
 from runtime.sim.choices import Choice, TapeChoices
+from runtime.sim.properties import matching
 from runtime.sim.report import Verdict
 from runtime.sim.run import run
 from runtime.sim.trace import WorldKind
+from runtime.sim.wires import LinkSettings
 from runtime.sim.world import TookTooLong
 from tests.support.sim_home import package
 from tests.support.worlds import KEEPER, echo, passes, silent
@@ -94,6 +97,37 @@ def test_a_world_has_settled_when_no_message_is_under_way():
             await w.settle(limit=5)
         await w.settle()
         assert len(alice.heard) == 2
+
+    passes(settles)
+
+
+def test_a_message_that_was_lost_is_under_way_until_it_arrives_or_comes_back():
+    async def settles(w):
+        alice, bob = await w.node("alice.nec"), await w.node("bob.nec", [silent])
+        await alice.send(bob.address("silent"))
+        await w.settle()
+        w.cover.when("ended", matching(EventKind.RETURNED, node="alice.nec", ipc=b"again"))
+        w.cover.when("ended", matching(EventKind.TAKEN, node="bob.nec", ipc=b"again"))
+        with w.net.worsen(LinkSettings(loss=1.0), [("alice.nec", "bob.nec")]):
+            await alice.send(bob.address("silent"), b"again")
+            await w.sleep(0.5)
+        await w.settle()
+
+    assert passes(settles).cover["ended"] == 1
+
+
+@pytest.mark.parametrize("gone", ["parted", "down"])
+def test_what_cannot_arrive_keeps_no_world_from_settling(gone):
+    async def settles(w):
+        alice, bob = await w.node("alice.nec"), await w.node("bob.nec", [silent])
+        await alice.send(bob.address("silent"))
+        await w.settle()
+        if gone == "parted":
+            w.net.partition("alice.nec", "bob.nec", oneway=True)
+        else:
+            bob.crash()
+        await alice.send(bob.address("silent"), b"lost")
+        await w.settle(limit=5)
 
     passes(settles)
 
