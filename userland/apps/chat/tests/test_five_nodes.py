@@ -1,5 +1,5 @@
-"""The chats of five nodes in a simulated world, through partitions and crashes: what was delivered is there once, what was
-said to be lost is not, and of what nobody can tell no more than one.
+"""The chats of five nodes in a simulated world, through partitions and crashes: what was delivered is there once, what
+was said to be lost is not, and of what nobody can tell no more than one.
 """
 
 from __future__ import annotations

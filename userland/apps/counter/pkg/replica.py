@@ -1,4 +1,4 @@
-"""One replica of the counter: keeps first what it is told, then answers, and tells the others until they have it too."""
+"""One replica of the counter: keeps what it is told, then answers, and tells the others until they have it too."""
 
 from collections.abc import Iterable
 

@@ -1,7 +1,7 @@
 """What a counter can be asked, and how it answers.
 
-`{"Add":3}` and `"Value"` are answered with `{"value":7}`, `{"Replicas":["bob.uq"]}` (on which other nodes it is, too) and
-`"Replicas"` with `{"replicas":["bob.uq"]}`. Over HTTP it is `POST /add` with `{"amount":3}`, or an empty body for 1, and
+`{"Add":3}` and `"Value"` are answered with `{"value":7}`, `{"Replicas":["bob.uq"]}` (on which other nodes it is, too)
+and `"Replicas"` with `{"replicas":["bob.uq"]}`. Over HTTP it is `POST /add` with `{"amount":3}` (empty: 1) and
 `GET /value`. What is refused gets `{"error":".."}`.
 
 A replica tells another one `{"News":{"replica":"..","totals":{..}}}`, and hears `"Kept"` once it is.

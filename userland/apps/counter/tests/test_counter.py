@@ -18,8 +18,8 @@ NOTHING = b'{"Err":{"NotFound":{"process_id":"counter:counter:nectar"}}}'
 BROKEN = b'{"Err":{"RocksDBError":{"action":"SetState","error":"the disk is full"}}}'
 
 
-def ask(actor: Actor, request: object, **who: str) -> Any:
-    return json.loads(actor.send(json.dumps(request), expects_response=5, **who).ipc)
+def ask(actor: Actor, request: object, source: str | None = None) -> Any:
+    return json.loads(actor.send(json.dumps(request), expects_response=5, source=source).ipc)
 
 
 def post(actor: Actor, body: str = "") -> tuple[int, Any]:
@@ -55,9 +55,7 @@ def test_it_counts_what_messages_and_browsers_add() -> None:
         assert json.loads(actor.push_http("GET", "/value").body) == {"value": 9}
 
 
-@pytest.mark.parametrize(
-    "amount", [0, -1, 1.5, "1", True, None, [], 1_000_001], ids=lambda amount: repr(amount)
-)
+@pytest.mark.parametrize("amount", [0, -1, 1.5, "1", True, None, [], 1_000_001], ids=repr)
 def test_what_cannot_be_added_is_refused(amount: object) -> None:
     with ActorTest(COUNTER, our=OUR) as actor:
         assert "an amount is a whole number" in ask(actor, {"Add": amount})["error"]

@@ -1,4 +1,4 @@
-"""Replicas on several nodes in a simulated world: whatever goes wrong between them, in the end all show what was added."""
+"""Replicas on several nodes in a simulated world: whatever goes wrong, in the end all of them show what was added."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def add(node: SimNode, over_http: bool, adding: Calling) -> None:
     """What ends without an answer may count or not."""
     try:
         if over_http:
-            reply = await node.http().post(f"/{ID}/add", b'{"amount":%d}' % adding.call.value)
+            reply = await node.http().post(f"/{ID}/add", json.dumps({"amount": adding.call.value}).encode())
             told = reply.status == 200
         else:
             answer = await node.ask(ID, json.dumps({"Add": adding.call.value}).encode())
