@@ -110,7 +110,12 @@ def test_its_rpc_route_needs_no_token_but_does_not_trust_pages(node: LiveNode):
 def test_without_packages_it_runs_the_examples(person: Person):
     with person.dev() as node:
         cookie = f"nectar-auth_fake.dev={node.login()}"
-        for app in ("chat:chat:nectar", "echo:echo:nectar", "fibonacci:fibonacci:nectar"):
+        for app in (
+            "chat:chat:nectar",
+            "counter:counter:nectar",
+            "echo:echo:nectar",
+            "fibonacci:fibonacci:nectar",
+        ):
             assert b"<html" in node.http("GET", f"/{app}/", cookie=cookie).body
         assert node.send("echo:echo:nectar", "again").ipc == b"again"
         assert node.send("fibonacci:fibonacci:nectar", '{"Number":10}').ipc == b'{"Number":55}'
