@@ -23,11 +23,14 @@ _FAULT = re.compile(
     r"\b(fault|loss|lose|lost|drop|dup\w*|doubl\w*|reorder\w*|cut|partition\w*|crash\w*|restart\w*|pause\w*|clock|skew|"
     r"disk|torn|full|slow|corrupt\w*|refus\w*|hang\w*|nemesis|swarm)\b"
 )
+_DEGREE = re.compile(r"\b(wait|lasts|strength)$")
+"""When a fault comes, how long it lasts, how bad it is."""
 
 
 def is_fault(label: str) -> bool:
     """Whether a choice of this label other than 0 makes something go wrong, as far as its words tell."""
-    return _FAULT.search(label.replace("_", " ").lower()) is not None
+    words = label.replace("_", " ").lower()
+    return _FAULT.search(words) is not None and _DEGREE.search(words) is None
 
 
 @attrs.frozen

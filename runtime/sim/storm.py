@@ -10,12 +10,16 @@ from typing import Protocol, Self
 import attrs
 import trio
 
+from kernel.ports import StoreFailed
 from runtime.sim.choices import Choices
 from runtime.sim.disk import MemoryDisk
 from runtime.sim.file_tree import Keep
 from runtime.sim.net import SimNet
 from runtime.sim.store import MemoryStore
 from runtime.sim.trace import Trace, WorldKind
+
+TRY_AGAIN_SECONDS = 1.0
+"""Until a node is booted again whose boot failed because its disk was full."""
 
 
 class FaultyClock(Protocol):
@@ -206,12 +210,17 @@ class Storm:
         self.target.nodes[name].crash()
 
     async def restart(self, name: str, keep: Keep | Choices) -> None:
-        """Not to be cancelled half-way. No error when somebody else was faster."""
+        """Not to be cancelled half-way. No error when somebody else was faster, or when its disk fails while it boots:
+        then it is booted again.
+        """
         fault = self.down.pop(name, None)
         node = self.target.nodes[name]
-        if not node.is_up:
-            with trio.CancelScope(shield=True):
-                await node.restart(keep)
+        with trio.CancelScope(shield=True):
+            while not node.is_up:
+                try:
+                    await node.restart(keep)
+                except (StoreFailed, OSError):
+                    await trio.sleep(TRY_AGAIN_SECONDS)
         if fault is not None:
             fault.ended = trio.current_time()
             if isinstance(keep, str):

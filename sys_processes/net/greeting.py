@@ -13,13 +13,20 @@ from sys_processes.net.frames import (
     FRAME_LIMIT,
     NONCE_BYTES,
     VERSION,
+    Ack,
     BadFrame,
     Bye,
     Challenge,
+    Data,
     Frame,
+    Gap,
     Goodbye,
     Hello,
+    Ping,
+    Pong,
     Proof,
+    Refuse,
+    Relay,
     Session,
     Welcome,
     encode,
@@ -67,7 +74,7 @@ class Greeting:
         self._table.say(link, encode(Hello(self._node, peer.name, self._key)))
 
     def hear(self, link: LinkState, frame: Frame, now: float) -> None:
-        """Raises `BadFrame`."""
+        """Raises `BadFrame`, `Gap` for what came without the welcome before it."""
         match link.stage, frame:
             case Stage.LISTENING, Hello():
                 self._challenge(link, frame)
@@ -82,6 +89,9 @@ class Greeting:
                 self._turned_away(link, frame, now)
             case _, Bye():
                 self._table.close(link)
+            case Stage.PROVING, Data() | Refuse() | Ack() | Ping() | Pong() | Relay():
+                # Who is there is proven, and speaks as on a link that is up: its welcome went lost, or comes later.
+                raise Gap(f"{type(frame).__name__} came before the welcome")
             case _:
                 raise BadFrame(f"{type(frame).__name__} has no place where the link is {link.stage.value}")
 

@@ -24,7 +24,7 @@ def said(*command: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.real_clock
 @pytest.mark.parametrize("flag", ["-h", "--help"])
-@pytest.mark.parametrize("name", ["browser", "check", "fuzz", "setup", "test"])
+@pytest.mark.parametrize("name", ["browser", "check", "fuzz", "setup", "sim", "test"])
 def test_a_script_asked_for_help_does_nothing_else(name: str, flag: str) -> None:
     told = said(name, flag)
     assert (told.returncode, told.stderr) == (0, "")

@@ -191,6 +191,11 @@ def test_the_words_of_a_label_tell_a_fault():
     assert not any(map(is_fault, ["order", "latency", "batch", "messages", "disguise"]))
 
 
+def test_when_a_fault_comes_and_how_long_it_lasts_is_no_further_fault():
+    assert is_fault("fault crash")
+    assert not any(map(is_fault, ["fault crash wait", "fault crash lasts", "swarm crash strength"]))
+
+
 def test_it_ends_when_nothing_is_left_that_a_run_shows():
     """Harmless choices are no longer counted, nor left out."""
     tape = [Choice("loss", 10, 5), *[Choice("order", 3, 1)] * 200]

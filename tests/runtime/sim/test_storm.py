@@ -13,7 +13,9 @@ from runtime.sim.choices import TapeChoices
 from runtime.sim.nemeses import Crash, Partition, Pause, every_kind
 from runtime.sim.scheduler import run_deterministic
 from runtime.sim.storm import Fault
+from runtime.sim.world import World
 from tests.support.storm_bench import BOOT_SECONDS, Chosen, Ground, seeded, taped
+from tests.support.worlds import echo, passes
 
 
 async def test_the_harmless_choices_are_a_run_without_faults():
@@ -94,6 +96,21 @@ async def test_healing_in_the_midst_of_a_boot_waits_for_it():
         await ground.storm.heal_all()
         assert trio.current_time() == pytest.approx(6.0 + BOOT_SECONDS)
         assert ground.nodes["a"].boots == ["flushed"]
+
+
+def test_a_node_whose_disk_fails_while_it_boots_is_booted_again():
+    async def fails(w: World) -> None:
+        node = await w.node("a.nec", [echo])
+        node.store.pause = partial(trio.sleep, 0.5)
+        w.storm.crash("a.nec")
+        w.start_soon(w.storm.restart, "a.nec", "flushed")
+        await w.sleep(0.7)
+        node.store.broken = "the disk is full"
+        await w.sleep(20.0)
+        assert node.runs == 3
+        await node.ask("echo")
+
+    passes(fails)
 
 
 def test_a_fault_is_told_in_a_line():

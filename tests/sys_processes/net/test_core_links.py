@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from sys_processes.net.frames import Ack, Bye, Challenge, Goodbye, Proof, Session, encode
+from sys_processes.net.frames import Ack, Bye, Challenge, Goodbye, Ping, Proof, Session, encode
 from sys_processes.net.identity import LinkStatement
 from sys_processes.net.table import NetLimits
 from tests.sys_processes.net.between_cores import (
@@ -73,6 +73,23 @@ def test_a_dial_without_an_answer_ends_after_five_seconds():
     cores.pass_time(0.1)
     assert error_of(told) == OFFLINE
     assert not cores.dials
+
+
+def test_what_overtakes_the_welcome_ends_the_link_and_not_the_node():
+    """C-168: who is there is proven; what it says comes again on the next link, with no rest before it."""
+    cores = Cores(A, B)
+    told = cores.send(A, B)
+    near, far = cores.connect()
+    for end in (far, near, far):
+        cores.move(end)
+    welcome_and_ping = bytes(near.arriving)
+    near.arriving[:] = encode(Ping(1))
+    cores.move(near)
+    assert b"welcome" in welcome_and_ping
+    assert told.given_back == []
+    assert cores.reports == ["closed the link of bob.uq: Ping came before the welcome"]
+    cores.settle()
+    assert (told.delivered, told.given_back) == (1, [])
 
 
 def test_a_handshake_that_stops_in_the_middle_ends_after_five_seconds_on_both_sides():
