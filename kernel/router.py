@@ -5,8 +5,6 @@ No task and no queue of its own. Implements PROTOCOL 3.1-3.7 and 4.2 with the am
 
 from __future__ import annotations
 
-from hashlib import sha256
-
 from trio import current_time
 
 from kernel.address import OUR, Address, ProcessId
@@ -16,7 +14,7 @@ from kernel.capability import KERNEL
 from kernel.dead_letters import DeadLetter, DeadLetters
 from kernel.deadlines import Deadlines
 from kernel.errors import AlreadyResponded, NoPromptingMessage
-from kernel.events import Event, EventKind, Observer
+from kernel.events import Event, EventKind, Observer, shown
 from kernel.mailbox import Returned
 from kernel.message import (
     KernelMessage,
@@ -27,6 +25,7 @@ from kernel.message import (
     Response,
     SendError,
     SendErrorKind,
+    size_of,
 )
 from kernel.message_ids import MessageIds
 from kernel.parking import wake
@@ -35,14 +34,9 @@ from kernel.process import OpenRequest, Process, TaskState, Window
 from kernel.refusals import Refusal, exited, expired, no_carrier, no_such_process, not_running, overfull
 from kernel.routing import DECISIONS
 from kernel.signing import Signing
+from kernel.turns import Turns
 
 _HOW = ("", "privileged", "awaited", "awaited privileged")
-
-
-def _size(envelope: KernelMessage) -> int:
-    """What it takes of a mailbox: bytes of ipc and payload."""
-    payload = envelope.payload
-    return len(envelope.message.ipc) + (len(payload.bytes) if payload is not None else 0)
 
 
 class Router:
@@ -59,15 +53,21 @@ class Router:
         self.deadlines = Deadlines()
         self.dead_letters = DeadLetters()
         self.observer: Observer | None = None
+        self.turns: Turns | None = None
         self.ids = MessageIds(self.draw, self.open)
 
     # -- what observers and people see
 
     def notify(
-        self, kind: EventKind, subject: ProcessId | None, message: KernelMessage | None = None, note: str = ""
+        self,
+        kind: EventKind,
+        subject: ProcessId | None,
+        message: KernelMessage | None = None,
+        note: str = "",
+        error: SendError | None = None,
     ) -> None:
         if self.observer is not None:
-            self.observer(Event(kind, current_time(), subject, message, note))
+            self.observer(Event(kind, current_time(), subject, message, note, error))
 
     def print(self, verbosity: int, source: Address, text: str) -> None:
         if self.observer is not None:
@@ -77,9 +77,7 @@ class Router:
     def draw(self, label: str, bits: int) -> int:
         value = self.chance.bits(label, bits)
         if self.observer is not None:
-            shown = f"{value:x}"
-            note = shown if len(shown) <= 32 else sha256(shown.encode()).hexdigest()[:32]
-            self.notify(EventKind.DREW, None, note=f"{label} {note}")
+            self.notify(EventKind.DREW, None, note=f"{label} {shown(value)}")
         return value
 
     # -- requests
@@ -244,7 +242,7 @@ class Router:
         if isinstance(envelope.message, Response):
             self._answer(envelope)
             return None
-        envelope.size = _size(envelope)
+        envelope.size = size_of(envelope)
         if not receiver.mailbox.offer(envelope):
             return overfull(receiver, envelope.size)
         self.notify(EventKind.APPENDED, receiver.pid, envelope)
@@ -292,7 +290,7 @@ class Router:
         elif target.node == self.node:
             self._answer(envelope)
         else:
-            envelope.size = _size(envelope)
+            envelope.size = size_of(envelope)
             refusal = self._hand_to_carrier(sender, envelope, None)
             if refusal is not None:
                 self.print(1, sender.address, refusal.detail)
@@ -313,7 +311,7 @@ class Router:
             if not owner.accepts:
                 self.bury(owner.pid, envelope, "who asked has ended")
                 return
-            envelope.size = _size(envelope)
+            envelope.size = size_of(envelope)
             self.notify(EventKind.APPENDED, owner.pid, envelope)
             owner.mailbox.put(envelope)
             return
@@ -384,7 +382,7 @@ class Router:
         envelope = entry.envelope
         error = self._error(envelope, refusal, entry.context, definite=definite)
         if self.observer is not None:
-            self.notify(EventKind.RETURNED, owner.pid, envelope, refusal.reason)
+            self.notify(EventKind.RETURNED, owner.pid, envelope, refusal.reason, error)
         if entry.awaited:
             entry.outcome = error
             if entry.task is not None:
@@ -401,8 +399,8 @@ class Router:
         if not sender.accepts or not sender.mailbox.fits(envelope.size):
             self.bury(sender.pid, envelope, refusal.detail)
             return
-        self.notify(EventKind.RETURNED, sender.pid, envelope, refusal.reason)
         error = self._error(envelope, refusal, None, definite=definite)
+        self.notify(EventKind.RETURNED, sender.pid, envelope, refusal.reason, error)
         sender.mailbox.put(Returned(error, None, envelope.size))
 
     def bury(self, to: ProcessId, envelope: KernelMessage, why: str) -> None:
