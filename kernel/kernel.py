@@ -225,7 +225,9 @@ class Kernel:
     ) -> tuple[Program, str]:
         if isinstance(path, str):
             program = self.ports.programs.ready(pid, path)
-            return program or await self._waited(parent, "code", self._prepare(pid, path)), path
+            if program is None:
+                program = await self._waited(parent, "code", self._prepare(pid, path))
+            return program, path
         if not on_exit.is_none():
             raise SpawnError(SpawnErrorKind.BadProgram, NO_RESTART)
         return Closure(path), ""

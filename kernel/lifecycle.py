@@ -310,9 +310,10 @@ class Lifecycle:
             process.scope.cancel()
         for scope in list(process.children or ()):
             scope.cancel()
-        self._router.deadlines.add(trio.current_time() + END_SECONDS, Alarm(lambda: self._abandon(process)))
+        self._router.deadlines.add(trio.current_time() + END_SECONDS, Alarm(lambda: self.abandon(process)))
 
-    def _abandon(self, process: Process) -> None:
+    def abandon(self, process: Process) -> None:
+        """Leave it as it is: its time to end is over."""
         if process.state is not ProcessState.RUNNING:
             return
         process.abandoned = True
