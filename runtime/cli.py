@@ -169,6 +169,9 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         "--peers", metavar="FILE", type=Path, help="other nodes with their keys, as `nectar id` prints them"
     )
     parser.add_argument(
+        "--record", metavar="FILE", type=Path, help="write the run down, for `nectar sim replay FILE`"
+    )
+    parser.add_argument(
         "--set", metavar="SECTION.KEY=VALUE", type=_setting, action="append", default=[], dest="settings"
     )
 
@@ -261,6 +264,7 @@ def _boot_options(arguments: argparse.Namespace) -> BootOptions:
         log=None if arguments.log is None else LogFormat(arguments.log),
         settings=tuple(arguments.settings),
         peers=arguments.peers,
+        record=arguments.record,
     )
 
 
@@ -273,6 +277,7 @@ def _dev_options(arguments: argparse.Namespace) -> BootOptions:
         password=GivenPassword(arguments.password),
         settings=tuple(arguments.settings),
         peers=arguments.peers,
+        record=arguments.record,
         dev=True,
     )
 

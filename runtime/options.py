@@ -22,8 +22,8 @@ class BootOptions:
 
     `verbosity` and `log` None: as config.toml says. `port` None: 8080, or the next free one; 0: any free one.
     `packages` are folders to install, approved by being named here. `settings` are (section.key, value as written),
-    over those of HOME/config.toml. `peers` is a file of other nodes. `dev`: open RPC on loopback, and a package whose
-    folder changes is installed again.
+    over those of HOME/config.toml. `peers` is a file of other nodes, `record` one to be made, of the run. `dev`: open
+    RPC on loopback, and a package whose folder changes is installed again.
     """
 
     home: Path | None
@@ -36,6 +36,7 @@ class BootOptions:
     log: LogFormat | None = None
     settings: tuple[tuple[str, str], ...] = ()
     peers: Path | None = None
+    record: Path | None = None
     dev: bool = False
 
 
