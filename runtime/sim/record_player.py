@@ -45,7 +45,7 @@ _BEYOND = 100_000
 """So many steps past the end of its record, and a task is stopped."""
 _CRASHED = "crashed: "
 _RAISED = {error.__name__: error for error in (ProcessEnded, ReceiveConflict, StoreFailed, ValueError)}
-_RAN_INSIDE = ("receive", "code", "saved")
+_GIVES = ("receive", "code")
 """The waits that give something, and give it at once on a played kernel."""
 
 
@@ -206,10 +206,13 @@ class Player:
             found = self._step(key, lines.GoesOn, lambda: f"goes on: {why}")
             if found is not None and found.failure is not None:
                 _fail(found.failure, cancelled)
+            if why in _GIVES and self._steps.place(key) is None:
+                # What it would get was lost with the end of the record.
+                await self._turn(key)
         except BaseException:
             waiting.close()
             raise
-        if why in _RAN_INSIDE:
+        if why in _GIVES:
             return await waiting
         waiting.close()
         # Of `room`: that there is some. The others give nothing.

@@ -13,6 +13,7 @@ from kernel.errors import ProgramError
 from runtime.sim.replay_record import RecordUnreadable, ReplayReport, ReplayVerdict, is_record, replay_record
 from sys_processes.app_store.fields import PackageError
 from tests.support.recorded import APPS, Recorded, ask, example, package_of, record
+from tests.support.recorded_apps import busy
 from tests.support.web_app import App
 from tests.support.web_node import RPC_TOKEN, WebNode, settle
 
@@ -192,6 +193,21 @@ def test_chance_of_elsewhere_is_told_from_a_changed_package(tmp_path: Path):
     report = record(tmp_path, [package_of({"app": wild})], story).replay()
     assert report.verdict is ReplayVerdict.different
     assert "past process_lib (time, random, files, threads)" in report.text()
+
+
+def test_a_record_may_end_after_any_line(tmp_path: Path):
+    """And anywhere in one: nothing of a replay hangs on what was lost."""
+
+    async def story(web: WebNode) -> None:
+        await trio.sleep(2)
+
+    run = record(tmp_path, [busy()], story)
+    data = run.path.read_bytes()
+    ends = [place + 1 for place, byte in enumerate(data) if byte == ord("\n")]
+    for end in ends[::4]:
+        report = run.cut(end).replay()
+        assert report.exit_code == 0, report.text()
+        assert not report.torn
 
 
 # -- one step
