@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -53,12 +54,17 @@ class RecordWriter:
         self._full = trio.Event()
         self._turn = trio.Lock()
         self.stopped = False
+        self._broken = False
 
     def write(self, line: Line) -> None:
-        """Never blocks, and raises for no disk."""
+        """Never blocks, never raises: one that cannot be written (text that is no Unicode) ends the recording."""
         if self.stopped:
             return
-        text = LINE.encode(line) + b"\n"
+        try:
+            text = LINE.encode(line) + b"\n"
+        except (TypeError, ValueError) as error:
+            self._stop(f"a line {type(line).__name__} cannot be written: {error}")
+            return
         self._lines.append(text)
         self._size += len(text)
         if self._size > self._most:
@@ -72,6 +78,7 @@ class RecordWriter:
             with trio.move_on_after(FLUSH_SECONDS):
                 await self._full.wait()
             await self.flush()
+        await self.flush()
         await trio.sleep_forever()
 
     async def flush(self) -> None:
@@ -81,20 +88,26 @@ class RecordWriter:
             data = b"".join(self._lines)
             self._lines.clear()
             self._size = 0
-            if data and not self.stopped:
+            if data and not self._broken:
                 try:
                     await self._workers.run(self._put, data)
                 except OSError as error:
+                    self._broken = True
                     self._stop(error.strerror or str(error))
 
     def _put(self, data: bytes) -> None:
         left = memoryview(data)
         while left:
-            left = left[self._sink.write(bytes(left)) or 0 :]
+            taken = self._sink.write(bytes(left))
+            if not taken:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            left = left[taken:]
 
     def _stop(self, why: str) -> None:
+        """Takes no more lines; what it took is still written."""
+        if self.stopped:
+            return
         self.stopped = True
-        self._lines.clear()
         self._report(f"the recording ends here, the node goes on: {why}")
 
     async def aclose(self) -> None:

@@ -11,7 +11,7 @@ import pytest
 import trio
 import trio.testing
 
-from runtime.record.lines import LINE, Ended, Line
+from runtime.record.lines import LINE, Code, Ended, Line
 from runtime.record.writer import FLUSH_BYTES, FLUSH_SECONDS, FileSink, RecordWriter
 from runtime.sim.workers import InlineWorkers
 
@@ -120,6 +120,18 @@ async def test_a_disk_slower_than_the_node_ends_the_recording():
         assert len(said) == 1
         assert "slower than the node" in said[0]
         nursery.cancel_scope.cancel()
+
+
+async def test_what_cannot_be_written_ends_the_recording_and_raises_nothing():
+    shelf, said = Shelf(), []
+    writer = RecordWriter(shelf, InlineWorkers(), said.append)
+    writer.write(line(1))
+    writer.write(Code("00", "/app:me/pkg", {"app.py": "\ud800"}))
+    writer.write(line(2))
+    await writer.aclose()
+    assert len(said) == 1
+    assert said[0].startswith("the recording ends here, the node goes on: a line Code cannot be written")
+    assert shelf.data == text(1)
 
 
 def test_the_file_is_new_and_its_owners_alone(tmp_path: Path):
