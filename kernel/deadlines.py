@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from math import inf
 from typing import Protocol
@@ -18,6 +19,19 @@ class Due(Protocol):
     settled: bool
 
     def fire(self) -> None: ...
+
+
+class Alarm:
+    """Calls once."""
+
+    __slots__ = ("_call", "settled")
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self._call = call
+        self.settled = False
+
+    def fire(self) -> None:
+        self._call()
 
 
 class Deadlines:

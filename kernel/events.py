@@ -12,7 +12,7 @@ from hashlib import sha256
 import attrs
 
 from kernel.address import ProcessId
-from kernel.message import KernelMessage, Request
+from kernel.message import KernelMessage, Request, SendError
 
 
 class EventKind(enum.StrEnum):
@@ -29,6 +29,7 @@ class EventKind(enum.StrEnum):
     DREW = "drew"  # chance was asked
     CREATED = "created"
     STARTED = "started"
+    ENDING = "ending"  # somebody asked a process to end
     EXITED = "exited"
     GRANTED = "granted"
     REVOKED = "revoked"
@@ -41,7 +42,8 @@ class Event:
     """`subject` is the process it happened to, or that did it; `at` is on trio's clock, in seconds.
 
     The note of SENT says `awaited`, `privileged` or both, of RETURNED and of a TAKEN error the reason, of CREATED
-    `public`, `system` or both, of GRANTED and REVOKED the capability.
+    `public`, `system` or both, of GRANTED and REVOKED the capability, of ENDING the cause, and `kept` when what it
+    granted is not taken back. `error` is what a RETURNED message comes back as.
     """
 
     kind: EventKind
@@ -49,6 +51,7 @@ class Event:
     subject: ProcessId | None
     message: KernelMessage | None
     note: str
+    error: SendError | None = None
 
     def line(self) -> str:
         """One line of text, the same for the same event in every run."""
@@ -63,6 +66,12 @@ class Event:
         if self.note:
             parts.append(self.note)
         return " ".join(parts)
+
+
+def shown(value: int) -> str:
+    """A draw in hex, of a long one the digest."""
+    text = f"{value:x}"
+    return text if len(text) <= 32 else sha256(text.encode()).hexdigest()[:32]
 
 
 Observer = Callable[[Event], None]

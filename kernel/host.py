@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextvars import ContextVar
 from functools import partial
-from typing import TYPE_CHECKING, TypeVarTuple
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 import trio
 from trio.lowlevel import checkpoint, current_task
@@ -27,7 +27,7 @@ from kernel.mailbox import YIELD_EVERY, Mailbox, Returned
 from kernel.message import KernelMessage, Message, OnExit, Payload, Request, Response, SendError
 from kernel.parking import RUNNING, Sleep, make_sleep, park, sleep
 from kernel.ports import Init
-from kernel.process import Process, TaskState, Window
+from kernel.process import OpenRequest, Process, TaskState, Window
 from kernel.refusals import Refusal
 from kernel.soundness import check_capabilities, check_request, check_response
 from kernel.syscalls import Outgoing
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from kernel.kernel import Kernel
     from kernel.router import Router
 
+T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 STATE_SECONDS = 5
@@ -102,7 +103,10 @@ class Host:
             process.first_receive.set()
             process.first_receive = None
         mailbox = process.mailbox
-        item = mailbox.take_nowait() or await mailbox.take()
+        item = mailbox.take_nowait()
+        if item is None:
+            turns = self._router.turns
+            item = await (mailbox.take() if turns is None else turns.wait(process, "receive", mailbox.take()))
         if item.__class__ is not KernelMessage:
             assert isinstance(item, Returned)
             if item.answers is not None:
@@ -158,7 +162,7 @@ class Host:
             await self._wait_window(state, window)
             self._task()
         if process.paced % YIELD_EVERY == 0:
-            await checkpoint()
+            await self._waited("turn", checkpoint())  # noqa: ASYNC105 - awaited there
             self._task()
         # Looked up after the waits: the receiver may have started anew meanwhile.
         local = target.node == router.node or target.node == OUR
@@ -188,22 +192,25 @@ class Host:
             mailbox = receiver.mailbox
             if size > mailbox.limits.bytes or mailbox.has_room(size):
                 return None
-            if await mailbox.wait_room(size):
+            if await self._waited("room", mailbox.wait_room(size)):
                 return mailbox
             # Whoever was told of the end first may want none of this to reach the next run.
             await trio.lowlevel.checkpoint_if_cancelled()
         return None
 
-    @staticmethod
-    async def _wait_window(state: TaskState, limit: int) -> None:
+    async def _wait_window(self, state: TaskState, limit: int) -> None:
         if limit < 1:
             raise ValueError(f"a window holds at least 1 message, not {limit}")
         window = state.window
         if window is None:
             window = state.window = Window()
         while window.waiting >= limit:
-            window.task = current_task()
-            await park(window.left)
+            await self._waited("window", self._until_taken(window))
+
+    @staticmethod
+    async def _until_taken(window: Window) -> None:
+        window.task = current_task()
+        await park(window.left)
 
     def send_response(self, response: Response, payload: Payload | None = None) -> None:
         state = self._task()
@@ -229,7 +236,9 @@ class Host:
             )
         entry = self._router.send_request(process, state, target, request, context, payload, awaited=True)
         assert entry is not None
-        if entry.outcome is None:
+        if self._router.turns is not None:
+            await self._wait_told(state, entry)
+        elif entry.outcome is None:
             entry.task = state.task
             state.asking = entry
             await sleep(state.sleep or self._make_sleep(state))
@@ -247,6 +256,22 @@ class Host:
         if payload is not None:
             state.latest = payload
         return Message(outcome)
+
+    async def _wait_told(self, state: TaskState, entry: OpenRequest) -> None:
+        if entry.outcome is None:
+            await self._waited(f"answer {entry.id}", self._until_answered(state, entry))
+        else:
+            await self._waited("turn", checkpoint())  # noqa: ASYNC105 - awaited there
+
+    async def _until_answered(self, state: TaskState, entry: OpenRequest) -> None:
+        entry.task = state.task
+        state.asking = entry
+        await sleep(state.sleep or self._make_sleep(state))
+        state.asking = None
+
+    async def _waited(self, why: str, waiting: Coroutine[object, object, T]) -> T:
+        turns = self._router.turns
+        return await (waiting if turns is None else turns.wait(self._process, why, waiting))
 
     def _make_sleep(self, state: TaskState) -> Sleep:
         state.sleep = make_sleep(partial(self._stop_asking, state))
@@ -270,12 +295,7 @@ class Host:
             process, aside, target, request, None, payload, awaited=True, privileged=True
         )
         assert entry is not None
-        if entry.outcome is None:
-            entry.task = aside.task
-            aside.asking = entry
-            await sleep(self._make_sleep(aside))
-        else:
-            await checkpoint()
+        await self._wait_told(aside, entry)
         outcome, entry.outcome = entry.outcome, None
         if isinstance(outcome, SendError):
             raise outcome
@@ -441,7 +461,7 @@ class Host:
 
     async def sleep(self, seconds: float) -> None:
         self._task()
-        await trio.sleep(seconds)
+        await self._waited(f"sleep {seconds!r}", trio.sleep(seconds))  # noqa: ASYNC105 - awaited there
 
     def random(self) -> random.Random:
         self._task()

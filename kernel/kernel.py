@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TypeVar
 
 import attrs
 import trio
@@ -21,6 +22,8 @@ from kernel.ports import Chance, Console, Init, Keys, Program, Programs, Store
 from kernel.process import Process, ProcessState
 from kernel.records import ProcessRecord, ProcessRecords
 from kernel.router import Router
+
+T = TypeVar("T")
 
 CapabilityGrant = ProcessId | tuple[ProcessId, str]
 
@@ -182,7 +185,7 @@ class Kernel:
             raise SpawnError(SpawnErrorKind.BadName, str(error)) from None
         if pid in self.router.processes:
             raise SpawnError(SpawnErrorKind.NameTaken, f"{pid} exists already: choose another name")
-        program, path = await self._program(pid, path, on_exit)
+        program, path = await self._program(parent, pid, path, on_exit)
         if parent.state is not ProcessState.RUNNING:
             raise ProcessEnded(f"{parent.pid} has ended; no child was made")
         if parent.asked is not None:
@@ -207,14 +210,24 @@ class Kernel:
         self._grant(child, grants)
         self.lifecycle.start(child)
         if on_exit.is_none():
-            await trio.lowlevel.checkpoint()
+            turn = trio.lowlevel.checkpoint()  # noqa: ASYNC105 - awaited there
+            await self._waited(parent, "turn", turn)
         else:
-            await self.records.flush()
+            await self._waited(parent, "saved", self.records.flush())
         return pid
 
-    async def _program(self, pid: ProcessId, path: str | Init, on_exit: OnExit) -> tuple[Program, str]:
+    async def _waited(self, process: Process, why: str, waiting: Coroutine[object, object, T]) -> T:
+        turns = self.router.turns
+        return await (waiting if turns is None else turns.wait(process, why, waiting))
+
+    async def _program(
+        self, parent: Process, pid: ProcessId, path: str | Init, on_exit: OnExit
+    ) -> tuple[Program, str]:
         if isinstance(path, str):
-            return self.ports.programs.ready(pid, path) or await self._prepare(pid, path), path
+            program = self.ports.programs.ready(pid, path)
+            if program is None:
+                program = await self._waited(parent, "code", self._prepare(pid, path))
+            return program, path
         if not on_exit.is_none():
             raise SpawnError(SpawnErrorKind.BadProgram, NO_RESTART)
         return Closure(path), ""

@@ -17,6 +17,7 @@ import trio
 from kernel.address import Address, ProcessId, fresh_name
 from kernel.capability import KERNEL, Capability
 from kernel.closure import NO_RESTART, Closure
+from kernel.deadlines import Alarm
 from kernel.errors import KernelError, ProgramError
 from kernel.events import EventKind
 from kernel.exits import END_SECONDS, OUTCOMES, Backoff, ExitCause, Outcome
@@ -41,19 +42,6 @@ class CannotCreate(KernelError):
     def __init__(self, detail: str, *, taken: bool = False) -> None:
         super().__init__(detail)
         self.taken = taken
-
-
-class _Alarm:
-    """A kernel timer: calls once."""
-
-    __slots__ = ("_call", "settled")
-
-    def __init__(self, call: Callable[[], None]) -> None:
-        self._call = call
-        self.settled = False
-
-    def fire(self) -> None:
-        self._call()
 
 
 def explain(error: BaseException, drive: str = "") -> str:
@@ -203,6 +191,9 @@ class Lifecycle:
                 try:
                     # Held to the end: with it go the names of the program's modules.
                     init = program.fresh()
+                    turns = self._router.turns
+                    if turns is not None:
+                        await turns.begin(process, 0)
                     await init(process.address)
                 except BaseException as error:  # noqa: BLE001 - the process boundary: nothing an actor raises may pass
                     self._left(process, error)
@@ -248,14 +239,17 @@ class Lifecycle:
         if process.ending:
             scope.cancel()
         process.children[scope] = None
+        process.begun += 1
+        number = process.begun
         # The fork is taken here: by the time the child runs, its parent may have received another message.
-        self._nursery.start_soon(self._run_child, process, scope, state.fork(None), task, args)
+        self._nursery.start_soon(self._run_child, process, scope, state.fork(None), number, task, args)
 
     async def _run_child(
         self,
         process: Process,
         scope: trio.CancelScope,
         state: TaskState,
+        number: int,
         task: Callable[..., Awaitable[object]],
         args: tuple[object, ...],
     ) -> None:
@@ -265,6 +259,9 @@ class Lifecycle:
         host.enter(state)
         try:
             with scope:
+                turns = self._router.turns
+                if turns is not None:
+                    await turns.begin(process, number)
                 await task(*args)
         except BaseException as error:  # noqa: BLE001 - the process boundary, as for init
             self._left(process, error)
@@ -296,6 +293,9 @@ class Lifecycle:
         process.asked = cause
         process.revokes = revoke
         process.record_cause(cause)
+        self._router.notify(
+            EventKind.ENDING, process.pid, note=cause.name if revoke else f"{cause.name} kept"
+        )
         if process.state is not ProcessState.RUNNING:
             self._finish(process)
             return
@@ -310,9 +310,10 @@ class Lifecycle:
             process.scope.cancel()
         for scope in list(process.children or ()):
             scope.cancel()
-        self._router.deadlines.add(trio.current_time() + END_SECONDS, _Alarm(lambda: self._abandon(process)))
+        self._router.deadlines.add(trio.current_time() + END_SECONDS, Alarm(lambda: self.abandon(process)))
 
-    def _abandon(self, process: Process) -> None:
+    def abandon(self, process: Process) -> None:
+        """Leave it as it is: its time to end is over."""
         if process.state is not ProcessState.RUNNING:
             return
         process.abandoned = True
@@ -375,7 +376,7 @@ class Lifecycle:
         process.enter(ProcessState.WAITING)
         self._router.print(1, process.address, f"restarts in {delay:g} s")
         when = trio.current_time() + delay
-        self._router.deadlines.add(when, _Alarm(lambda: self._restart_now(process)))
+        self._router.deadlines.add(when, Alarm(lambda: self._restart_now(process)))
 
     def _restart_now(self, process: Process) -> None:
         if self._router.processes.get(process.pid) is process and process.state is ProcessState.WAITING:

@@ -78,6 +78,12 @@ class KernelMessage(_InTransit):
     context: bytes | None = None
 
 
+def size_of(envelope: KernelMessage) -> int:
+    """What it takes of a mailbox: bytes of ipc and payload."""
+    payload = envelope.payload
+    return len(envelope.message.ipc) + (len(payload.bytes) if payload is not None else 0)
+
+
 class SendErrorKind(enum.StrEnum):
     Offline = "Offline"
     Timeout = "Timeout"
@@ -100,12 +106,6 @@ class Reason(enum.StrEnum):
     node_unreachable = "node_unreachable"
     link_refused = "link_refused"
     deadline_passed = "deadline_passed"
-
-
-def size_of(envelope: KernelMessage) -> int:
-    """What it takes of a mailbox: bytes of ipc and payload."""
-    payload = envelope.payload
-    return len(envelope.message.ipc) + (len(payload.bytes) if payload is not None else 0)
 
 
 class Message:

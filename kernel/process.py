@@ -202,6 +202,7 @@ class Process:
         "address",
         "asked",
         "backoff",
+        "begun",
         "cause",
         "children",
         "ended",
@@ -251,6 +252,7 @@ class Process:
         self.accepts = True
         self.scope: trio.CancelScope | None = None
         self.children: dict[trio.CancelScope, None] | None = None
+        self.begun = 0
         self.joining: Task | None = None
         self.owed: dict[int, OpenRequest] | None = None
         self.backoff: Backoff | None = None

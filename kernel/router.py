@@ -5,8 +5,6 @@ No task and no queue of its own. Implements PROTOCOL 3.1-3.7 and 4.2 with the am
 
 from __future__ import annotations
 
-from hashlib import sha256
-
 from trio import current_time
 
 from kernel.address import OUR, Address, ProcessId
@@ -16,7 +14,7 @@ from kernel.capability import KERNEL
 from kernel.dead_letters import DeadLetter, DeadLetters
 from kernel.deadlines import Deadlines
 from kernel.errors import AlreadyResponded, NoPromptingMessage
-from kernel.events import Event, EventKind, Observer
+from kernel.events import Event, EventKind, Observer, shown
 from kernel.mailbox import Returned
 from kernel.message import (
     KernelMessage,
@@ -36,6 +34,7 @@ from kernel.process import OpenRequest, Process, TaskState, Window
 from kernel.refusals import Refusal, exited, expired, no_carrier, no_such_process, not_running, overfull
 from kernel.routing import DECISIONS
 from kernel.signing import Signing
+from kernel.turns import Turns
 
 _HOW = ("", "privileged", "awaited", "awaited privileged")
 
@@ -54,15 +53,21 @@ class Router:
         self.deadlines = Deadlines()
         self.dead_letters = DeadLetters()
         self.observer: Observer | None = None
+        self.turns: Turns | None = None
         self.ids = MessageIds(self.draw, self.open)
 
     # -- what observers and people see
 
     def notify(
-        self, kind: EventKind, subject: ProcessId | None, message: KernelMessage | None = None, note: str = ""
+        self,
+        kind: EventKind,
+        subject: ProcessId | None,
+        message: KernelMessage | None = None,
+        note: str = "",
+        error: SendError | None = None,
     ) -> None:
         if self.observer is not None:
-            self.observer(Event(kind, current_time(), subject, message, note))
+            self.observer(Event(kind, current_time(), subject, message, note, error))
 
     def print(self, verbosity: int, source: Address, text: str) -> None:
         if self.observer is not None:
@@ -72,9 +77,7 @@ class Router:
     def draw(self, label: str, bits: int) -> int:
         value = self.chance.bits(label, bits)
         if self.observer is not None:
-            shown = f"{value:x}"
-            note = shown if len(shown) <= 32 else sha256(shown.encode()).hexdigest()[:32]
-            self.notify(EventKind.DREW, None, note=f"{label} {note}")
+            self.notify(EventKind.DREW, None, note=f"{label} {shown(value)}")
         return value
 
     # -- requests
@@ -224,11 +227,8 @@ class Router:
         if receiver is None:
             return no_such_process(envelope.target, self.node)
         if receiver.pid == KERNEL:
-            return Refusal(
-                SendErrorKind.Timeout,
-                Reason.capability_missing,
-                "the kernel takes no messages from other nodes",
-            )
+            text = "the kernel takes no messages from other nodes"
+            return Refusal(SendErrorKind.Timeout, Reason.capability_missing, text)
         if not receiver.accepts:
             return not_running(receiver)
         if not receiver.holdings.network:
@@ -383,7 +383,7 @@ class Router:
         envelope = entry.envelope
         error = self._error(envelope, refusal, entry.context, definite=definite)
         if self.observer is not None:
-            self.notify(EventKind.RETURNED, owner.pid, envelope, refusal.reason)
+            self.notify(EventKind.RETURNED, owner.pid, envelope, refusal.reason, error)
         if entry.awaited:
             entry.outcome = error
             if entry.task is not None:
@@ -400,8 +400,8 @@ class Router:
         if not sender.accepts or not sender.mailbox.fits(envelope.size):
             self.bury(sender.pid, envelope, refusal.detail)
             return
-        self.notify(EventKind.RETURNED, sender.pid, envelope, refusal.reason)
         error = self._error(envelope, refusal, None, definite=definite)
+        self.notify(EventKind.RETURNED, sender.pid, envelope, refusal.reason, error)
         sender.mailbox.put(Returned(error, None, envelope.size))
 
     def bury(self, to: ProcessId, envelope: KernelMessage, why: str) -> None:

@@ -36,6 +36,7 @@ def command(options: BootOptions) -> str:
     words += _given("--log", options.log)
     words += _given("--peers", options.peers)
     words += _given("--allow-routing", options.passages or None)
+    words += _given("--record", options.record)
     for key, value in options.settings:
         words += ["--set", f"{key}={value}"]
     if options.routers:
@@ -57,6 +58,15 @@ def elsewhere(options: BootOptions) -> str:
     free = next(path for number in count(2) if not (path := parent / f"{home.name}-{number}").exists())
     name = options.name or (None if options.dev else EXAMPLE_NAME)
     return command(attrs.evolve(options, home=free, name=name))
+
+
+def recording_elsewhere(options: BootOptions) -> str:
+    """To a file that is not there yet; without, where none can be made."""
+    record = options.record
+    if record is None or not os.access(record.parent, os.W_OK | os.X_OK):
+        return command(attrs.evolve(options, record=None))
+    free = (record.with_stem(f"{record.stem}-{number}") for number in count(2))
+    return command(attrs.evolve(options, record=next(path for path in free if not path.exists())))
 
 
 def on_a_free_port(options: BootOptions) -> str:

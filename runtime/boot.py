@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, nullcontext, suppress
 from functools import partial
 
 import attrs
@@ -48,6 +48,8 @@ from runtime.options import DEV_NAME, BootOptions
 from runtime.packages import read_package
 from runtime.password import has_terminal
 from runtime.peers_file import PeersFileError, peer_block
+from runtime.record.recording import Recording
+from runtime.record.turn_order import first_come_first_run
 from runtime.reload import footprint, watch
 from runtime.signals import Signals
 from runtime.store import SqliteStore
@@ -92,8 +94,10 @@ def _run_at_home(options: BootOptions) -> None:
     ):
         signals.tidy = partial(_tidy, home, temporary=options.home is None)
         # Nurseries wrap what fails into groups; a boot fails for one reason.
+        order = nullcontext() if options.record is None else first_come_first_run()
         try:
-            trio.run(_run, options, home, signals)
+            with order:
+                trio.run(_run, options, home, signals)
         except BaseExceptionGroup as group:
             raise sole_error(group) from None
 
@@ -184,6 +188,7 @@ async def _run_opened(opened: _Opened) -> None:
         devices = await _open_devices(opened, chance, store, stack)
         network = await _open_network(opened, identity, devices, report, stack)
         opened.nursery.start_soon(Watchdog(report).run)
+        kept = await _open_record(opened, (token.encode(), identity.jwt_secret), report, stack)
         readable = [files for files in folders if not isinstance(files, PackageError)]
         opening = open_node(
             identity.name,
@@ -193,6 +198,7 @@ async def _run_opened(opened: _Opened) -> None:
             client=client,
             packages=readable,
             network=network,
+            recorder=None if kept is None else kept.recorder,
             start=False,
         )
         try:
@@ -206,7 +212,7 @@ async def _run_opened(opened: _Opened) -> None:
             if options.dev:
                 opened.nursery.start_soon(watch, node, folder, package, then, workers, report)
         stack.callback(_remove_node_file, home)
-        await _serve(opened, node, token, store)
+        await _serve(opened, node, token, store, kept)
 
 
 _Read = PackageFiles | PackageError
@@ -276,7 +282,24 @@ def _remove_node_file(home: Home) -> None:
         remove_node_file(home.path)
 
 
-async def _serve(opened: _Opened, node: Node, token: str, store: SqliteStore) -> None:
+async def _open_record(
+    opened: _Opened, secrets: Sequence[bytes], report: Callable[[str], None], stack: AsyncExitStack
+) -> Recording | None:
+    """What `--record` asks for, if it does."""
+    path = opened.options.record
+    if path is None:
+        return None
+    try:
+        kept = Recording(path, opened.workers, secrets, report)
+    except OSError as error:
+        problem = f"the run cannot be recorded in {path}: {error.strerror}"
+        raise CommandError(problem, advice.recording_elsewhere(opened.options)) from None
+    stack.push_async_callback(kept.writer.aclose)
+    opened.nursery.start_soon(kept.writer.run)
+    return kept
+
+
+async def _serve(opened: _Opened, node: Node, token: str, store: SqliteStore, kept: Recording | None) -> None:
     """From the start of its processes to stopped."""
     # From here on a signal ends the node in order.
     opened.signals.ready = True
@@ -287,6 +310,8 @@ async def _serve(opened: _Opened, node: Node, token: str, store: SqliteStore) ->
         # An abandoned process may never end, and its task with it: leave without it.
         with suppress(StoreFailed):
             await store.aclose()
+        if kept is not None:
+            await kept.writer.aclose()
         opened.console.close()
         opened.signals.leave(0)
 

@@ -194,6 +194,9 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         help="let so many links of nodes that name this one as their router through; default: 0",
     )
     parser.add_argument(
+        "--record", metavar="FILE", type=Path, help="write the run down, for `nectar sim replay FILE`"
+    )
+    parser.add_argument(
         "--set", metavar="SECTION.KEY=VALUE", type=_setting, action="append", default=[], dest="settings"
     )
 
@@ -311,6 +314,7 @@ def _boot_options(arguments: argparse.Namespace) -> BootOptions:
         peers=arguments.peers,
         routers=_routers(arguments),
         passages=arguments.passages,
+        record=arguments.record,
     )
 
 
@@ -325,6 +329,7 @@ def _dev_options(arguments: argparse.Namespace) -> BootOptions:
         peers=arguments.peers,
         routers=_routers(arguments),
         passages=arguments.passages,
+        record=arguments.record,
         dev=True,
     )
 

@@ -30,7 +30,10 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
         return commands.add_parser(name, help=does, description=does, epilog=_CODES, allow_abbrev=False)
 
     _add_run(command("run", "Run a test, or a scenario, in a simulated world."))
-    replay = command("replay", "Run once more what a tape holds, choice by choice.")
+    replay = command(
+        "replay",
+        "Run once more what a tape holds, choice by choice; or what `nectar boot --record FILE` wrote.",
+    )
     replay.add_argument("tape", metavar="TAPE", type=Path)
     replay.add_argument(
         "--step", metavar="N", type=_number, help="show the entry of that number, and what led to it"

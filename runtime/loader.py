@@ -66,6 +66,16 @@ class PythonProgram:
         self._label = label
         self._builtins = own_builtins
 
+    @property
+    def code(self) -> PackageCode:
+        """All of the drive's."""
+        return self._code
+
+    @property
+    def module(self) -> str:
+        """The one that is loaded first, by its dotted name."""
+        return self._module
+
     def fresh(self) -> Init:
         """Raises `ProgramError` also for what the code raises, with that as its cause. KeyboardInterrupt passes."""
         modules = None

@@ -15,7 +15,7 @@ from kernel import commands
 from kernel.address import PackageId, ProcessId
 from kernel.admission import STATE, VFS
 from kernel.capability import KERNEL
-from kernel.events import Observer
+from kernel.events import Event, Observer
 from kernel.exits import ExitCause
 from kernel.kernel import Kernel, Ports
 from kernel.ports import Chance, Console, Init, Keys, Store
@@ -23,6 +23,7 @@ from kernel.process import ProcessState
 from runtime.installer import Installer
 from runtime.loader import DiskPrograms, GuardOf, unguarded
 from runtime.packages import recover_all
+from runtime.record.recorder import Recorder
 from runtime.registered_keys import RegisteredKeys
 from sys_processes.app_store import process as app_store
 from sys_processes.app_store.core import InstallPlan
@@ -113,6 +114,7 @@ class Node:
         http: HttpSettings,
         client: bytes,
         network: Network | None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.name = name
         self._devices = devices
@@ -122,17 +124,15 @@ class Node:
         """The packages of the boot, in the order in which they were given; what speaks against one instead of it."""
         self._stopped = False
         programs = DiskPrograms(devices.disk, devices.workers, devices.guard)
-        self.kernel = Kernel(
-            name,
-            Ports(
-                chance=devices.chance,
-                store=devices.store,
-                keys=self._keys,
-                programs=programs,
-                console=devices.console,
-                wall_clock=devices.wall_clock,
-            ),
+        ports = Ports(
+            chance=devices.chance,
+            store=devices.store,
+            keys=self._keys,
+            programs=programs,
+            console=devices.console,
+            wall_clock=devices.wall_clock,
         )
+        self.kernel = Kernel(name, ports if recorder is None else recorder.ports(ports))
         self.packages = Installer(self.kernel, devices.disk, devices.store, devices.workers, programs)
         token = secrets.rpc_token
         self._door = Door(
@@ -251,6 +251,18 @@ def sole_error(error: BaseException) -> BaseException:
     return error
 
 
+def _all_of(observer: Observer | None, recorder: Recorder | None) -> Observer | None:
+    if recorder is None or observer is None:
+        return observer if recorder is None else recorder.observe
+    first, second = observer, recorder.observe
+
+    def observe(event: Event) -> None:
+        first(event)
+        second(event)
+
+    return observe
+
+
 @asynccontextmanager
 async def open_node(
     name: str,
@@ -262,16 +274,19 @@ async def open_node(
     packages: Sequence[PackageFiles] = (),
     network: Network | None = None,
     observer: Observer | None = None,
+    recorder: Recorder | None = None,
     start: bool = True,
 ) -> AsyncIterator[Node]:
     """A booted node; stopped and flushed at the end of the block, and gone at once if the block raises. Without
     `start`, starting it is left to the block. `client` is the browser client that every node serves. Without a
-    `network`, what is sent to other nodes comes back.
+    `network`, what is sent to other nodes comes back. The `recorder` writes down the run from its first process on.
 
     Raises `BadNodeName`, `PackageRefused`, `StoreFailed`, OSError.
     """
-    node = Node(name, devices, secrets, http or HttpSettings(), client, network)
-    node.kernel.router.observer = observer
+    node = Node(name, devices, secrets, http or HttpSettings(), client, network, recorder)
+    node.kernel.router.observer = _all_of(observer, recorder)
+    if recorder is not None:
+        recorder.attach(node.kernel)
     try:
         async with trio.open_nursery() as nursery:
             await nursery.start(node.kernel.run)
@@ -280,6 +295,8 @@ async def open_node(
                 await node.start()
             yield node
             await node.stop()
+            if recorder is not None:
+                recorder.finish()
             nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
         # A nursery wraps what fails in it; a boot fails for one reason.

@@ -22,9 +22,9 @@ class BootOptions:
 
     `verbosity` and `log` None: as config.toml says. `port` None: 8080, or the next free one; 0: any free one.
     `packages` are folders to install, approved by being named here. `settings` are (section.key, value as written),
-    over those of HOME/config.toml. `peers` is a file of other nodes. With `routers` the node has no address of its
-    own; without, it lets `passages` links between others through. `dev`: open RPC on loopback, and a package whose
-    folder changes is installed again.
+    over those of HOME/config.toml. `peers` is a file of other nodes, `record` one to be made, of the run. With
+    `routers` the node has no address of its own; without, it lets `passages` links between others through. `dev`: open
+    RPC on loopback, and a package whose folder changes is installed again.
     """
 
     home: Path | None
@@ -39,6 +39,7 @@ class BootOptions:
     peers: Path | None = None
     routers: tuple[str, ...] = ()
     passages: int = 0
+    record: Path | None = None
     dev: bool = False
 
 

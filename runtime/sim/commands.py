@@ -22,6 +22,7 @@ from runtime.sim.named_tests import NoSuchTest
 from runtime.sim.pictures.compose import HIDDEN, picture_of
 from runtime.sim.pictures.mermaid import mermaid
 from runtime.sim.pictures.svg import svg
+from runtime.sim.replay_record import RecordUnreadable, is_record, replay_record
 from runtime.sim.report import Report, Verdict
 from runtime.sim.report_text import Failure, export_pytest, failure_text, faults_in, last_line
 from runtime.sim.run import nondeterministic
@@ -232,6 +233,8 @@ def _summed(summary: Summary) -> dict[str, object]:
 
 
 def _replay(arguments: argparse.Namespace) -> int:
+    if is_record(arguments.tape):
+        return _replay_record(arguments)
     tape = read_tape(arguments.tape)
     subject = _subject(tape.test, tape.faults, tape.until)
     report = _replayed(subject, tape, strict=not arguments.loose)
@@ -247,6 +250,16 @@ def _replay(arguments: argparse.Namespace) -> int:
         lines.append(text)
     _write(*lines, report.last_line())
     return EXIT_CODES[report.verdict]
+
+
+def _replay_record(arguments: argparse.Namespace) -> int:
+    """What `nectar boot --record` wrote down of a real node."""
+    try:
+        found = replay_record(arguments.tape, step=arguments.step)
+    except RecordUnreadable as error:
+        raise CommandError(str(error), "nectar boot --record FILE", USAGE) from None
+    _write(found.text().rstrip("\n"))
+    return found.exit_code
 
 
 def _replayed(subject: Subject, tape: Tape, *, strict: bool) -> Report:

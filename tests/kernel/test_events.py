@@ -69,6 +69,7 @@ async def test_every_event_of_a_conversation_is_told_once_in_order():
             "noted a",
             "granted a",
             "revoked a",
+            "ending b",
             "exited b",
         ]
         assert [e.note for e in node.seen(EventKind.RETURNED)] == ["deadline_passed", "no_such_process"]

@@ -39,8 +39,9 @@ def test_boot_without_options_uses_the_home_of_the_platform() -> None:
 
 def test_boot_takes_every_option() -> None:
     argv = "boot h --name alice.uq --port 0 --bind 0.0.0.0 --package a --package b --password-env PW"
-    more = "--verbosity 2 --log json --set http.timeout=30 --set http.origins=a=b --peers p.toml --allow-routing 5"
-    assert options(*argv.split(), *more.split()) == BootOptions(
+    more = "--verbosity 2 --log json --set http.timeout=30 --set http.origins=a=b"
+    network = "--peers p.toml --allow-routing 5 --record r"
+    assert options(*argv.split(), *more.split(), *network.split()) == BootOptions(
         home=Path("h"),
         name="alice.uq",
         port=0,
@@ -52,6 +53,7 @@ def test_boot_takes_every_option() -> None:
         settings=(("http.timeout", "30"), ("http.origins", "a=b")),
         peers=Path("p.toml"),
         passages=5,
+        record=Path("r"),
     )
 
 
@@ -95,11 +97,12 @@ def test_dev_is_a_throw_away_node_with_the_packages_named() -> None:
 
 def test_dev_takes_every_option() -> None:
     """C-163."""
-    argv = "dev --name bob.uq --port 9000 --home h --password p --set rpc.open=false --peers q x"
+    argv = "dev --name bob.uq --port 9000 --home h --password p --set rpc.open=false --peers q --record r x"
     found = options(*argv.split())
     assert (found.name, found.port, found.home) == ("bob.uq", 9000, Path("h"))
     assert found.password == GivenPassword("p")
     assert (found.settings, found.peers) == ((("rpc.open", "false"),), Path("q"))
+    assert found.record == Path("r")
 
 
 def test_dev_without_packages_runs_the_example_apps() -> None:

@@ -19,6 +19,7 @@ from kernel.ports import Init
 from kernel.process import Process
 from kernel.syscalls import current
 from runtime.node import Devices, Node, NodeSecrets, PackageFiles, open_node
+from runtime.record.recorder import Recorder
 from runtime.sim.chance import SeededChance
 from runtime.sim.clients import HttpClient, Reply, WsClient, open_websocket
 from runtime.sim.console import MemoryConsole
@@ -227,6 +228,7 @@ async def node_behind(
     store: MemoryStore | None = None,
     disk: MemoryDisk | None = None,
     carrier: Init | None = None,
+    recorder: Recorder | None = None,
 ) -> AsyncIterator[WebNode]:
     """Booted, with a `net:sys:nectar` that keeps what it is to carry, or the `carrier`."""
     console, wall = MemoryConsole(), Wall()
@@ -238,7 +240,16 @@ async def node_behind(
 
     given = devices(listener, console, wall, seed, store=store, disk=disk)
     async with trio.open_nursery() as nursery:
-        async with open_node(NODE, given, secrets(), http=http, packages=packages, observer=observer) as node:
+        opening = open_node(
+            NODE,
+            given,
+            secrets(),
+            http=http,
+            packages=packages,
+            observer=observer,
+            recorder=recorder,
+        )
+        async with opening as node:
             node.kernel.add_module(ProcessId("net", "sys", "nectar"), carrier or net, public=False)
             yield WebNode(node, wall, listener, console, elsewhere, nursery)
         nursery.cancel_scope.cancel()
@@ -256,6 +267,7 @@ async def web_node(
     store: MemoryStore | None = None,
     disk: MemoryDisk | None = None,
     carrier: Init | None = None,
+    recorder: Recorder | None = None,
 ) -> AsyncIterator[WebNode]:
     """`node_behind` a door in memory, with what another node left on `store` and `disk`.
 
@@ -272,6 +284,7 @@ async def web_node(
         store=store,
         disk=disk,
         carrier=carrier,
+        recorder=recorder,
     )
     async with given as web:
         yield web
