@@ -120,7 +120,7 @@ class RocksEngine:
     # -- failures
 
     async def _do(self, name: DatabaseName, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._workers.run(self._told, name, work, *args, **kwargs)
+        return await self._workers.run(lambda: self._told(name, work, *args, **kwargs))
 
     def _told(self, name: DatabaseName, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:

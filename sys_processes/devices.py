@@ -115,6 +115,42 @@ class Engine(Protocol):
         """With all that is in it. Raises `NoDatabase`, `EngineFailed`."""
 
 
+SqlValue = int | float | str | bytes | None
+SqlRow = tuple[SqlValue, ...]
+Statement = tuple[str, Sequence[SqlValue]]
+"""One SQL statement and its parameters."""
+
+
+class Databases(Protocol):
+    """SQL databases in SQLite's language. One that is slow or broken concerns no other.
+
+    A statement reaches nothing outside its database, whatever it says, and ends after a limit. A crash keeps every
+    `write` that returned, and each of the others whole or not at all. All raise `EngineFailed`.
+    """
+
+    async def make(self, name: DatabaseName) -> None:
+        """An empty one; an existing one is no error."""
+
+    async def exists(self, name: DatabaseName) -> bool: ...
+
+    async def query(
+        self,
+        name: DatabaseName,
+        statement: Statement,
+        form: Callable[[Sequence[str], Sequence[SqlRow]], T],
+    ) -> T:
+        """What `form` makes, away from the event loop, of the names of the columns and of the rows. Changes nothing.
+
+        Raises `NoDatabase`, and what `form` raises.
+        """
+
+    async def write(self, name: DatabaseName, statements: Sequence[Statement]) -> None:
+        """All of them or none, in order, durable on return. Raises `NoDatabase`."""
+
+    async def remove(self, name: DatabaseName) -> None:
+        """With all that is in it. Raises `NoDatabase`."""
+
+
 class Workers(Protocol):
     """Blocking work away from the event loop."""
 

@@ -34,8 +34,8 @@ class Bench(ABC):
     async def crash(self, engine: AnyEngine) -> AnyEngine:
         """The engine as the next boot finds it."""
 
-    async def aclose(self) -> None:
-        pass
+    @abstractmethod
+    async def aclose(self) -> None: ...
 
 
 @attrs.define
@@ -68,6 +68,9 @@ class MemoryBench(Bench):
         assert isinstance(engine, MemoryEngine)
         return engine.crash()
 
+    async def aclose(self) -> None:
+        pass
+
 
 @pytest.fixture(params=["rocks", "memory"])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
@@ -77,7 +80,12 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
 async def test_what_was_written_is_read_whatever_the_bytes(bench: Bench) -> None:
     engine = await bench.open()
     await engine.make(GAMES)
-    pairs: list[KeyWrite] = [(b"", b"no key"), (b"a", b""), (b"\0\xff", b"\0"), (b"k" * 70_000, b"v" * 200_000)]
+    pairs: list[KeyWrite] = [
+        (b"", b"no key"),
+        (b"a", b""),
+        (b"\0\xff", b"\0"),
+        (b"k" * 70_000, b"v" * 200_000),
+    ]
     await engine.write(GAMES, pairs)
     for key, value in pairs:
         assert await engine.get(GAMES, key) == value
@@ -204,7 +212,9 @@ async def follow(bench: Bench, steps: list[list[KeyWrite] | str]) -> None:
 
 @given(STEPS)
 @settings(max_examples=80)
-async def test_the_engine_in_memory_agrees_with_a_dict_through_crashes(steps: list[list[KeyWrite] | str]) -> None:
+async def test_the_engine_in_memory_agrees_with_a_dict_through_crashes(
+    steps: list[list[KeyWrite] | str],
+) -> None:
     await follow(MemoryBench(), steps)
 
 

@@ -1,0 +1,157 @@
+"""What `kv:sys:nectar` is asked and answers (PROTOCOL 7.4). Values travel as payload, in both directions."""
+
+from __future__ import annotations
+
+import attrs
+
+from kernel.address import PackageId, ProcessId
+from kernel.codec import U64, Err, Shape, newtype, struct, unit
+from sys_processes._database_words import (
+    AddCapFailed,
+    Backup,
+    BeganTx,
+    BeginTx,
+    Commit,
+    CommonEarlyError,
+    DiskError,
+    MalformedRequest,
+    MismatchingPackageId,
+    New,
+    NoDb,
+    NoReadCap,
+    NoTx,
+    NoWriteCap,
+    Ok,
+    Open,
+    RemoveDb,
+)
+
+__all__ = [
+    "EARLY_FAILURE",
+    "KV",
+    "KV_REQUEST",
+    "KV_RESPONSE",
+    "AddCapFailed",
+    "Backup",
+    "BeganTx",
+    "BeginTx",
+    "Commit",
+    "Delete",
+    "DiskError",
+    "EarlyEngineError",
+    "EarlyFailure",
+    "EarlyKey",
+    "EarlyKvError",
+    "EngineError",
+    "Get",
+    "KeyNotFound",
+    "KvAction",
+    "KvError",
+    "KvRequest",
+    "KvResponse",
+    "MalformedRequest",
+    "MismatchingPackageId",
+    "New",
+    "NoDb",
+    "NoReadCap",
+    "NoTx",
+    "NoWriteCap",
+    "Ok",
+    "Open",
+    "RemoveDb",
+    "Set",
+]
+
+KV = ProcessId("kv", "sys", "nectar")
+
+
+@struct
+@attrs.frozen
+class Set:
+    key: bytes
+    tx_id: U64 | None = None
+
+
+@struct
+@attrs.frozen
+class Delete:
+    key: bytes
+    tx_id: U64 | None = None
+
+
+@attrs.frozen
+class EarlyKey:
+    """As E1 and E2 write the key of a `Get`."""
+
+    key: bytes
+
+
+@newtype
+@attrs.frozen
+class Get:
+    """As an action, and as its answer, which is spelled like the action."""
+
+    key: bytes | EarlyKey
+
+
+KvAction = Open | New | RemoveDb | Set | Delete | Get | BeginTx | Commit | Backup
+
+
+@attrs.frozen
+class KvRequest:
+    package_id: PackageId
+    db: str
+    action: KvAction
+
+
+KV_REQUEST: Shape[KvRequest] = Shape(KvRequest)
+
+
+@unit
+@attrs.frozen
+class KeyNotFound:
+    pass
+
+
+@newtype("RocksDBError")
+@attrs.frozen
+class EngineError:
+    """The database itself is at fault: damaged, say."""
+
+    error: str
+
+
+KvError = (
+    NoDb
+    | KeyNotFound
+    | NoTx
+    | NoWriteCap
+    | NoReadCap
+    | MismatchingPackageId
+    | AddCapFailed
+    | MalformedRequest
+    | EngineError
+    | DiskError
+)
+KvResponse = Ok | Get | BeganTx | Err[KvError]
+KV_RESPONSE: Shape[KvResponse] = Shape(KvResponse)
+
+
+@struct("RocksDBError")
+@attrs.frozen
+class EarlyEngineError:
+    action: str
+    error: str
+
+
+EarlyKvError = CommonEarlyError | KeyNotFound | EarlyEngineError
+
+
+@attrs.frozen
+class EarlyFailure:
+    """How E1 and E2 wrap an error."""
+
+    error: EarlyKvError
+
+
+EARLY_FAILURE: Shape[Err[EarlyFailure]] = Shape(Err[EarlyFailure])
