@@ -77,8 +77,8 @@ _TEMPORARY = "a temporary table would not be there for the next statement"
 class Guard:
     """SQLite asks it about each thing that a statement does, when the statement is prepared.
 
-    `ours` is True while statements of our own are prepared, `vacuuming` while a VACUUM runs, which attaches a file of
-    its own without a name. `refused` is why the last statement was denied.
+    `ours` is True while statements of our own are prepared, `vacuuming` while a VACUUM runs, which begins a
+    transaction and attaches a file without a name. `refused` is why the last statement was denied.
     """
 
     def __init__(self) -> None:
@@ -117,8 +117,10 @@ class Guard:
                 return None if alone else "ATTACH leads out of the database"
             case sqlite3.SQLITE_DETACH:
                 return "DETACH leads out of the database"
-            case sqlite3.SQLITE_TRANSACTION:
+            case sqlite3.SQLITE_TRANSACTION if not self.vacuuming:
                 return f"{first} is not for statements: {_USE_BEGIN_TX}"
+            case sqlite3.SQLITE_TRANSACTION:
+                return None
         return f"action {action} of SQLite is not for packages; {_TEMPORARY}"
 
 

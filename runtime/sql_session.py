@@ -26,7 +26,6 @@ Expired = Callable[[], bool]
 
 _VACUUM = re.compile(r"\s*vacuum\b", re.IGNORECASE)
 _BEGIN = "BEGIN IMMEDIATE"
-_PAGE = 1000
 
 _LIMITS = {
     sqlite3.SQLITE_LIMIT_LENGTH: LONGEST_VALUE,
@@ -144,9 +143,10 @@ class SqlSession:
     def _fetched(self, cursor: sqlite3.Cursor) -> list[SqlRow]:
         rows: list[SqlRow] = []
         size = 0
-        while page := cursor.fetchmany(_PAGE):
-            rows += page
-            size += sum(len(v) if isinstance(v, str | bytes) else 8 for row in page for v in row)
+        row: SqlRow
+        for row in cursor:
+            rows.append(row)
+            size += sum(len(value) if isinstance(value, str | bytes) else 8 for value in row)
             if size > MOST_ROW_BYTES:
                 raise EngineFailed(
                     f"{self._what}: the rows are more than {MOST_ROW_BYTES} bytes; ask for fewer with LIMIT"
