@@ -1,0 +1,38 @@
+"""What the clients of kv and sqlite share: a package's id and what travels as bytes."""
+
+from __future__ import annotations
+
+from kernel.address import Address, PackageId, ProcessId
+from kernel.message import Message, Payload
+from kernel.syscalls import current
+from userland.process_lib._builders import Bytes, Request
+
+SECONDS = 5
+
+
+def to_package_id(package_id: PackageId | str) -> PackageId:
+    """Takes the text, too: `"chess:nectar"`. Raises what `PackageId.from_str` raises."""
+    if isinstance(package_id, PackageId):
+        return package_id
+    if isinstance(package_id, str):
+        return PackageId.from_str(package_id)
+    raise TypeError(f"a package is a PackageId or its text, got {package_id!r}; write our.package_id")
+
+
+def to_bytes(what: str, value: Bytes) -> bytes:
+    """Text as UTF-8."""
+    if isinstance(value, str):
+        return value.encode()
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    raise TypeError(
+        f"{what} is bytes or text, got {type(value).__name__}; the calls that end in _as take what JSON can say"
+    )
+
+
+async def ask(process: ProcessId, ipc: bytes, value: bytes | None, timeout: int) -> Message:
+    """The module's answer. Raises `SendError`."""
+    request = Request().target(Address(current().our.node, process)).ipc(ipc)
+    if value is not None:
+        request = request.payload(Payload(None, value))
+    return await request.send_and_await_response(timeout)
