@@ -75,21 +75,26 @@ Action = Begin | Change | Commit | Remove | Open
 Step = Action | Idle | Die | Crash
 
 _CHANGES = st.builds(
-    Change, st.sampled_from(KEYS), st.none() | st.integers(1, 3), st.sampled_from([0, 0, 1, 1, 2])
+    Change, st.sampled_from(KEYS), st.none() | st.integers(1, 3), st.sampled_from([0, 0, 1, 2])
 )
 _COMMITS = st.builds(Commit, st.sampled_from([1, 1, 2]))
 _CRASHES = st.builds(
     Crash, st.one_of(_CHANGES, _COMMITS, st.just(Remove()), st.just(Open())), st.integers(0, 4)
 )
-_STEPS = st.one_of(
-    _CHANGES,
-    _CHANGES,
-    st.just(Begin()),
-    _COMMITS,
-    st.sampled_from([Open(), Remove(), Idle(), Die()]),
-    _CRASHES,
+_SINGLE = st.one_of(
+    _CHANGES, st.just(Begin()), _COMMITS, st.sampled_from([Open(), Remove(), Idle(), Die()]), _CRASHES
 )
-STEPS: st.SearchStrategy[list[Step]] = st.lists(_STEPS, max_size=25)
+_IN_ONE = st.builds(Change, st.sampled_from(KEYS), st.none() | st.integers(1, 3), st.just(1))
+_ENDINGS: st.SearchStrategy[list[Step]] = st.one_of(
+    st.builds(lambda pauses: [Crash(Commit(1), pauses)], st.integers(0, 4)),
+    st.sampled_from([[Commit(1)], [Idle(), Commit(1)], [Die(), Commit(1)], [Remove(), Open(), Commit(1)]]),
+)
+_TRANSACTIONS = st.builds(
+    lambda changes, ending: [Begin(), *changes, *ending], st.lists(_IN_ONE, min_size=1, max_size=3), _ENDINGS
+)
+STEPS: st.SearchStrategy[list[Step]] = st.lists(
+    st.one_of(_SINGLE.map(lambda step: [step]), _TRANSACTIONS), max_size=10
+).map(lambda parts: [step for part in parts for step in part])
 
 
 @attrs.define
