@@ -25,8 +25,9 @@ FILE = "data.sqlite"
 READERS = 4
 STATEMENT_SECONDS = 10.0
 
-COMMON = ("trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0", "foreign_keys = ON")
-"""Settings of every connection."""
+COMMON = ("cell_size_check = ON", "foreign_keys = ON")
+"""Settings of every connection, those in memory included."""
+ON_DISK = (*COMMON, "trusted_schema = OFF", "mmap_size = 0")
 
 
 @attrs.define(eq=False)
@@ -87,7 +88,7 @@ class SqliteDatabases:
                 await self._do(name, self._folders.make, name, partial(self._fill, name))
 
     async def exists(self, name: DatabaseName) -> bool:
-        return await self._workers.run(self._folders.exists, name)
+        return await self._do(name, self._folders.exists, name)
 
     async def query(
         self, name: DatabaseName, statement: Statement, form: Callable[[Sequence[str], Sequence[SqlRow]], T]
@@ -113,7 +114,7 @@ class SqliteDatabases:
     # -- in a worker
 
     def _open_one(self, name: DatabaseName) -> _Opened:
-        path = self._folders.existing(name) / FILE
+        path = self._told(name, self._folders.existing, name) / FILE
         return _Opened(path, self._writer(name, path))
 
     def _fill(self, name: DatabaseName, folder: Path) -> None:
@@ -123,7 +124,7 @@ class SqliteDatabases:
 
     def _writer(self, name: DatabaseName, path: Path) -> SqlSession:
         settings = (
-            *COMMON,
+            *ON_DISK,
             f"max_page_count = {self._most_pages}",
             "journal_mode = WAL",
             "synchronous = FULL",
@@ -131,7 +132,7 @@ class SqliteDatabases:
         return self._session(name, path, "rw", settings)
 
     def _reader(self, name: DatabaseName, path: Path) -> SqlSession:
-        return self._session(name, path, "ro", (*COMMON, "query_only = ON"))
+        return self._session(name, path, "ro", (*ON_DISK, "query_only = ON"))
 
     def _session(self, name: DatabaseName, path: Path, mode: str, settings: Sequence[str]) -> SqlSession:
         try:
@@ -147,7 +148,11 @@ class SqliteDatabases:
         return SqlSession(name, connection, self._limit, settings=settings)
 
     async def _do(self, name: DatabaseName, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._workers.run(lambda: self._told(name, work, *args, **kwargs))
+
+    @staticmethod
+    def _told(name: DatabaseName, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            return await self._workers.run(work, *args, **kwargs)
+            return work(*args, **kwargs)
         except OSError as error:
             raise EngineFailed(f"{name}: {error.strerror or error}", of_disk=True) from error

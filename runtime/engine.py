@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -44,6 +45,12 @@ def _synced() -> WriteOptions:
     return options
 
 
+def _close(rocks: Rdict) -> None:
+    # After a failed write it complains once more. It is closed all the same as soon as nobody refers to it.
+    with suppress(Exception):
+        rocks.close()
+
+
 class RocksEngine:
     """`sys_processes.devices.Engine` of a real node. Open with `open`, end with `aclose`.
 
@@ -56,7 +63,7 @@ class RocksEngine:
         self._workers = workers
         self._options = _options()
         self._synced = _synced()
-        self._handles: Handles[Rdict] = Handles(workers, self._open_one, Rdict.close, most_open)
+        self._handles: Handles[Rdict] = Handles(workers, self._open_one, _close, most_open)
 
     @classmethod
     async def open(cls, root: Path, workers: Workers, *, most_open: int = MOST_OPEN) -> RocksEngine:
@@ -76,7 +83,7 @@ class RocksEngine:
             await self._do(name, self._folders.make, name, self._fill)
 
     async def exists(self, name: DatabaseName) -> bool:
-        return await self._workers.run(self._folders.exists, name)
+        return await self._do(name, self._folders.exists, name)
 
     async def get(self, name: DatabaseName, key: bytes) -> bytes | None:
         async with self._handles.using(name) as rocks:
@@ -97,7 +104,7 @@ class RocksEngine:
     # -- in a worker
 
     def _open_one(self, name: DatabaseName) -> Rdict:
-        folder = self._folders.existing(name)
+        folder = self._told(name, self._folders.existing, name)
         return self._told(name, Rdict, str(folder), self._options)
 
     def _fill(self, folder: Path) -> None:

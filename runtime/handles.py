@@ -19,12 +19,13 @@ MOST_OPEN = 64
 @attrs.define(eq=False)
 class _Place(Generic[HandleT]):
     """`gate` is held while the handle is opened or closed. `users` have it in their hands; `wanted` counts those who
-    wait at the gate, too.
+    wait at the gate, too. `leaving`: it is about to be closed, because there are too many.
     """
 
     handle: HandleT | None = None
     users: int = 0
     wanted: int = 0
+    leaving: bool = False
     gate: trio.Lock = attrs.Factory(trio.Lock)
     idle: trio.Event = attrs.Factory(trio.Event)
 
@@ -103,20 +104,19 @@ class Handles(Generic[HandleT]):
             return place.handle
 
     async def _shut(self, place: _Place[HandleT]) -> None:
-        handle, place.handle = place.handle, None
+        handle, place.handle, place.leaving = place.handle, None, False
         if handle is not None:
             # A handle that is forgotten while it is open keeps its files locked.
             with trio.CancelScope(shield=True):
                 await self._workers.run(self._close_one, handle)
 
     async def _close_longest_idle(self) -> None:
-        opened = [name for name, place in self._places.items() if place.handle is not None]
-        for name in opened:
-            if len(opened) <= self._most:
-                return
-            place = self._places.get(name)
-            if place is not None and not place.wanted:
-                opened.remove(name)
-                async with self.closed(name):
-                    pass
-                return
+        opened = [
+            name for name, place in self._places.items() if place.handle is not None and not place.leaving
+        ]
+        idle = [name for name in opened if not self._places[name].wanted]
+        if len(opened) <= self._most or not idle:
+            return
+        self._places[idle[0]].leaving = True
+        async with self.closed(idle[0]):
+            pass
