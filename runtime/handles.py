@@ -30,6 +30,18 @@ class _Place(Generic[HandleT]):
     idle: trio.Event = attrs.Factory(trio.Event)
 
 
+class _Use(Generic[HandleT]):
+    def __init__(self, handles: Handles[HandleT], name: DatabaseName) -> None:
+        self._handles = handles
+        self._name = name
+
+    async def __aenter__(self) -> HandleT:
+        return await self._handles.take(self._name)
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._handles.give_back(self._name)
+
+
 class Handles(Generic[HandleT]):
     """One handle for each database in use. Beyond `most` of them, the one that was idle longest is closed."""
 
@@ -47,20 +59,9 @@ class Handles(Generic[HandleT]):
         # In the order of last use.
         self._places: dict[DatabaseName, _Place[HandleT]] = {}
 
-    @asynccontextmanager
-    async def using(self, name: DatabaseName) -> AsyncIterator[HandleT]:
-        """Raises what `open_one` raises."""
-        place = self._enter(name)
-        try:
-            handle = await self._taken(name, place)
-            try:
-                yield handle
-            finally:
-                place.users -= 1
-                place.idle.set()
-        finally:
-            self._leave(name, place)
-        await self._close_longest_idle()
+    def using(self, name: DatabaseName) -> _Use[HandleT]:
+        """`async with handles.using(name) as handle:`. Raises what `open_one` raises."""
+        return _Use(self, name)
 
     @asynccontextmanager
     async def closed(self, name: DatabaseName) -> AsyncIterator[None]:
@@ -81,6 +82,23 @@ class Handles(Generic[HandleT]):
         for name in list(self._places):
             async with self.closed(name):
                 pass
+
+    async def take(self, name: DatabaseName) -> HandleT:
+        """To be given back."""
+        place = self._enter(name)
+        try:
+            return await self._taken(name, place)
+        except BaseException:
+            self._leave(name, place)
+            raise
+
+    async def give_back(self, name: DatabaseName) -> None:
+        place = self._places[name]
+        place.users -= 1
+        place.idle.set()
+        self._leave(name, place)
+        if len(self._places) > self._most:
+            await self._close_longest_idle()
 
     def _enter(self, name: DatabaseName) -> _Place[HandleT]:
         place = self._places.pop(name, None) or _Place()

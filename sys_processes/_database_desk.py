@@ -59,7 +59,7 @@ class Desk(Generic[StepT]):
             if not node.is_running(owner):
                 self._transactions.drop_of(owner)
 
-    async def enter(self, message: Message, work: Callable[[], Awaitable[Answer]]) -> Later | DiskError:
+    def enter(self, message: Message, work: Callable[[], Awaitable[Answer]]) -> Later | DiskError:
         """Behind what the same process has sent before."""
         payload = message.payload()
         source, size = message.source.process, len(message.ipc) + (len(payload.bytes) if payload else 0)
@@ -67,16 +67,16 @@ class Desk(Generic[StepT]):
             return DiskError(
                 f"{MOST_REQUESTS} requests or {MOST_BYTES} bytes of {source} wait already: await their answers first"
             )
-        return Later(await self._queues.enter(source, size, work))
+        return Later(self._queues.enter(source, size, work))
 
-    async def gone(self, process: ProcessId) -> Later:
+    def gone(self, process: ProcessId) -> Later:
         """Behind what it had sent: roll back what it left open."""
 
         async def forget() -> Answer:
             self._transactions.drop_of(process)
             return Answer(b"")
 
-        return Later(await self._queues.enter(process, 0, forget))
+        return Later(self._queues.enter(process, 0, forget))
 
     # -- rights
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 import attrs
@@ -25,6 +26,7 @@ class BadName(ValueError):
     """No name of a database."""
 
 
+@lru_cache(maxsize=4096)
 def database(package: PackageId, db: str) -> DatabaseName:
     """Raises `BadName`."""
     if not is_safe(db) or db in {".", ".."} or len(db) > LONGEST_NAME:
@@ -39,6 +41,7 @@ def owns(process: ProcessId, name: DatabaseName) -> bool:
     return process.package_id == name.package
 
 
+@lru_cache(maxsize=4096)
 def right(kind: str, name: DatabaseName) -> str:
     """The params of the capability to "read" or "write" there."""
     package = {"package_name": name.package.package, "publisher_node": name.package.publisher}

@@ -61,7 +61,7 @@ class Disk(Protocol):
         """Return when the file (or, for a folder, all below it) is durable."""
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class DatabaseName:
     """A database of a package: `db` is one safe segment, neither `.` nor `..`."""
 

@@ -69,9 +69,9 @@ class _Kv:
 
     async def handle(self, message: Message, request: _Asked) -> Outcome:
         if isinstance(request, Exited):
-            return await self._desk.gone(request.id)
+            return self._desk.gone(request.id)
         work = partial(self._serve, message.source.process, request, message.payload())
-        entered = await self._desk.enter(message, work)
+        entered = self._desk.enter(message, work)
         return _refusal(request.action, entered) if isinstance(entered, DiskError) else entered
 
     async def _serve(self, source: ProcessId, request: KvRequest, payload: Payload | None) -> Answer:

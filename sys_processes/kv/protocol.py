@@ -6,6 +6,7 @@ import attrs
 
 from kernel.address import PackageId, ProcessId
 from kernel.codec import U64, Err, Shape, newtype, struct, unit
+from sys_processes._database_hotpath import read_bytes, read_envelope
 from sys_processes._database_words import (
     AddCapFailed,
     Backup,
@@ -104,7 +105,22 @@ class KvRequest:
     action: KvAction
 
 
-KV_REQUEST: Shape[KvRequest] = Shape(KvRequest)
+def _decode_request(raw: bytes) -> KvRequest | None:
+    """`Get` and `Set` without a transaction."""
+    envelope = read_envelope(raw)
+    if envelope is None:
+        return None
+    match envelope[2]:
+        case {"Get": key, **rest} if not rest:
+            found = read_bytes(key)
+            return None if found is None else KvRequest(envelope[0], envelope[1], Get(found))
+        case {"Set": {"key": key, "tx_id": None, **more}, **rest} if not rest and not more:
+            found = read_bytes(key)
+            return None if found is None else KvRequest(envelope[0], envelope[1], Set(found))
+    return None
+
+
+KV_REQUEST: Shape[KvRequest] = Shape(KvRequest, fast_decode=_decode_request)
 
 
 @unit

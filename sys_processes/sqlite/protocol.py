@@ -6,6 +6,7 @@ import attrs
 
 from kernel.address import PackageId, ProcessId
 from kernel.codec import U64, Err, Shape, newtype, struct, unit
+from sys_processes._database_hotpath import read_envelope
 from sys_processes._database_words import (
     AddCapFailed,
     Backup,
@@ -103,7 +104,18 @@ class SqliteRequest:
     action: SqliteAction
 
 
-SQLITE_REQUEST: Shape[SqliteRequest] = Shape(SqliteRequest)
+def _decode_request(raw: bytes) -> SqliteRequest | None:
+    """`Query`."""
+    envelope = read_envelope(raw)
+    if envelope is None:
+        return None
+    match envelope[2]:
+        case {"Query": str(query), **rest} if not rest:
+            return SqliteRequest(envelope[0], envelope[1], Query(query))
+    return None
+
+
+SQLITE_REQUEST: Shape[SqliteRequest] = Shape(SqliteRequest, fast_decode=_decode_request)
 
 
 @unit("Read")
