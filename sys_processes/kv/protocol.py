@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import attrs
 
 from kernel.address import PackageId, ProcessId
 from kernel.codec import U64, Err, Shape, newtype, struct, unit
+from kernel.jsontext import NotJson, parse
 from sys_processes._database_hotpath import read_bytes, read_envelope
 from sys_processes._database_words import (
     AddCapFailed,
@@ -150,7 +153,28 @@ KvError = (
     | DiskError
 )
 KvResponse = Ok | Get | BeganTx | Err[KvError]
-KV_RESPONSE: Shape[KvResponse] = Shape(KvResponse)
+
+_GET = re.compile(rb'\{"Get":(\[[0-9,]*\])\}')
+
+
+def _encode_response(response: KvResponse) -> bytes | None:
+    if response.__class__ is not Get or not isinstance(response.key, bytes):
+        return None
+    return b'{"Get":[%b]}' % b",".join([b"%d" % byte for byte in response.key])
+
+
+def _decode_response(raw: bytes) -> KvResponse | None:
+    found = _GET.fullmatch(raw)
+    if found is None:
+        return None
+    try:
+        key = read_bytes(parse(found[1]))
+    except NotJson:
+        return None
+    return None if key is None else Get(key)
+
+
+KV_RESPONSE: Shape[KvResponse] = Shape(KvResponse, fast_encode=_encode_response, fast_decode=_decode_response)
 
 
 @struct("RocksDBError")

@@ -15,10 +15,11 @@ from kernel.codec import Err, Malformed
 from kernel.message import Message, Payload
 from kernel.ports import Init
 from kernel.syscalls import current
+from sys_processes._crew import serve_in_turns
 from sys_processes._database_desk import TROUBLES, Desk, common_error, exit_notice
 from sys_processes._database_words import Exited
 from sys_processes._databases import Transactions, database
-from sys_processes._serve import Answer, Outcome, serve
+from sys_processes._serve import Answer, Outcome
 from sys_processes.devices import DatabaseName, Databases, NoDatabase, Statement
 from sys_processes.sqlite.core import (
     BadParameters,
@@ -169,6 +170,6 @@ def make(databases: Databases) -> Init:
     async def init(our: Address) -> None:
         desk = Desk(transactions)
         desk.open()
-        await serve(_Sqlite(databases, desk))
+        await serve_in_turns(_Sqlite(databases, desk))
 
     return init

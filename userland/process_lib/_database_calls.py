@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from kernel.address import Address, PackageId, ProcessId
-from kernel.message import Message, Payload
+from kernel.message import Message, Payload, Request
 from kernel.syscalls import current
-from userland.process_lib._builders import Bytes, Request
+from userland.process_lib._builders import Bytes
 
 SECONDS = 5
 
@@ -32,7 +32,8 @@ def to_bytes(what: str, value: Bytes) -> bytes:
 
 async def ask(process: ProcessId, ipc: bytes, value: bytes | None, timeout: int) -> Message:
     """The module's answer. Raises `SendError`."""
-    request = Request().target(Address(current().our.node, process)).ipc(ipc)
-    if value is not None:
-        request = request.payload(Payload(None, value))
-    return await request.send_and_await_response(timeout)
+    node = current()
+    payload = None if value is None else Payload(None, value)
+    return await node.send_and_await_response(
+        Address(node.our.node, process), Request(False, timeout, ipc), payload
+    )
