@@ -93,15 +93,36 @@ class SqliteDatabases:
     async def query(
         self, name: DatabaseName, statement: Statement, form: Callable[[Sequence[str], Sequence[SqlRow]], T]
     ) -> T:
-        async with self._handles.using(name) as opened, opened.reading:
-            if opened.readers:
-                session = opened.readers.pop()
-            else:
-                session = await self._do(name, self._reader, name, opened.path)
-            try:
-                return await self._do(name, session.query, statement, form)
-            finally:
+        opened = self._handles.taken(name)
+        if opened is None:
+            opened = await self._handles.take(name)
+        try:
+            return await self._query(name, opened, statement, form)
+        finally:
+            await self._handles.give_back(name)
+
+    async def _query(
+        self,
+        name: DatabaseName,
+        opened: _Opened,
+        statement: Statement,
+        form: Callable[[Sequence[str], Sequence[SqlRow]], T],
+    ) -> T:
+        try:
+            opened.reading.acquire_nowait()
+        except trio.WouldBlock:
+            await opened.reading.acquire()
+        session: SqlSession | None = None
+        try:
+            session = opened.readers.pop() if opened.readers else await self._opened_reader(name, opened)
+            return await self._workers.run(session.query, statement, form)
+        finally:
+            if session is not None:
                 opened.readers.append(session)
+            opened.reading.release()
+
+    async def _opened_reader(self, name: DatabaseName, opened: _Opened) -> SqlSession:
+        return await self._do(name, self._reader, name, opened.path)
 
     async def write(self, name: DatabaseName, statements: Sequence[Statement]) -> None:
         async with self._handles.using(name) as opened, opened.writing:

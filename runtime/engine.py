@@ -86,8 +86,13 @@ class RocksEngine:
         return await self._do(name, self._folders.exists, name)
 
     async def get(self, name: DatabaseName, key: bytes) -> bytes | None:
-        async with self._handles.using(name) as rocks:
-            return await self._do(name, self._get, rocks, key)
+        rocks = self._handles.taken(name)
+        if rocks is None:
+            rocks = await self._handles.take(name)
+        try:
+            return await self._workers.run(self._get, name, rocks, key)
+        finally:
+            await self._handles.give_back(name)
 
     async def write(self, name: DatabaseName, batch: Sequence[KeyWrite]) -> None:
         try:
@@ -110,9 +115,11 @@ class RocksEngine:
     def _fill(self, folder: Path) -> None:
         Rdict(str(folder), self._options).close()
 
-    @staticmethod
-    def _get(rocks: Rdict, key: bytes) -> bytes | None:
-        value: bytes | None = rocks.get(key)
+    def _get(self, name: DatabaseName, rocks: Rdict, key: bytes) -> bytes | None:
+        try:
+            value: bytes | None = rocks.get(key)
+        except Exception as error:
+            raise self._failure(name, error) from error
         return value
 
     def _write(self, rocks: Rdict, batch: Sequence[KeyWrite]) -> None:
@@ -134,9 +141,12 @@ class RocksEngine:
             return work(*args, **kwargs)
         except (NoDatabase, EngineFailed):
             raise
-        except OSError as error:
-            raise EngineFailed(f"{name}: {error.strerror or error}", of_disk=True) from error
         except Exception as error:
-            # Rocksdict raises plain Exceptions; the text says of what kind they are, and where the files lie.
-            text = str(error).replace(f"{self._folders.of(name)}/", "")
-            raise EngineFailed(f"{name}: {text}", of_disk=text.startswith("IO error")) from error
+            raise self._failure(name, error) from error
+
+    def _failure(self, name: DatabaseName, error: Exception) -> EngineFailed:
+        if isinstance(error, OSError):
+            return EngineFailed(f"{name}: {error.strerror or error}", of_disk=True)
+        # Rocksdict raises plain Exceptions; the text says of what kind they are, and where the files lie.
+        text = str(error).replace(f"{self._folders.of(name)}/", "")
+        return EngineFailed(f"{name}: {text}", of_disk=text.startswith("IO error"))

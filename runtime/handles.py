@@ -30,18 +30,6 @@ class _Place(Generic[HandleT]):
     idle: trio.Event = attrs.Factory(trio.Event)
 
 
-class _Use(Generic[HandleT]):
-    def __init__(self, handles: Handles[HandleT], name: DatabaseName) -> None:
-        self._handles = handles
-        self._name = name
-
-    async def __aenter__(self) -> HandleT:
-        return await self._handles.take(self._name)
-
-    async def __aexit__(self, *error: object) -> None:
-        await self._handles.give_back(self._name)
-
-
 class Handles(Generic[HandleT]):
     """One handle for each database in use. Beyond `most` of them, the one that was idle longest is closed."""
 
@@ -59,9 +47,14 @@ class Handles(Generic[HandleT]):
         # In the order of last use.
         self._places: dict[DatabaseName, _Place[HandleT]] = {}
 
-    def using(self, name: DatabaseName) -> _Use[HandleT]:
-        """`async with handles.using(name) as handle:`. Raises what `open_one` raises."""
-        return _Use(self, name)
+    @asynccontextmanager
+    async def using(self, name: DatabaseName) -> AsyncIterator[HandleT]:
+        """Raises what `open_one` raises."""
+        handle = self.taken(name) or await self.take(name)
+        try:
+            yield handle
+        finally:
+            await self.give_back(name)
 
     @asynccontextmanager
     async def closed(self, name: DatabaseName) -> AsyncIterator[None]:
@@ -83,8 +76,17 @@ class Handles(Generic[HandleT]):
             async with self.closed(name):
                 pass
 
+    def taken(self, name: DatabaseName) -> HandleT | None:
+        """To be given back; None when it has to be waited for."""
+        place = self._places.get(name)
+        if place is None or place.handle is None or place.gate.locked():
+            return None
+        self._enter(name)
+        place.users += 1
+        return place.handle
+
     async def take(self, name: DatabaseName) -> HandleT:
-        """To be given back."""
+        """The same, and waits. Raises what `open_one` raises."""
         place = self._enter(name)
         try:
             return await self._taken(name, place)
@@ -112,9 +114,6 @@ class Handles(Generic[HandleT]):
             del self._places[name]
 
     async def _taken(self, name: DatabaseName, place: _Place[HandleT]) -> HandleT:
-        if place.handle is not None and not place.gate.locked():
-            place.users += 1
-            return place.handle
         async with place.gate:
             if place.handle is None:
                 place.handle = await self._workers.run(self._open_one, name)

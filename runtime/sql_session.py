@@ -24,6 +24,7 @@ STEPS_BETWEEN_LOOKS = 10_000
 
 Expired = Callable[[], bool]
 
+_SQL_ERRORS = (sqlite3.Error, sqlite3.Warning, OverflowError)
 _VACUUM = re.compile(r"\s*vacuum\b", re.IGNORECASE)
 _BEGIN = "BEGIN IMMEDIATE"
 
@@ -47,6 +48,10 @@ _OF_DISK = frozenset(
 )
 
 
+def _never() -> bool:
+    return False
+
+
 class SqlSession:
     """Closes the connection when it cannot be set up.
 
@@ -64,16 +69,21 @@ class SqlSession:
         self._what = what
         self._limit = limit
         self._guard = Guard()
+        self._expired: Expired = _never
         self.connection = connection
         try:
             for kind, most in _LIMITS.items():
                 connection.setlimit(kind, most)
             connection.set_authorizer(self._guard.allows)
+            connection.set_progress_handler(self._is_over, STEPS_BETWEEN_LOOKS)
             for setting in settings:
                 self.set(setting)
         except BaseException:
             connection.close()
             raise
+
+    def _is_over(self) -> bool:
+        return self._expired()
 
     def close(self) -> None:
         self.connection.close()
@@ -85,13 +95,19 @@ class SqlSession:
             self.connection.executescript(f"PRAGMA {setting}").close()
 
     def query(self, statement: Statement, form: Callable[[Sequence[str], Sequence[SqlRow]], T]) -> T:
-        with self._told(), self._limited():
+        self._guard.refused = None
+        self._expired = self._limit()
+        try:
             cursor = self.connection.execute(*statement)
             try:
                 columns = [column[0] for column in cursor.description or ()]
                 rows = self._fetched(cursor)
             finally:
                 cursor.close()
+        except _SQL_ERRORS as error:
+            raise self._failure(error) from error
+        finally:
+            self._expired = _never
         return form(columns, rows)
 
     def write(self, statements: Sequence[Statement]) -> None:
@@ -134,11 +150,11 @@ class SqlSession:
 
     @contextmanager
     def _limited(self) -> Iterator[None]:
-        self.connection.set_progress_handler(self._limit(), STEPS_BETWEEN_LOOKS)
+        self._expired = self._limit()
         try:
             yield
         finally:
-            self.connection.set_progress_handler(None, 0)
+            self._expired = _never
 
     def _fetched(self, cursor: sqlite3.Cursor) -> list[SqlRow]:
         rows: list[SqlRow] = []
@@ -158,7 +174,7 @@ class SqlSession:
         self._guard.refused = None
         try:
             yield
-        except (sqlite3.Error, sqlite3.Warning, OverflowError) as error:
+        except _SQL_ERRORS as error:
             raise self._failure(error) from error
 
     def _failure(self, error: Exception) -> EngineFailed:

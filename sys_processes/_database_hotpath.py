@@ -1,11 +1,11 @@
-"""The requests that databases hear most, read without the codec. What is not exactly the usual text is left to it."""
+"""The requests that databases hear most, without the codec, to which all but the usual text is left."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
 from kernel.address import IdentifierParseError, PackageId
-from kernel.jsontext import JsonValue, NotJson, parse
+from kernel.jsontext import JsonValue, NotJson, dump, parse
 
 
 def read_envelope(raw: bytes) -> tuple[PackageId, str, JsonValue] | None:
@@ -38,10 +38,24 @@ def read_bytes(value: JsonValue) -> bytes | None:
     """An array of integers."""
     if not isinstance(value, list):
         return None
-    numbers = [one for one in value if isinstance(one, int) and one is not True and one is not False]
+    numbers = [one for one in value if one.__class__ is int]
     if len(numbers) != len(value):
         return None
     try:
         return bytes(numbers)
     except ValueError:
         return None
+
+
+@lru_cache(maxsize=4096)
+def envelope_text(package: PackageId, db: str) -> bytes:
+    """All that stands before the action."""
+    names = {"package_name": package.package, "publisher_node": package.publisher}
+    return b'{"package_id":%b,"db":%b,"action":' % (dump(names), dump(db))
+
+
+_NUMBERS = [b"%d" % byte for byte in range(256)]
+
+
+def bytes_text(value: bytes) -> bytes:
+    return b"[%b]" % b",".join([_NUMBERS[byte] for byte in value])

@@ -9,7 +9,7 @@ import attrs
 from kernel.address import PackageId, ProcessId
 from kernel.codec import U64, Err, Shape, newtype, struct, unit
 from kernel.jsontext import NotJson, parse
-from sys_processes._database_hotpath import read_bytes, read_envelope
+from sys_processes._database_hotpath import bytes_text, envelope_text, read_bytes, read_envelope
 from sys_processes._database_words import (
     AddCapFailed,
     Backup,
@@ -113,17 +113,30 @@ def _decode_request(raw: bytes) -> KvRequest | None:
     envelope = read_envelope(raw)
     if envelope is None:
         return None
-    match envelope[2]:
-        case {"Get": key, **rest} if not rest:
-            found = read_bytes(key)
-            return None if found is None else KvRequest(envelope[0], envelope[1], Get(found))
-        case {"Set": {"key": key, "tx_id": None, **more}, **rest} if not rest and not more:
-            found = read_bytes(key)
-            return None if found is None else KvRequest(envelope[0], envelope[1], Set(found))
+    package, db, action = envelope
+    if not isinstance(action, dict) or len(action) != 1:
+        return None
+    if "Get" in action:
+        key = read_bytes(action["Get"])
+        return None if key is None else KvRequest(package, db, Get(key))
+    change = action.get("Set")
+    if isinstance(change, dict) and len(change) == 2 and change.get("tx_id", 0) is None:
+        key = read_bytes(change.get("key"))
+        return None if key is None else KvRequest(package, db, Set(key))
     return None
 
 
-KV_REQUEST: Shape[KvRequest] = Shape(KvRequest, fast_decode=_decode_request)
+def _encode_request(request: KvRequest) -> bytes | None:
+    action = request.action
+    if isinstance(action, Get) and isinstance(action.key, bytes):
+        return b'%b{"Get":%b}}' % (envelope_text(request.package_id, request.db), bytes_text(action.key))
+    if isinstance(action, Set) and action.tx_id is None:
+        text = bytes_text(action.key)
+        return b'%b{"Set":{"key":%b,"tx_id":null}}}' % (envelope_text(request.package_id, request.db), text)
+    return None
+
+
+KV_REQUEST: Shape[KvRequest] = Shape(KvRequest, fast_encode=_encode_request, fast_decode=_decode_request)
 
 
 @unit
@@ -160,7 +173,7 @@ _GET = re.compile(rb'\{"Get":(\[[0-9,]*\])\}')
 def _encode_response(response: KvResponse) -> bytes | None:
     if response.__class__ is not Get or not isinstance(response.key, bytes):
         return None
-    return b'{"Get":[%b]}' % b",".join([b"%d" % byte for byte in response.key])
+    return b'{"Get":%b}' % bytes_text(response.key)
 
 
 def _decode_response(raw: bytes) -> KvResponse | None:

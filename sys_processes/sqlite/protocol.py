@@ -6,7 +6,8 @@ import attrs
 
 from kernel.address import PackageId, ProcessId
 from kernel.codec import U64, Err, Shape, newtype, struct, unit
-from sys_processes._database_hotpath import read_envelope
+from kernel.jsontext import dump
+from sys_processes._database_hotpath import envelope_text, read_envelope
 from sys_processes._database_words import (
     AddCapFailed,
     Backup,
@@ -109,13 +110,25 @@ def _decode_request(raw: bytes) -> SqliteRequest | None:
     envelope = read_envelope(raw)
     if envelope is None:
         return None
-    match envelope[2]:
-        case {"Query": str(query), **rest} if not rest:
-            return SqliteRequest(envelope[0], envelope[1], Query(query))
-    return None
+    package, db, action = envelope
+    if not isinstance(action, dict) or len(action) != 1:
+        return None
+    query = action.get("Query")
+    return SqliteRequest(package, db, Query(query)) if isinstance(query, str) else None
 
 
-SQLITE_REQUEST: Shape[SqliteRequest] = Shape(SqliteRequest, fast_decode=_decode_request)
+def _encode_request(request: SqliteRequest) -> bytes | None:
+    if not isinstance(request.action, Query):
+        return None
+    return b'%b{"Query":%b}}' % (
+        envelope_text(request.package_id, request.db),
+        dump(request.action.statement),
+    )
+
+
+SQLITE_REQUEST: Shape[SqliteRequest] = Shape(
+    SqliteRequest, fast_encode=_encode_request, fast_decode=_decode_request
+)
 
 
 @unit("Read")

@@ -75,7 +75,8 @@ async def test_closing_waits_for_users_and_lets_nobody_in_meanwhile() -> None:
 
 async def test_one_that_cannot_be_opened_is_tried_again() -> None:
     def fails(name: DatabaseName) -> str:
-        raise OSError(str(len(tries.append(name.db) or tries)))
+        tries.append(name.db)
+        raise OSError(str(len(tries)))
 
     tries: list[str] = []
     handles: Handles[str] = Handles(InlineWorkers(), fails, tries.remove)

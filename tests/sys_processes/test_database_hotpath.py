@@ -52,10 +52,12 @@ REQUESTS = st.fixed_dictionaries(
 
 
 def outcome(shape: Shape[KvRequest] | Shape[SqliteRequest], raw: bytes) -> object:
+    """What it reads, and writes again."""
     try:
-        return shape.decode(raw)
+        value = shape.decode(raw)
     except Malformed as error:
         return str(error)
+    return value, shape.encode(value)
 
 
 @given(REQUESTS)

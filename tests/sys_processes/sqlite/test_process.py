@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -264,7 +264,7 @@ async def test_requests_of_one_process_happen_in_the_order_sent() -> None:
 class UnevenDatabases(MemoryDatabases):
     """The database `slow` takes a minute for each write."""
 
-    async def write(self, name: DatabaseName, statements: list[Statement]) -> None:
+    async def write(self, name: DatabaseName, statements: Sequence[Statement]) -> None:
         if name.db == "slow":
             await trio.sleep(60)
         await super().write(name, statements)
