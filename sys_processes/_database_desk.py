@@ -26,7 +26,7 @@ TROUBLES = (BadName, NoDatabase, NoSuchTransaction, TooMuch, EngineFailed)
 
 def exit_notice(message: Message) -> Exited | None:
     """The kernel's word that a process has ended, if it is that. Raises `Malformed`."""
-    if message.source.process == KERNEL and message.ipc.startswith(b'{"ProcessExited"'):
+    if message.ipc.startswith(b'{"ProcessExited"') and message.source.process == KERNEL:
         return EXITED.decode(message.ipc)
     return None
 

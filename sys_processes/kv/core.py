@@ -39,15 +39,22 @@ def key_of(get: Get) -> bytes:
     return get.key.key if isinstance(get.key, EarlyKey) else get.key
 
 
+_RIGHTS: dict[type[KvAction], str | None] = {
+    Get: "read",
+    Backup: "read",
+    Set: "write",
+    Delete: "write",
+    BeginTx: "write",
+    Commit: "write",
+    Open: None,
+    New: None,
+    RemoveDb: None,
+}
+
+
 def kind_of_right(action: KvAction) -> str | None:
     """The capability that it takes; None for what only the owning package may do."""
-    match action:
-        case Get() | Backup():
-            return "read"
-        case Set() | Delete() | BeginTx() | Commit():
-            return "write"
-        case Open() | New() | RemoveDb():
-            return None
+    return _RIGHTS[type(action)]
 
 
 def missing(kind: str) -> KvError:

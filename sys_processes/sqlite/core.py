@@ -59,15 +59,22 @@ def statement_of(action: Query | Read | Write) -> str:
     return action.query if isinstance(action, Read) else action.statement
 
 
+_RIGHTS: dict[type[SqliteAction], str | None] = {
+    Query: "read",
+    Read: "read",
+    Backup: "read",
+    Write: "write",
+    BeginTx: "write",
+    Commit: "write",
+    Open: None,
+    New: None,
+    RemoveDb: None,
+}
+
+
 def kind_of_right(action: SqliteAction) -> str | None:
     """The capability that it takes; None for what only the owning package may do."""
-    match action:
-        case Query() | Read() | Backup():
-            return "read"
-        case Write() | BeginTx() | Commit():
-            return "write"
-        case Open() | New() | RemoveDb():
-            return None
+    return _RIGHTS[type(action)]
 
 
 def missing(kind: str) -> SqliteError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from kernel.address import Address, PackageId, ProcessId
 from kernel.message import Message, Payload, Request
 from kernel.syscalls import current
@@ -34,6 +36,10 @@ async def ask(process: ProcessId, ipc: bytes, value: bytes | None, timeout: int)
     """The module's answer. Raises `SendError`."""
     node = current()
     payload = None if value is None else Payload(None, value)
-    return await node.send_and_await_response(
-        Address(node.our.node, process), Request(False, timeout, ipc), payload
-    )
+    target = _module(node.our.node, process)
+    return await node.send_and_await_response(target, Request(False, timeout, ipc), payload)
+
+
+@lru_cache(maxsize=64)
+def _module(node: str, process: ProcessId) -> Address:
+    return Address(node, process)
