@@ -6,12 +6,12 @@ each request costs a task. Requests are handled in the order of their arrival, a
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Generic, TypeVar
 
-import trio
+from trio.lowlevel import Task
 
 from kernel.message import Message, SendError
+from kernel.parking import RUNNING, make_sleep, sleep, wake
 from kernel.syscalls import current
 from sys_processes._serve import Later, Module, answer_later, outcome_of, reply
 
@@ -29,25 +29,25 @@ async def serve_in_turns(module: Module[RequestT]) -> None:
 class _Crew(Generic[RequestT]):
     def __init__(self, module: Module[RequestT]) -> None:
         self._module = module
-        self._idle: deque[trio.Event] = deque()
+        self._idle: list[Task] = []
 
     async def work(self, *, stays: bool = False) -> None:
         """Of one task, while it is its turn to wait for messages, and afterwards."""
-        node = current()
+        node, task = current(), RUNNING.task
+        rest = make_sleep(lambda: self._idle.remove(task))
         while True:
             message = await self._next()
             match await outcome_of(self._module, message):
                 case Later(work):
                     if self._idle:
-                        self._idle.pop().set()
+                        wake(self._idle.pop())
                     else:
                         node.start_soon(self.work)
                     reply(message, await answer_later(self._module, message, work))
                     if len(self._idle) >= MOST_IDLE and not stays:
                         return
-                    turn = trio.Event()
-                    self._idle.append(turn)
-                    await turn.wait()
+                    self._idle.append(task)
+                    await sleep(rest)
                 case None:
                     pass
                 case answer:
