@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextvars import ContextVar
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 import trio
@@ -46,6 +46,15 @@ STATE_SECONDS = 5
 _OTHER_THREAD = "this is another thread: only the node's own thread may call, use trio.from_thread.run_sync"
 
 _state: ContextVar[TaskState] = ContextVar("task_state")
+
+
+_SHORT = 512
+
+
+@lru_cache(maxsize=4096)
+def _asked_for(issuer: Address, params: str) -> Capability:
+    """Modules ask for the same few again and again."""
+    return Capability(issuer, params)
 
 
 class Host:
@@ -418,10 +427,10 @@ class Host:
         prompting = self._task().prompting
         if prompting is None:
             raise NoPromptingMessage("has_capability asks about the sender of a Request: receive one first")
-        wanted = Capability(self._process.address, params)
-        if any(
-            wanted.issuer == c.issuer and wanted.params == c.params for c in prompting.message.capabilities
-        ):
+        is_short = isinstance(params, str) and len(params) <= _SHORT
+        wanted = (_asked_for if is_short else Capability)(self._process.address, params)
+        attached = prompting.message.capabilities
+        if attached and any(wanted.issuer == c.issuer and wanted.params == c.params for c in attached):
             return True
         if prompting.source.node != self._router.node:
             return False

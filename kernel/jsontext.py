@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TypeAlias
 
 import orjson
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
+
+
+# So long is what is remembered of texts that were made canonical: capabilities are asked for again and again.
+_KEPT = 512
 
 
 class NotJson(ValueError):
@@ -32,6 +37,10 @@ def canonical(text: str) -> str:
 
     Unchanged too beyond 254 levels, which can be read but not written.
     """
+    return _kept_canonical(text) if len(text) <= _KEPT else _canonical(text)
+
+
+def _canonical(text: str) -> str:
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -40,3 +49,6 @@ def canonical(text: str) -> str:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
     except orjson.JSONEncodeError:
         return text
+
+
+_kept_canonical = lru_cache(maxsize=4096)(_canonical)

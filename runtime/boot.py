@@ -25,7 +25,9 @@ from runtime.chance import SystemChance
 from runtime.command_error import CommandError
 from runtime.config import ConfigError, Settings, load_settings
 from runtime.console import LogConsole
+from runtime.databases import SqliteDatabases
 from runtime.disk import FolderDisk
+from runtime.engine import RocksEngine
 from runtime.files import replace_file
 from runtime.home import Home, HomeError, hold_home, temporary_home
 from runtime.keyfile import BadPassword, Identity, Keyfile, KeyfileBroken, WrongPassword
@@ -251,7 +253,22 @@ async def _open_devices(
     disk = await FolderDisk.open(opened.home.drives, opened.workers)
     listener = await TcpListener.open(opened.options.bind, opened.options.port)
     stack.push_async_callback(listener.aclose)
-    return Devices(chance, store, disk, opened.workers, listener, opened.console, time.time)
+    # Threads of their own: databases that are slow, however many, keep nobody else waiting, nor each other's kind.
+    engine = await RocksEngine.open(opened.home.kv, ThreadWorkers())
+    stack.push_async_callback(engine.aclose)
+    databases = await SqliteDatabases.open(opened.home.sqlite, ThreadWorkers())
+    stack.push_async_callback(databases.aclose)
+    return Devices(
+        chance,
+        store,
+        disk,
+        opened.workers,
+        listener,
+        opened.console,
+        time.time,
+        engine=engine,
+        databases=databases,
+    )
 
 
 async def _open_network(

@@ -71,6 +71,16 @@ class Home:
         return self.path / "vfs"
 
     @property
+    def kv(self) -> Path:
+        """Of all databases of kv."""
+        return self.path / "kv"
+
+    @property
+    def sqlite(self) -> Path:
+        """Of all databases of sqlite."""
+        return self.path / "sqlite"
+
+    @property
     def logs(self) -> Path:
         return self.path / "logs"
 

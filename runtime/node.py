@@ -29,7 +29,7 @@ from sys_processes.app_store import process as app_store
 from sys_processes.app_store.core import InstallPlan
 from sys_processes.app_store.fields import PackageError
 from sys_processes.app_store.protocol import APP_STORE
-from sys_processes.devices import Disk, LinkDoor, Links, Listener, Registry, Workers
+from sys_processes.devices import Databases, Disk, Engine, LinkDoor, Links, Listener, Registry, Workers
 from sys_processes.homepage import process as homepage
 from sys_processes.homepage.protocol import HOMEPAGE
 from sys_processes.http_server import process as http_server
@@ -37,10 +37,14 @@ from sys_processes.http_server.door import Door
 from sys_processes.http_server.protocol import HTTP_SERVER
 from sys_processes.http_server.settings import HttpSettings
 from sys_processes.http_server.tokens import BearerToken, LoginTokens
+from sys_processes.kv import process as kv
+from sys_processes.kv.protocol import KV
 from sys_processes.net import process as net
 from sys_processes.net.name_updates import ToldNames
 from sys_processes.net.protocol import NET, IdentityRecord
 from sys_processes.net.table import NetLimits
+from sys_processes.sqlite import process as sqlite
+from sys_processes.sqlite.protocol import SQLITE
 from sys_processes.state import process as state
 from sys_processes.timer import process as timer
 from sys_processes.timer.protocol import TIMER
@@ -53,7 +57,7 @@ DRAIN_SECONDS = 1.0
 @attrs.frozen
 class Devices:
     """The outside world of one node. `wall_clock` gives seconds since the epoch; `guard` is what packages see of the
-    standard library.
+    standard library. Without an `engine` there is no kv, without `databases` no sqlite.
     """
 
     chance: Chance
@@ -64,6 +68,8 @@ class Devices:
     console: Console
     wall_clock: Callable[[], float]
     guard: GuardOf = unguarded
+    engine: Engine | None = attrs.field(default=None, kw_only=True)
+    databases: Databases | None = attrs.field(default=None, kw_only=True)
 
 
 @attrs.frozen
@@ -161,6 +167,10 @@ class Node:
         kernel.add_module(STATE, state.make(devices.store), public=False)
         kernel.add_module(VFS, vfs.make(devices.disk), public=True)
         kernel.add_module(TIMER, timer.make(), public=True)
+        if devices.engine is not None:
+            kernel.add_module(KV, kv.make(devices.engine), public=True)
+        if devices.databases is not None:
+            kernel.add_module(SQLITE, sqlite.make(devices.databases), public=True)
         kernel.add_module(HTTP_SERVER, http_server.make(self._door), public=True)
         kernel.add_module(HOMEPAGE, homepage.make(), public=True)
         if self._network is not None:

@@ -24,4 +24,5 @@ class ThreadWorkers:
         self._limiter = trio.CapacityLimiter(limit)
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await trio.to_thread.run_sync(partial(work, *args, **kwargs), limiter=self._limiter)
+        call = partial(work, *args, **kwargs) if args or kwargs else work
+        return await trio.to_thread.run_sync(call, limiter=self._limiter)

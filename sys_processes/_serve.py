@@ -13,7 +13,7 @@ import attrs
 
 from kernel.codec import Malformed
 from kernel.message import Message, Payload, Response, SendError
-from kernel.syscalls import Syscalls, current
+from kernel.syscalls import current
 
 
 @attrs.frozen
@@ -66,14 +66,15 @@ async def serve(module: Module[RequestT]) -> None:
             continue
         if not message.is_request():
             continue
-        match await _outcome(module, message):
+        match await outcome_of(module, message):
             case Later(work):
                 node.start_soon(_reply_later, module, message, work)
             case Answer() as answer:
-                _reply(node, message, answer)
+                reply(message, answer)
 
 
-async def _outcome(module: Module[RequestT], message: Message) -> Outcome:
+async def outcome_of(module: Module[RequestT], message: Message) -> Outcome:
+    """What the module makes of a Request, if it is one that it listens to. Raises nothing."""
     if not message.is_local():
         current().print_to_terminal(1, f"ignored a request of {message.source}: other nodes have no say here")
         return Answer(module.foreign())
@@ -88,14 +89,20 @@ async def _outcome(module: Module[RequestT], message: Message) -> Outcome:
         return _failed(module, message, error)
 
 
+async def answer_later(
+    module: Module[RequestT], message: Message, work: Callable[[], Awaitable[Answer]]
+) -> Answer:
+    """The answer, or the module's word for what went wrong. Raises nothing."""
+    try:
+        return await work()
+    except Exception as error:  # noqa: BLE001 - the crash barrier
+        return _failed(module, message, error)
+
+
 async def _reply_later(
     module: Module[RequestT], message: Message, work: Callable[[], Awaitable[Answer]]
 ) -> None:
-    try:
-        answer = await work()
-    except Exception as error:  # noqa: BLE001 - the crash barrier
-        answer = _failed(module, message, error)
-    _reply(current(), message, answer)
+    reply(message, await answer_later(module, message, work))
 
 
 def _failed(module: Module[RequestT], message: Message, error: Exception) -> Answer:
@@ -103,6 +110,6 @@ def _failed(module: Module[RequestT], message: Message, error: Exception) -> Ans
     return Answer(module.failed(error))
 
 
-def _reply(node: Syscalls, message: Message, answer: Answer) -> None:
+def reply(message: Message, answer: Answer) -> None:
     if message.wants_response:
-        node.send_response(Response(ipc=answer.ipc), answer.payload)
+        current().send_response(Response(ipc=answer.ipc), answer.payload)

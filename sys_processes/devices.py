@@ -61,6 +61,96 @@ class Disk(Protocol):
         """Return when the file (or, for a folder, all below it) is durable."""
 
 
+@attrs.frozen(cache_hash=True)
+class DatabaseName:
+    """A database of a package: `db` is one safe segment, neither `.` nor `..`."""
+
+    package: PackageId
+    db: str
+
+    def __str__(self) -> str:
+        return f"{self.db} of {self.package}"
+
+
+class NoDatabase(Exception):
+    """There is no such database; nobody made it, or it was removed."""
+
+    def __init__(self, name: DatabaseName) -> None:
+        super().__init__(f"there is no database {name}; Open makes one")
+        self.name = name
+
+
+class EngineFailed(Exception):
+    """A database could not be read or written; the text says which and why. `of_disk`: the disk is at fault (full,
+    read-only, broken), and not what is in the database.
+    """
+
+    def __init__(self, text: str, *, of_disk: bool = False) -> None:
+        super().__init__(text)
+        self.of_disk = of_disk
+
+
+KeyWrite = tuple[bytes, bytes | None]
+"""A key and its value; None deletes the key."""
+
+
+class Engine(Protocol):
+    """Databases of keys and values, any bytes, none included. One that is slow or broken concerns no other.
+
+    A crash keeps every batch whose `write` returned, and each of the others whole or not at all.
+    """
+
+    async def make(self, name: DatabaseName) -> None:
+        """An empty one; an existing one is no error. Raises `EngineFailed`."""
+
+    async def exists(self, name: DatabaseName) -> bool: ...
+
+    async def get(self, name: DatabaseName, key: bytes) -> bytes | None:
+        """The value, or None. Raises `NoDatabase`, `EngineFailed`."""
+
+    async def write(self, name: DatabaseName, batch: Sequence[KeyWrite]) -> None:
+        """All of it or nothing, in order, durable on return. Raises `NoDatabase`, `EngineFailed`."""
+
+    async def remove(self, name: DatabaseName) -> None:
+        """With all that is in it. Raises `NoDatabase`, `EngineFailed`."""
+
+
+SqlValue = int | float | str | bytes | None
+SqlRow = tuple[SqlValue, ...]
+Statement = tuple[str, Sequence[SqlValue]]
+"""One SQL statement and its parameters."""
+
+
+class Databases(Protocol):
+    """SQL databases in SQLite's language. One that is slow or broken concerns no other.
+
+    A statement reaches nothing outside its database, whatever it says, and ends after a limit. A crash keeps every
+    `write` that returned, and each of the others whole or not at all. All raise `EngineFailed`.
+    """
+
+    async def make(self, name: DatabaseName) -> None:
+        """An empty one; an existing one is no error."""
+
+    async def exists(self, name: DatabaseName) -> bool: ...
+
+    async def query(
+        self,
+        name: DatabaseName,
+        statement: Statement,
+        form: Callable[[Sequence[str], Sequence[SqlRow]], T],
+    ) -> T:
+        """What `form` makes, away from the event loop, of the names of the columns and of the rows. Changes nothing.
+
+        Raises `NoDatabase`, and what `form` raises.
+        """
+
+    async def write(self, name: DatabaseName, statements: Sequence[Statement]) -> None:
+        """All of them or none, in order, durable on return. Raises `NoDatabase`."""
+
+    async def remove(self, name: DatabaseName) -> None:
+        """With all that is in it. Raises `NoDatabase`."""
+
+
 class Workers(Protocol):
     """Blocking work away from the event loop."""
 

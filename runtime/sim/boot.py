@@ -23,7 +23,9 @@ from runtime.node import Devices, Network, Node, NodeSecrets, PackageFiles, open
 from runtime.sim.chance import SeededChance
 from runtime.sim.clock import WallClock
 from runtime.sim.console import MemoryConsole
+from runtime.sim.databases import MemoryDatabases
 from runtime.sim.disk import MemoryDisk
+from runtime.sim.engine import MemoryEngine
 from runtime.sim.listener import MemoryListener
 from runtime.sim.mover import MOVER, Mover, NodeDown
 from runtime.sim.net import SimNet
@@ -81,6 +83,8 @@ class Machine:
     chance: SeededChance
     store: MemoryStore
     disk: MemoryDisk
+    engine: MemoryEngine
+    databases: MemoryDatabases
     workers: InlineWorkers
     listener: MemoryListener
     net: SimNet
@@ -94,6 +98,8 @@ class Machine:
             chance=self.chance,
             store=self.store,
             disk=self.disk,
+            engine=self.engine,
+            databases=self.databases,
             workers=self.workers,
             listener=self.listener,
             console=self.console,
@@ -107,6 +113,8 @@ class Machine:
         """
         self.store.crash()
         self.disk.crash()
+        self.engine.crash()
+        self.databases.crash()
         self.listener.die()
         self.net.crash(self.name, silent=silent)
 

@@ -21,7 +21,9 @@ from runtime.sim.chance import SeededChance
 from runtime.sim.choices import Choices
 from runtime.sim.clock import WallClock
 from runtime.sim.console import MemoryConsole
+from runtime.sim.databases import MemoryDatabases
 from runtime.sim.disk import MemoryDisk
+from runtime.sim.engine import MemoryEngine
 from runtime.sim.file_tree import Keep
 from runtime.sim.listener import MemoryListener
 from runtime.sim.mover import ASK_SECONDS, NodeDown, Step
@@ -73,8 +75,15 @@ class SimNode:
         self.store = MemoryStore()
         """What its next boot finds; so is `disk`. Another one after each `restart`."""
         self.disk = MemoryDisk()
+        self.engine, self.databases = self._no_databases()
         self._installed = False
         """Whether its packages are on its disk."""
+
+    def _no_databases(self) -> tuple[MemoryEngine, MemoryDatabases]:
+        world = self._world
+        pause = world.pause("work", world.WORK_SECONDS)
+        chance = SeededChance(derived_seed("sql", world.seed, self.name))
+        return MemoryEngine(pause), MemoryDatabases(chance, self.clock.now, pause)
 
     def __repr__(self) -> str:
         return f"<SimNode {self.name} {'up' if self.is_up else 'down'}>"
@@ -125,6 +134,8 @@ class SimNode:
             SeededChance(derived_seed("chance", world.seed, self.name, self.runs)),
             self.store,
             self.disk,
+            self.engine,
+            self.databases,
             InlineWorkers(world.pause("work", world.WORK_SECONDS)),
             MemoryListener(f"http://{self.name}:8080"),
             world.net,
@@ -166,8 +177,11 @@ class SimNode:
         """
         if self._boot is not None and not self._boot.has_ended:
             self.crash()
+        # What kv and sqlite have acknowledged is durable, and they have nothing else.
+        self.engine, self.databases = self.engine.crash(), self.databases.crash()
         if keep == "nothing":
             self._installed = False
+            self.engine, self.databases = self._no_databases()
         self.store, self.disk = self.store.crash(keep), self.disk.crash(keep)
         await self.start_up()
 

@@ -9,6 +9,7 @@ from scripts.benchmarks.link_rows import link_rows
 from scripts.benchmarks.rounds import run, table
 from scripts.benchmarks.rows import message_rows, network_rows
 from scripts.benchmarks.sim_rows import sim_rows
+from scripts.benchmarks.store_rows import store_rows
 
 
 def main() -> int:
@@ -18,7 +19,7 @@ def main() -> int:
     chosen = parser.parse_args()
     rows = [
         row
-        for row in (*message_rows(), *network_rows(), *link_rows(), *sim_rows())
+        for row in (*message_rows(), *network_rows(), *link_rows(), *sim_rows(), *store_rows())
         if not chosen.words or any(word in row.name for word in chosen.words)
     ]
     outcomes = []

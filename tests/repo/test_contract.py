@@ -15,8 +15,8 @@ NUMBER = re.compile(r"\bC-(\d{3})\b")
 
 # Identifiers 1-12, messages 13-22, routing 23-56, capabilities 57-83, HTTP 84-119, WebSocket 120-146, modules 147-172.
 NUMBERED = range(1, 173)
-# http_client, kv, sqlite, routers
-NOT_OFFERED_YET = {149, 150, *range(155, 158)}
+# http_client
+NOT_OFFERED_YET = {149, 150}
 
 
 def named_in(tree: ast.AST) -> Iterator[int]:

@@ -207,5 +207,5 @@ def test_the_port_of_a_node_is_free_as_soon_as_it_has_ended(person: Person, home
         with socket.create_server(("127.0.0.1", node.port)):
             pass
         assert sorted(path.name for path in home.iterdir()) == sorted(
-            ["FORMAT", "keyfile.json", "logs", "peer.toml", "store.sqlite", "vfs"]
+            ["FORMAT", "keyfile.json", "kv", "logs", "peer.toml", "sqlite", "store.sqlite", "vfs"]
         )

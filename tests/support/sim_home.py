@@ -18,7 +18,9 @@ from runtime.node import Devices, Network, Node, PackageFiles, open_node
 from runtime.sim.chance import SeededChance
 from runtime.sim.clients import HttpClient
 from runtime.sim.console import MemoryConsole
+from runtime.sim.databases import MemoryDatabases
 from runtime.sim.disk import MemoryDisk
+from runtime.sim.engine import MemoryEngine
 from runtime.sim.listener import MemoryListener
 from runtime.sim.store import MemoryStore
 from runtime.sim.workers import InlineWorkers
@@ -77,10 +79,16 @@ class SimNode:
         return {line["id"]: line for line in listed if not line["id"].endswith(MODULES)}
 
 
+def _wall_clock() -> float:
+    return EPOCH + trio.current_time()
+
+
 @attrs.define
 class SimHome:
     store: MemoryStore = attrs.Factory(MemoryStore)
     disk: MemoryDisk = attrs.Factory(MemoryDisk)
+    engine: MemoryEngine = attrs.Factory(MemoryEngine)
+    databases: MemoryDatabases = attrs.Factory(lambda: MemoryDatabases(SeededChance(1), _wall_clock))
     _crashed: bool = attrs.field(default=False, init=False)
 
     def crash(self, keep: int = 0) -> SimHome:
@@ -89,7 +97,7 @@ class SimHome:
         Nothing that its node still does matters any more.
         """
         self._crashed = True
-        return SimHome(self.store.crash(keep), self.disk.crash())
+        return SimHome(self.store.crash(keep), self.disk.crash(), self.engine.crash(), self.databases.crash())
 
     @asynccontextmanager
     async def booted(
@@ -109,8 +117,10 @@ class SimHome:
             InlineWorkers(),
             listener,
             console,
-            lambda: EPOCH + trio.current_time(),
+            _wall_clock,
             guard,
+            engine=self.engine,
+            databases=self.databases,
         )
         known = secrets() if keys is None else attrs.evolve(secrets(), keys=keys)
         try:

@@ -317,3 +317,40 @@ def test_nodes_that_boot_at_once_know_each_other():
                 assert (await one.ask(other.address("echo"), b"hi")).ipc == b"hi"
 
     passes(boots)
+
+
+@pytest.mark.parametrize(("keep", "found"), [("flushed", b"1"), ("nothing", None)])
+def test_databases_outlive_a_crash_and_a_new_machine_has_none(keep, found):
+    """DESIGN 1: what kv acknowledged is durable."""
+
+    async def test(w):
+        node = await w.node(
+            "alice.nec", [package(KEEPS_A_KEY, name="app", request_capabilities=["kv:sys:nectar"])]
+        )
+        assert (await node.ask("app:app:me", b"set")).ipc == b"set"
+        await node.restart(keep)
+        answer = await node.ask("app:app:me", b"get")
+        assert answer.ipc == (found or b"none")
+
+    passes(test)
+
+
+KEEPS_A_KEY = """
+from userland.process_lib import Response, SendError, await_message, kv
+
+async def init(our):
+    games = await kv.open(our.package_id, "games")
+    while True:
+        try:
+            message = await await_message()
+            if message.ipc == b"set":
+                await games.set(b"k", b"1")
+                Response().ipc(b"set").send()
+            else:
+                try:
+                    Response().ipc(await games.get(b"k")).send()
+                except kv.KvError:
+                    Response().ipc(b"none").send()
+        except SendError:
+            pass
+"""

@@ -23,7 +23,8 @@ Usually the first argument is the path of the actor's file, relative to the file
 - `actor.sent`, `.printed`, `.state`, `.bound`, `.on_homepage`, `.last_error` tell what it did. A crash fails the test
   at its end, unless the test looked at `last_error`.
 
-http_server, homepage, timer, state and vfs are there and behave; the drive `pkg` is the folder of the actor's file.
+http_server, homepage, kv, sqlite, timer, state and vfs are there and behave; the drive `pkg` is the folder of the
+actor's file.
 A test that runs on trio itself writes `async with ActorTest(...) as actor` and awaits the same calls.
 """
 

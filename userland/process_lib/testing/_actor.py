@@ -36,6 +36,7 @@ from sys_processes.http_server.protocol import (
 from sys_processes.net.protocol import NET
 from userland.process_lib._builders import Bytes, Target, serialize, to_address, to_bytes
 from userland.process_lib._on_exit import raw_on_exit
+from userland.process_lib.testing._databases import Keys, Tables
 from userland.process_lib.testing._modules import Files, Homepage, States, timer
 from userland.process_lib.testing._paths import stored
 from userland.process_lib.testing._ports import Draws, Memory, Printed, Screen, Seals
@@ -129,6 +130,8 @@ class AsyncActor:
             self._states.values[setup.our.process] = setup.state
         modules: dict[str, Answer] = {
             "http_server": self._server.answer,
+            "kv": Keys(setup.our.package_id).answer,
+            "sqlite": Tables(setup.our.package_id).answer,
             "state": self._states.answer,
             "timer": timer,
             "vfs": Files(setup.our.package_id, setup.folder.root).answer,

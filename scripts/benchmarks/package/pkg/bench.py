@@ -18,8 +18,10 @@ from userland.process_lib import (
     SendError,
     await_message,
     http,
+    kv,
     now,
     spawn,
+    sqlite,
 )
 
 SENDERS = 100
@@ -27,6 +29,9 @@ PATIENCE = 600
 HELLO = b"Hello, world!"
 HI = Payload(bytes=b"hello")
 STATIC = bytes(range(32, 96)) * 64
+KEYS = 1000
+VALUE = bytes(range(100))
+ROWS = "WITH RECURSIVE n(x) AS (VALUES (0) UNION ALL SELECT x + 1 FROM n LIMIT 1000) SELECT x, hex(x) || 'text' FROM n"
 
 
 async def start(our: Address, path: str, *, heard_by: Sequence[Address] = ()) -> Address:
@@ -88,6 +93,36 @@ class Bench:
         self.sleepers.clear()
         return {"count": woken, "seconds": now() - begin}
 
+    async def sets(self, count: int) -> dict[str, float]:
+        db = await kv.open(self.our.package_id, "bench")
+        begin = now()
+        for number in range(count):
+            await db.set(b"%d" % (number % KEYS), VALUE)
+        return {"count": count, "seconds": now() - begin}
+
+    async def gets(self, count: int) -> dict[str, float]:
+        db = await kv.open(self.our.package_id, "bench")
+        tx = await db.begin_tx()
+        for number in range(KEYS):
+            await db.set(b"%d" % number, VALUE, tx)
+        await db.commit_tx(tx)
+        begin = now()
+        right = 0
+        for number in range(count):
+            right += await db.get(b"%d" % (number % KEYS)) == VALUE
+        return {"count": right, "seconds": now() - begin}
+
+    async def reads(self, count: int) -> dict[str, float]:
+        db = await sqlite.open(self.our.package_id, "bench")
+        await db.write("CREATE TABLE t (k INTEGER PRIMARY KEY, v)")
+        await db.write(f"REPLACE INTO t {ROWS}")
+        begin = now()
+        right = 0
+        for number in range(count):
+            found = await db.read("SELECT k, v FROM t WHERE k = ?1", [number % KEYS])
+            right += len(found) == 1 and found[0]["k"] == number % KEYS
+        return {"count": right, "seconds": now() - begin}
+
     def hear(self, request: http.HttpServerRequest) -> None:
         match request:
             case http.WebSocketOpen(_, channel_id):
@@ -110,6 +145,12 @@ class Bench:
                 return await self.idle(count)
             case "wake":
                 return await self.wake(count)
+            case "sets":
+                return await self.sets(count)
+            case "gets":
+                return await self.gets(count)
+            case "reads":
+                return await self.reads(count)
         return {"count": 0, "seconds": 1}
 
 

@@ -1,0 +1,86 @@
+"""Keys and values in memory, with crashes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import trio
+
+from runtime.sim.workers import Pause
+from sys_processes.devices import DatabaseName, EngineFailed, KeyWrite, NoDatabase
+
+
+class MemoryEngine:
+    """`sys_processes.devices.Engine` of a simulated node.
+
+    Each call takes one `pause` before it happens, in one step; one that changes something takes another one before it
+    returns, so that a crash may come between the change and the news of it. While `broken` holds a text, every call
+    raises it as `EngineFailed`: a full disk, a dead controller. `damaged` does so for some databases.
+    """
+
+    def __init__(self, pause: Pause = trio.lowlevel.checkpoint) -> None:
+        self.broken: str | None = None
+        self.damaged: dict[DatabaseName, str] = {}
+        self._pause = pause
+        self._crashed = False
+        self._kept: dict[DatabaseName, dict[bytes, bytes]] = {}
+
+    def crash(self) -> MemoryEngine:
+        """The engine as the next boot finds it. Calls to this one raise `EngineFailed` from now on."""
+        found = MemoryEngine(self._pause)
+        found.damaged = dict(self.damaged)
+        found._kept = {name: dict(pairs) for name, pairs in self._kept.items()}
+        self._crashed = True
+        return found
+
+    async def make(self, name: DatabaseName) -> None:
+        await self._reach(name)
+        self._kept.setdefault(name, {})
+        await self._done(name)
+
+    async def exists(self, name: DatabaseName) -> bool:
+        await self._reach(name)
+        return name in self._kept
+
+    async def get(self, name: DatabaseName, key: bytes) -> bytes | None:
+        await self._reach(name)
+        return self._pairs(name).get(key)
+
+    async def write(self, name: DatabaseName, batch: Sequence[KeyWrite]) -> None:
+        await self._reach(name)
+        pairs = self._pairs(name)
+        for key, value in batch:
+            if value is None:
+                pairs.pop(key, None)
+            else:
+                pairs[key] = value
+        await self._done(name)
+
+    async def remove(self, name: DatabaseName) -> None:
+        await self._reach(name)
+        self._pairs(name)
+        del self._kept[name]
+        await self._done(name)
+
+    def _pairs(self, name: DatabaseName) -> dict[bytes, bytes]:
+        if name not in self._kept:
+            raise NoDatabase(name)
+        if name in self.damaged:
+            raise EngineFailed(f"{name}: {self.damaged[name]}")
+        return self._kept[name]
+
+    async def _reach(self, name: DatabaseName) -> None:
+        self._check(name)
+        await self._pause()
+        self._check(name)
+
+    async def _done(self, name: DatabaseName) -> None:
+        await self._pause()
+        if self._crashed:
+            raise EngineFailed(f"{name}: the disk lost its power", of_disk=True)
+
+    def _check(self, name: DatabaseName) -> None:
+        if self._crashed:
+            raise EngineFailed(f"{name}: the disk lost its power", of_disk=True)
+        if self.broken is not None:
+            raise EngineFailed(f"{name}: {self.broken}", of_disk=True)

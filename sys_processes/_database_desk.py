@@ -1,0 +1,132 @@
+"""What kv and sqlite do alike: who waits, who may, and what is not committed yet (PROTOCOL 7.4, 7.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+import trio
+
+from kernel.address import ProcessId
+from kernel.capability import KERNEL, ROOT
+from kernel.errors import BadCapability
+from kernel.message import Message
+from kernel.syscalls import current
+from sys_processes._database_words import EXITED, CommonError, DiskError, Exited, NoDb, NoTx
+from sys_processes._databases import BadName, NoSuchTransaction, TooMuch, Transactions, owns, right
+from sys_processes._queues import MOST_BYTES, MOST_REQUESTS, Queues
+from sys_processes._serve import Answer, Later
+from sys_processes.devices import DatabaseName, EngineFailed, NoDatabase
+
+StepT = TypeVar("StepT")
+
+TROUBLES = (BadName, NoDatabase, NoSuchTransaction, TooMuch, EngineFailed)
+"""What the work on a request may raise."""
+
+
+def exit_notice(message: Message) -> Exited | None:
+    """The kernel's word that a process has ended, if it is that. Raises `Malformed`."""
+    if message.ipc.startswith(b'{"ProcessExited"') and message.source.process == KERNEL:
+        return EXITED.decode(message.ipc)
+    return None
+
+
+def common_error(error: Exception) -> CommonError | None:
+    """One of the `TROUBLES`; None for what is wrong with the database itself."""
+    match error:
+        case NoDatabase():
+            return NoDb(error.name.package, error.name.db)
+        case NoSuchTransaction():
+            return NoTx(error.number)
+        case EngineFailed() if not error.of_disk:
+            return None
+    return DiskError(str(error))
+
+
+class Desk(Generic[StepT]):
+    """Of one run of the process. The transactions outlive it."""
+
+    def __init__(self, transactions: Transactions[StepT]) -> None:
+        self._transactions = transactions
+        self._queues: Queues[Answer] = Queues()
+        self._sweeping = False
+
+    def open(self) -> None:
+        """Hear from now on of the end of those who leave transactions behind."""
+        node = current()
+        node.watch_exits(_ends_later)
+        for owner in self._transactions.owners():
+            if not node.is_running(owner):
+                self._transactions.drop_of(owner)
+
+    def enter(self, message: Message, work: Callable[[], Awaitable[Answer]]) -> Later | DiskError:
+        """Behind what the same process has sent before."""
+        payload = message.payload()
+        source, size = message.source.process, len(message.ipc) + (len(payload.bytes) if payload else 0)
+        if not self._queues.has_room(source, size):
+            return DiskError(
+                f"{MOST_REQUESTS} requests or {MOST_BYTES} bytes of {source} wait already: await their answers first"
+            )
+        return Later(self._queues.enter(source, size, work))
+
+    def gone(self, process: ProcessId) -> Later:
+        """Behind what it had sent: roll back what it left open."""
+
+        async def forget() -> Answer:
+            self._transactions.drop_of(process)
+            return Answer(b"")
+
+        return Later(self._queues.enter(process, 0, forget))
+
+    # -- rights
+
+    @staticmethod
+    def may_make(source: ProcessId, name: DatabaseName) -> bool:
+        return source == KERNEL or owns(source, name)
+
+    @staticmethod
+    def may(kind: str, source: ProcessId, name: DatabaseName) -> bool:
+        """Whether the sender whose request this task serves may "read" or "write" there."""
+        node = current()
+        return source == KERNEL or node.has_capability(right(kind, name)) or node.has_capability(ROOT)
+
+    @staticmethod
+    def give_rights(to: ProcessId, name: DatabaseName) -> bool:
+        """False when the process is no more."""
+        try:
+            for kind in ("read", "write"):
+                current().create_capability(to, right(kind, name))
+        except BadCapability:
+            return False
+        return True
+
+    # -- transactions
+
+    def begin(self, owner: ProcessId, name: DatabaseName) -> int:
+        """Raises `TooMuch`."""
+        number = self._transactions.begin(owner, name, trio.current_time())
+        if not self._sweeping:
+            self._sweeping = True
+            current().start_soon(self._sweep)
+        return number
+
+    def add(self, number: int, owner: ProcessId, name: DatabaseName, step: StepT, size: int) -> None:
+        """Raises `NoSuchTransaction`, `TooMuch`."""
+        self._transactions.add(number, owner, name, step, size, trio.current_time())
+
+    def take(self, number: int, owner: ProcessId, name: DatabaseName) -> list[StepT]:
+        """Its steps; it is over, whatever becomes of them. Raises `NoSuchTransaction`."""
+        return self._transactions.take(number, owner, name, trio.current_time())
+
+    def removed(self, name: DatabaseName) -> None:
+        self._transactions.drop_in(name)
+
+    async def _sweep(self) -> None:
+        """Drops what is idle, as long as there is any transaction."""
+        while (then := self._transactions.drop_idle(trio.current_time())) is not None:
+            await current().sleep(then - trio.current_time())
+        self._sweeping = False
+
+
+def _ends_later(process: ProcessId) -> None:
+    """The kernel's message, which comes after all that the process had sent, is soon enough."""

@@ -1,0 +1,1 @@
+"""`kv:sys:nectar`: databases of keys and values for packages (PROTOCOL 7.4)."""

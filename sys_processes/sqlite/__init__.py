@@ -1,0 +1,1 @@
+"""`sqlite:sys:nectar`: SQL databases for packages (PROTOCOL 7.5)."""
