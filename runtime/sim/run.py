@@ -215,19 +215,31 @@ def _sole(group: ExceptionGroup[Exception]) -> Exception:
 
 @contextmanager
 def _untouched() -> Iterator[None]:
-    """Nothing from before runs inside: no finaliser of old garbage, and later ones only when the last reference goes,
-    which is a place in the program and not a matter of how much memory others used.
+    """Nothing from before runs or is seen inside: no finaliser of old garbage, no module of an earlier world's process
+    that still holds a name. Later finalisers run only when the last reference goes, which is a place in the program and
+    not a matter of how much memory others used.
     """
-    if any(name.startswith("<") for name in sys.modules):
-        # The modules of an earlier world's processes: garbage that still holds their names.
-        gc.collect()
-    enabled = gc.isenabled()
+    enabled, others_froze = gc.isenabled(), bool(gc.get_freeze_count())
     gc.disable()
+    # A collection then looks at what this world made, and not at all that the process has.
+    gc.freeze()
+    hidden = {name: sys.modules.pop(name) for name in _process_modules()}
     try:
         yield
     finally:
+        if _process_modules():
+            gc.collect()
+        for name, module in hidden.items():
+            sys.modules.setdefault(name, module)
+        if not others_froze:
+            gc.unfreeze()
         if enabled:
             gc.enable()
+
+
+def _process_modules() -> list[str]:
+    """Names that no import statement can spell (`runtime.modules`)."""
+    return [name for name in sys.modules if name.startswith("<")]
 
 
 def run(test: Test, *, seed: int = 0, choices: Source | None = None, **rules: Unpack[Rules]) -> Report:

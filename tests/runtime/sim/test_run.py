@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from contextlib import suppress
+from types import ModuleType
 
 import pytest
 import trio
@@ -14,6 +17,7 @@ from runtime.sim.run import replay, run, run_twice
 from runtime.sim.tape_file import Tape
 from runtime.sim.trace import Entry
 from runtime.sim.violation import Violation
+from tests.support.sim_home import package
 from tests.support.worlds import echo, silent
 
 
@@ -284,3 +288,41 @@ def test_a_test_may_say_that_its_run_showed_nothing():
     report = run(shows_nothing)
     assert report.verdict is Verdict.VACUOUS
     assert report.violation == Violation("nothing shown", 0.0, (), "nobody asked")
+
+
+def test_modules_that_an_earlier_process_left_have_no_influence_and_are_there_again_afterwards():
+    """A module of the same name would make the world's own one be called otherwise."""
+    names = []
+    left = ModuleType("<app:app:me>")
+
+    async def looks(w):
+        node = await w.node("alice.nec", [package(SAYS_ITS_NAME)])
+        names.append((await node.ask("app:app:me")).ipc)
+
+    assert run(looks).verdict is Verdict.OK
+    sys.modules[left.__name__] = sys.modules[f"{left.__name__}.app"] = left
+    try:
+        assert run(looks).verdict is Verdict.OK
+        assert sys.modules[left.__name__] is left
+    finally:
+        del sys.modules[left.__name__], sys.modules[f"{left.__name__}.app"]
+    assert names[0] == names[1]
+
+
+def test_a_world_leaves_the_collector_as_it_was():
+    frozen = gc.get_freeze_count()
+    assert run(one_question).verdict is Verdict.OK
+    assert (gc.isenabled(), gc.get_freeze_count()) == (True, frozen)
+
+
+SAYS_ITS_NAME = """
+from userland.process_lib import Response, SendError, await_message
+
+async def init(our):
+    while True:
+        try:
+            await await_message()
+            Response().ipc(__name__.encode()).send()
+        except SendError:
+            pass
+"""
