@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from math import inf
 
 import attrs
 
@@ -68,6 +69,11 @@ class Crossings:
     def forget(self, node: str) -> None:
         """The node is gone with all it owed. What was on the wire may still arrive."""
         self._owed = {message: one for message, one in self._owed.items() if message.source.node != node}
+        self._resumed.pop(node, None)
+
+    def pause(self, node: str) -> None:
+        """It is stopped, and can give up nothing until it is not."""
+        self._resumed[node] = inf
 
     def resume(self, node: str, at: float) -> None:
         """It was stopped until now, and could not give up anything."""

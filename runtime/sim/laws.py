@@ -137,6 +137,7 @@ class Laws:
             self._crossings.forget(node.name)
         elif entry.kind is WorldKind.PAUSED:
             node.paused = True
+            self._crossings.pause(node.name)
         elif entry.kind is WorldKind.RESUMED:
             node.paused = False
             node.resumed = entry.at

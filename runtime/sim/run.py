@@ -80,6 +80,7 @@ class Course:
         self._test: trio.lowlevel.Task | None = None
         self._exercise = Exercise()
         self._faults_wanted = False
+        self._telling = False
         self.trace.watch(self._exercise.check)
 
     # -- how it ends
@@ -126,7 +127,9 @@ class Course:
         self._end(Verdict.ERROR, error=self.choices.error)
 
     def _violated(self, violation: Violation) -> None:
-        if self.report is None:
+        if self.report is None and not self._telling:
+            # The entry is shown to every monitor, also to one that finds the same again.
+            self._telling = True
             self.world.note(WorldKind.VIOLATED, text=violation.name)
             self._end(Verdict.VIOLATED, violation)
 

@@ -130,11 +130,8 @@ class Storm:
         """All of them at once, for so long or until `heal_all`, or until the `scope` given is cancelled. On return what
         they did is undone.
         """
-        scope = scope or trio.CancelScope()
+        scope = self.announce(scope)
         scope.deadline = trio.current_time() + seconds
-        self._scopes.append(scope)
-        if self._calm.is_set():
-            self._calm = trio.Event()
         try:
             with scope:
                 async with trio.open_nursery() as nursery:
@@ -145,6 +142,15 @@ class Storm:
             self._scopes.remove(scope)
             if not self._scopes:
                 self._calm.set()
+
+    def announce(self, scope: trio.CancelScope | None = None) -> trio.CancelScope:
+        """Faults are about to come whose task has not begun yet: `heal_all` ends these, too. `run` takes the scope."""
+        scope = scope or trio.CancelScope()
+        if scope not in self._scopes:
+            self._scopes.append(scope)
+        if self._calm.is_set():
+            self._calm = trio.Event()
+        return scope
 
     async def heal_all(self) -> None:
         """Ends every fault for good: no nemesis strikes any more, the nodes that they crashed run again, clocks are

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from math import inf
 
 import trio
@@ -231,7 +232,7 @@ class World:
 
     def nemesis(self, *nemeses: Nemesis, seconds: float = inf) -> None:
         """Let them strike from now on, for so long or until `heal`."""
-        self.start_soon(self.storm.run, nemeses, seconds)
+        self.start_soon(partial(self.storm.run, nemeses, seconds, scope=self.storm.announce()))
 
     async def heal(self) -> None:
         """The end of all faults, also of those that the run was given: nodes that they crashed run again, clocks are

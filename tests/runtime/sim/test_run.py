@@ -12,6 +12,7 @@ import trio
 
 from runtime.sim.choices import Choice, Choices, SeedChoices
 from runtime.sim.cover import NothingShown
+from runtime.sim.nemeses import Crash
 from runtime.sim.report import Verdict
 from runtime.sim.run import replay, run, run_twice
 from runtime.sim.tape_file import Tape
@@ -313,6 +314,42 @@ def test_a_world_leaves_the_collector_as_it_was():
     frozen = gc.get_freeze_count()
     assert run(one_question).verdict is Verdict.OK
     assert (gc.isenabled(), gc.get_freeze_count()) == (True, frozen)
+
+
+def test_a_monitor_that_finds_the_same_again_and_again_ends_the_run_once():
+    async def watched(w):
+        w.watch(lambda entry: w.violate("lasting", "it is so"))
+        await one_question(w)
+
+    report = run(watched)
+    assert report.violation is not None
+    assert (report.verdict, report.violation.name) == (Verdict.VIOLATED, "lasting")
+
+
+def test_faults_that_were_just_let_loose_end_with_the_others():
+    async def heals(w):
+        await one_question(w)
+        w.nemesis(Crash(every=1.0))
+        await w.heal()
+        await w.sleep(60)
+        assert w.storm.faults == []
+
+    for seed in range(4):
+        report = run(heals, seed=seed)
+        assert report.verdict is Verdict.OK, (report.violation, report.error)
+
+
+def test_a_sender_that_stands_still_owes_nothing_yet():
+    async def stands(w):
+        alice, bob = await w.node("alice.nec", [echo]), await w.node("bob.nec", [echo])
+        assert (await alice.ask(bob.address("echo"), b"hi")).ipc == b"hi"
+        w.net.partition({"alice.nec"}, {"bob.nec"})
+        await alice.send(bob.address("echo"), b"lost")
+        alice.pause()
+        await w.sleep(400)
+
+    report = run(stands)
+    assert report.verdict is Verdict.OK, (report.violation, report.error)
 
 
 SAYS_ITS_NAME = """
