@@ -85,6 +85,14 @@ class Nodes:
         except CommandError as error:
             return f"{error}"
 
+    def meet(self) -> None:
+        """Until all that run have read of each other in the shared folder, which takes a moment."""
+
+        def met() -> bool:
+            return all(self.running.keys() - {name} <= self.states(name).keys() for name in self.running)
+
+        wait_until(met, "all nodes to know each other")
+
     def hi(self, name: str, to: str) -> str:
         return self.ask(name, to, "good morning", NET)
 
@@ -97,6 +105,7 @@ class Nodes:
 
 def test_two_nodes_of_one_machine_find_each_other_without_a_flag(nodes: Nodes) -> None:
     a, b = nodes.start("a"), nodes.start("b")
+    nodes.meet()
     assert nodes.nectar("a", "hi", "b", "good morning") == Said(0, "delivered\n", "")
     b.wait_logged("a@http_server:sys:nectar: good morning")
     assert nodes.nectar("a", "inject-message", APP, "add", "--node", "b") == Said(0, "1\n", "")
@@ -114,6 +123,7 @@ def test_three_nodes_one_of_which_is_killed_and_booted_again(nodes: Nodes) -> No
     """C-168. Nothing is handled twice."""
     for name in ("alice.uq", "bob.uq", "carol.uq"):
         nodes.start(name)
+    nodes.meet()
     assert nodes.ask("alice.uq", "bob.uq", "add") == "1"
     assert nodes.ask("carol.uq", "bob.uq", "add") == "2"
     assert nodes.ask("carol.uq", "alice.uq", "pass bob.uq@app:app:me") == "3"
@@ -145,6 +155,7 @@ def test_a_node_without_an_address_is_reached_through_its_router(nodes: Nodes) -
     for name in ("carol.uq", "dave.uq"):
         nodes.start(name, "--router", "bob.uq")
         wait_until(lambda: nodes.states(name)["bob.uq"] == "up", "the link with the router")  # noqa: B023 - called here
+    nodes.meet()
     assert nodes.ask("alice.uq", "carol.uq", "add") == "1"
     assert nodes.ask("dave.uq", "carol.uq", "add") == "2"
     assert nodes.ask("carol.uq", "bob.uq", "pass carol.uq@app:app:me") == "3"
