@@ -6,7 +6,6 @@ reported is the first seed that fails, and not the one that happened to be quick
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 import os
 import signal
@@ -217,7 +216,6 @@ def _serve(pipe: Connection, attempt: Attempt, others: Sequence[Connection]) -> 
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for other in others:
         other.close()
-    gc.freeze()  # what was inherited is no garbage, and looking at it would copy it
     try:
         while (seed := pipe.recv()) is not None:
             pipe.send(_one(attempt, seed))

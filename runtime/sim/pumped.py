@@ -18,7 +18,7 @@ import trio
 from runtime.node import sole_error
 from runtime.sim.choices import Source
 from runtime.sim.report import Report
-from runtime.sim.run import Course, Rules
+from runtime.sim.run import Course, Rules, untouched
 from runtime.sim.world import World
 
 T = TypeVar("T")
@@ -57,6 +57,7 @@ class PumpedWorld:
         self._leave = False
         self._inside = False
         with ExitStack() as stack:
+            stack.enter_context(untouched())
             stack.enter_context(self._course.alone())
             trio.lowlevel.start_guest_run(
                 self._course.go,

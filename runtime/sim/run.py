@@ -113,7 +113,7 @@ class Course:
             cover=dict(self.world.cover.counts),
             faults=tuple(fault.line() for fault in self.world.storm.faults),
         )
-        self.trace.closed = True
+        self.trace.close()
         self.choices.close()
         for node in self.world.nodes.values():
             node.silence()
@@ -183,13 +183,15 @@ class Course:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Within, nothing but the world has any influence on the steps of trio. Raises RuntimeError inside of trio."""
+        """Within, and within `untouched`, nothing but the world has any influence on the steps of trio. Raises
+        RuntimeError inside of trio.
+        """
         if trio.lowlevel.in_trio_run():
             raise RuntimeError(
                 "trio runs already: call it from a plain function, after the end of any other world"
             )
         entropy = SeededChance(derived_seed("entropy", self.seed)).secret
-        with _untouched(), scheduled_by(self.turns), seeded_entropy(entropy):
+        with scheduled_by(self.turns), seeded_entropy(entropy):
             yield
 
     def raise_foreign(self, error: BaseException) -> None:
@@ -217,12 +219,13 @@ def _sole(group: ExceptionGroup[Exception]) -> Exception:
 
 
 @contextmanager
-def _untouched() -> Iterator[None]:
+def untouched() -> Iterator[None]:
     """Nothing from before runs or is seen inside: no finaliser of old garbage, no module of an earlier world's process
     that still holds a name. Later finalisers run only when the last reference goes, which is a place in the program and
-    not a matter of how much memory others used.
+    not a matter of how much memory others used. What is garbage at the end is gone afterwards, so that a thousand
+    worlds need the memory of one; hold none of this one by then.
     """
-    enabled, others_froze = gc.isenabled(), bool(gc.get_freeze_count())
+    enabled = gc.isenabled()
     gc.disable()
     # A collection then looks at what this world made, and not at all that the process has.
     gc.freeze()
@@ -230,12 +233,10 @@ def _untouched() -> Iterator[None]:
     try:
         yield
     finally:
-        if _process_modules():
-            gc.collect()
+        gc.collect()
         for name, module in hidden.items():
             sys.modules.setdefault(name, module)
-        if not others_froze:
-            gc.unfreeze()
+        gc.unfreeze()
         if enabled:
             gc.enable()
 
@@ -252,7 +253,12 @@ def run(test: Test, *, seed: int = 0, choices: Source | None = None, **rules: Un
     comes from the seed. Raises what the source of choices raises, KeyboardInterrupt, and what the test raises that is
     no Exception.
     """
-    course = Course(seed, SeedChoices(seed) if choices is None else choices, **rules)
+    source = SeedChoices(seed) if choices is None else choices
+    with untouched():
+        return _run_alone(Course(seed, source, **rules), test)
+
+
+def _run_alone(course: Course, test: Test) -> Report:
     with course.alone():
         try:
             trio.run(course.go, test, clock=course.loop.clock)

@@ -72,7 +72,6 @@ class Trace:
         self.monitors: list[Monitor] = []
         self.count = 0
         self.closed = False
-        """Set once the run is over: what comes later is no part of it."""
         self._hash = sha256()
 
     def add(
@@ -105,6 +104,11 @@ class Trace:
     def watch(self, monitor: Monitor) -> None:
         """From the next entry on."""
         self.monitors = [*self.monitors, monitor]
+
+    def close(self) -> None:
+        """The run is over: what comes later is no part of it, and nobody watches any more."""
+        self.closed = True
+        self.monitors = []
 
     def unwatch(self, monitor: Monitor) -> None:
         # A new list: an entry under way is shown to all that were there when it came.

@@ -1,4 +1,4 @@
-"""The rows about simulated worlds. All times are those of one core."""
+"""The rows about simulated worlds. Times are those of one core, but for the search."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from scripts.benchmarks.rows import in_python
 INSIDE = 40_000
 ACROSS = 4_000
 WORLDS = 20
+SEEDS = 60
 
 
 def sim_rows() -> list[Row]:
@@ -28,5 +29,10 @@ def sim_rows() -> list[Row]:
             lambda: in_python("sim_world", "three", WORLDS),
             lambda: in_python("sim_world", "none", WORLDS),
             {"ours.ms": 30},
+        ),
+        Row(
+            "sim: a search two seeds at a time, and one", "seeds/s", 1.8,
+            lambda: in_python("sim_world", "together", SEEDS),
+            lambda: in_python("sim_world", "search", SEEDS),
         ),
     ]  # fmt: skip

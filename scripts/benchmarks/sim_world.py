@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
+from contextlib import suppress
 
 from kernel.address import Address
-from kernel.message import Request, Response
+from kernel.message import Request, Response, SendError
 from kernel.syscalls import Syscalls, current
+from runtime.sim.explore import SeededRun, explore
+from runtime.sim.faults import Faults
+from runtime.sim.mover import NodeDown
 from runtime.sim.report import Verdict
 from runtime.sim.run import run
 from runtime.sim.world import World
@@ -50,6 +55,22 @@ def ping_pong(nodes: int, count: int, *, traced: bool) -> float:
     return spent
 
 
+async def talk(world: World) -> None:
+    """What a search looks for failures in: three nodes, and a hundred questions across faulty links."""
+    booted = [await world.node(name, [pong]) for name in NAMES]
+    for number in range(100):
+        asker, asked = booted[number % 3], booted[(number + 1) % 3]
+        with suppress(SendError, NodeDown):
+            await asker.ask(asked.address("pong"), seconds=5)
+
+
+def search(jobs: int, seeds: int) -> float:
+    """Seconds of the wall clock for so many seeds, so many of them at a time, on all cores of the machine."""
+    os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    attempt = SeededRun.of(talk, run, faults=Faults.swarm(), keep_trace=False)
+    return explore(attempt, range(seeds), jobs=jobs, stop_at_first=False).seconds
+
+
 def start_and_stop(nodes: int, count: int) -> float:
     """Seconds for so many worlds with so many nodes each."""
 
@@ -66,7 +87,7 @@ def start_and_stop(nodes: int, count: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("work", choices=["inside", "across", "three", "none"])
+    parser.add_argument("work", choices=["inside", "across", "three", "none", "search", "together"])
     parser.add_argument("count", type=int)
     parser.add_argument("traced", nargs="?", choices=["traced"])
     chosen = parser.parse_args()
@@ -76,6 +97,10 @@ def main() -> None:
             seconds = ping_pong(1, chosen.count, traced=traced)
         case "across":
             seconds = ping_pong(2, chosen.count, traced=traced)
+        case "search":
+            seconds = search(1, chosen.count)
+        case "together":
+            seconds = search(2, chosen.count)
         case "three":
             seconds = start_and_stop(3, chosen.count)
         case _:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import weakref
 from contextlib import suppress
 from types import ModuleType
 
@@ -314,6 +315,19 @@ def test_a_world_leaves_the_collector_as_it_was():
     frozen = gc.get_freeze_count()
     assert run(one_question).verdict is Verdict.OK
     assert (gc.isenabled(), gc.get_freeze_count()) == (True, frozen)
+
+
+def test_a_run_without_a_trace_leaves_nothing_of_its_world():
+    """A search has not the memory for a thousand of them."""
+    worlds = []
+
+    async def asks(w):
+        worlds.append(weakref.ref(w))
+        await one_question(w)
+
+    report = run(asks, keep_trace=False)
+    assert report.verdict is Verdict.OK
+    assert [world() for world in worlds] == [None]
 
 
 def test_a_monitor_that_finds_the_same_again_and_again_ends_the_run_once():

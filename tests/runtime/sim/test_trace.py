@@ -48,7 +48,7 @@ def test_a_closed_trace_takes_nothing_more() -> None:
     trace = Trace()
     trace.add(0.0, "", WorldKind.SPOKE, note="in time")
     before = trace.digest
-    trace.closed = True
+    trace.close()
     trace.add(1.0, "", WorldKind.SPOKE, note="too late")
     assert (trace.digest, trace.count) == (before, 1)
 
