@@ -31,6 +31,7 @@ Ts = TypeVarTuple("Ts")
 
 _GENERATOR = "_r"
 _SWITCH = "_ALLOW_DETERMINISTIC_SCHEDULING"
+_JUMP = "_autojump"
 
 
 class SchedulerChanged(Exception):
@@ -75,11 +76,28 @@ def run_deterministic(async_fn: Callable[[*Ts], Awaitable[T]], *args: *Ts, seed:
 
 
 class WorldLoop:
-    """`runtime.sim.turns.Loop`: the run loop of a world, whose virtual `clock` trio uses."""
+    """`runtime.sim.turns.Loop`: the run loop of a world, whose virtual `clock` trio uses.
 
-    def __init__(self) -> None:
+    Time does not go beyond `until` while the world goes on: `on_limit` is called there, once, outside of any task.
+    A limit is no deadline of trio's, or a world with nothing to wait for but its limit would not be asleep.
+    """
+
+    def __init__(self, until: float = inf, on_limit: Callable[[], None] | None = None) -> None:
         self.clock = trio.testing.MockClock(autojump_threshold=0)
         self.now = self.clock.current_time
+        self._until = until
+        self._on_limit = on_limit
+        self._jump = self.clock._autojump
+        setattr(self.clock, _JUMP, self._jump_within)
+
+    def _jump_within(self) -> None:
+        """What trio calls when every task waits, for time to go on to the next deadline."""
+        if self._on_limit is None or not self._until < _runner().deadlines.next_deadline() < inf:
+            self._jump()
+            return
+        on_limit, self._on_limit = self._on_limit, None
+        self.clock.jump(self._until - self.now())
+        on_limit()
 
     @staticmethod
     def is_asleep() -> bool:
@@ -154,8 +172,9 @@ def _check_seeds() -> None:
 
 
 def _check_turns() -> None:
-    """Tasks can be held and let go, and a loop that sleeps for ever is noticed."""
-    loop, stuck = WorldLoop(), list[Stuck]()
+    """Tasks can be held and let go, a loop that sleeps for ever is noticed, and time does not go beyond its limit."""
+    stuck, limits = list[Stuck](), list[float]()
+    loop = WorldLoop(2, lambda: limits.append(loop.now()))
     scope = trio.CancelScope()
 
     def stop(why: Stuck) -> None:
@@ -170,6 +189,10 @@ def _check_turns() -> None:
         raise SchedulerChanged(f"trio {trio.__version__}: its run loop looks otherwise: {error}") from error
     if steps != ["free", "kept at 1"]:
         raise SchedulerChanged(f"trio {trio.__version__}: tasks cannot be held, they ran as {steps}")
+    if limits != [2]:
+        raise SchedulerChanged(
+            f"trio {trio.__version__}: the limit of time was reached at {limits}, expected [2]"
+        )
     if stuck != [Stuck.DEADLOCK]:
         raise SchedulerChanged(f"trio {trio.__version__}: a loop that sleeps for ever is not noticed")
 
@@ -206,6 +229,7 @@ async def _held_footprint(turns: Turns, scope: trio.CancelScope) -> list[str]:
             go.set()
             await trio.sleep(1)
             turns.let_go("kept")
+            await trio.sleep(2)
             await trio.sleep_forever()
     return steps
 

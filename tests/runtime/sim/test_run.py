@@ -15,7 +15,7 @@ from runtime.sim.choices import Choice, Choices, SeedChoices
 from runtime.sim.cover import NothingShown
 from runtime.sim.nemeses import Crash
 from runtime.sim.report import Verdict
-from runtime.sim.run import replay, run, run_twice
+from runtime.sim.run import A_DAY, replay, run, run_twice
 from runtime.sim.tape_file import Tape
 from runtime.sim.trace import Entry
 from runtime.sim.violation import Violation
@@ -197,6 +197,31 @@ def test_a_bound_of_time_says_what_was_open():
     assert report.verdict is Verdict.VIOLATED
     assert report.at == 10.0
     assert any("waits for alice.nec@silent:world:sim to answer b'well?'" in line for line in report.waiting)
+    assert any("the test waits in asks" in line for line in report.waiting)
+
+
+def test_who_waits_for_nothing_does_not_wait_for_the_bound_of_time():
+    async def waits(w):
+        await one_question(w)
+        await w.sleep(5)
+        await trio.sleep_forever()
+
+    report = run(waits, until=10.0)
+    assert (report.verdict, report.at) == (Verdict.DEADLOCK, 5.0)
+
+
+def test_a_world_that_only_ticks_ends_after_a_day():
+    async def ticks(our):
+        while True:
+            await trio.sleep(60)
+
+    async def waits(w):
+        await w.node("alice.nec", [ticks])
+        await trio.sleep_forever()
+
+    report = run(waits, keep_trace=False)
+    assert (report.verdict, report.at) == (Verdict.VIOLATED, A_DAY)
+    assert "the test waits in waits" in report.waiting[0]
 
 
 def test_tasks_that_catch_everything_do_not_keep_a_world_from_ending():
