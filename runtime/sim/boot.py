@@ -150,7 +150,7 @@ class Boot:
     @property
     def is_up(self) -> bool:
         """Whether it has booted, and not ended."""
-        return self._node is not None and not self._ended.is_set()
+        return self._ready.is_set() and not self._ended.is_set()
 
     @property
     def node(self) -> Node:

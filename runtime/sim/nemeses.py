@@ -15,7 +15,7 @@ import trio
 
 from runtime.sim.choices import Choices
 from runtime.sim.file_tree import Keep
-from runtime.sim.storm import FaultArg, FaultyNode, Nemesis, Storm
+from runtime.sim.storm import FaultArg, Nemesis, Storm
 from runtime.sim.wires import LinkSettings, Uniform
 from runtime.sim.workers import chosen_pause
 
@@ -142,13 +142,17 @@ class Pause(_Timed):
 @contextmanager
 def paused(storm: Storm, name: str) -> Iterator[None]:
     node = storm.target.nodes[name]
-    with storm.fault("pause", name, node=name):
-        node.pause()
-        try:
-            yield
-        finally:
-            if node.is_up:
-                node.resume()
+
+    def pause() -> None:
+        if node.is_up:
+            node.pause()
+
+    def resume() -> None:
+        if node.is_up:
+            node.resume()
+
+    with storm.fault("pause", name, node=name), storm.layered("pause", name, pause, resume):
+        yield
 
 
 @attrs.frozen
@@ -267,22 +271,22 @@ class DiskFull(_Timed):
 
 @contextmanager
 def full_disk(storm: Storm, name: str, room: int) -> Iterator[None]:
-    fault = storm.fault("full disk", f"{name}, {room} bytes left", node=name, room=room)
-    with fault, _full(storm.target.nodes[name], room):
-        storm.tell_disk(name, f"full but for {room} bytes")
-        yield
+    node = storm.target.nodes[name]
+    capacity = node.disk.size + room
 
+    # Of whatever life it is in by then.
+    def fill() -> None:
+        node.disk.capacity = capacity
+        node.store.broken = "the disk is full"
 
-@contextmanager
-def _full(node: FaultyNode, room: int) -> Iterator[None]:
-    node.disk.capacity = node.disk.size + room
-    node.store.broken = "the disk is full"
-    try:
-        yield
-    finally:
-        # Of whatever life it is in by now.
+    def make_room() -> None:
         node.disk.capacity = None
         node.store.broken = None
+
+    fault = storm.fault("full disk", f"{name}, {room} bytes left", node=name, room=room)
+    with fault, storm.layered("full disk", name, fill, make_room):
+        storm.tell_disk(name, f"full but for {room} bytes")
+        yield
 
 
 @attrs.frozen
@@ -303,19 +307,23 @@ class SlowDisk(_Timed):
 
 @contextmanager
 def slow_disk(storm: Storm, name: str, most: float) -> Iterator[None]:
-    with storm.fault("slow disk", name, node=name, most=most), _slow(storm.target.nodes[name], storm, most):
+    node = storm.target.nodes[name]
+    before = node.disk.pause, node.store.pause
+    slow = chosen_pause(storm.choices, "disk slow", most)
+
+    # Of whatever life it is in by then.
+    def slow_down() -> None:
+        node.disk.pause = node.store.pause = slow
+
+    def speed_up() -> None:
+        node.disk.pause, node.store.pause = before
+
+    with (
+        storm.fault("slow disk", name, node=name, most=most),
+        storm.layered("slow disk", name, slow_down, speed_up),
+    ):
         storm.tell_disk(name, f"slow, up to {most:g} s a call")
         yield
-
-
-@contextmanager
-def _slow(node: FaultyNode, storm: Storm, most: float) -> Iterator[None]:
-    before = node.disk.pause, node.store.pause
-    node.disk.pause = node.store.pause = chosen_pause(storm.choices, "disk slow", most)
-    try:
-        yield
-    finally:
-        node.disk.pause, node.store.pause = before
 
 
 KINDS: tuple[Callable[..., Nemesis], ...] = (

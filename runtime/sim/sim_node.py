@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, overload
 
@@ -93,6 +94,16 @@ class SimNode:
     @property
     def is_up(self) -> bool:
         return self._boot is not None and self._boot.is_up
+
+    @property
+    def is_booting(self) -> bool:
+        return self._boot is not None and not (self._boot.is_up or self._boot.has_ended)
+
+    async def booted(self) -> None:
+        """Returns when a boot that somebody has begun has come to its end, whichever."""
+        if self._boot is not None:
+            with suppress(Exception):
+                await self._boot.ready()
 
     @property
     def boot_now(self) -> Boot:

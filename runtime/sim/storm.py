@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import inf
 from typing import Protocol, Self
@@ -14,6 +14,7 @@ from kernel.ports import StoreFailed
 from runtime.sim.choices import Choices
 from runtime.sim.disk import MemoryDisk
 from runtime.sim.file_tree import Keep
+from runtime.sim.mover import NodeDown
 from runtime.sim.net import SimNet
 from runtime.sim.store import MemoryStore
 from runtime.sim.trace import Trace, WorldKind
@@ -34,7 +35,14 @@ class FaultyNode(Protocol):
     """`runtime.sim.sim_node.SimNode`, as faults see it. `disk` and `store` are those of its present life."""
 
     @property
-    def is_up(self) -> bool: ...
+    def is_up(self) -> bool:
+        """Whether it has booted, and not ended."""
+
+    @property
+    def is_booting(self) -> bool: ...
+
+    async def booted(self) -> None:
+        """Returns when a boot that somebody has begun has come to its end, whichever. Raises nothing."""
 
     @property
     def clock(self) -> FaultyClock: ...
@@ -119,6 +127,7 @@ class Storm:
         """Nodes that a fault has crashed and that are not back."""
         self._scopes: list[trio.CancelScope] = []
         self._wrong_clocks: dict[str, None] = {}
+        self._layers: dict[tuple[str, str], list[tuple[Callable[[], None], Callable[[], None]]]] = {}
         self._calm = trio.Event()
         self._calm.set()
 
@@ -206,6 +215,25 @@ class Storm:
         finally:
             fault.ended = trio.current_time()
 
+    @contextmanager
+    def layered(
+        self, kind: str, name: str, apply: Callable[[], None], restore: Callable[[], None]
+    ) -> Iterator[None]:
+        """A fault of a node that another one of its kind may overlap: the newest that lasts holds, and it is restored
+        when the last has ended.
+        """
+        layers = self._layers.setdefault((kind, name), [(restore, restore)])
+        layer = apply, restore
+        layers.append(layer)
+        apply()
+        try:
+            yield
+        finally:
+            layers.remove(layer)
+            layers[-1][0]()
+            if len(layers) == 1:
+                del self._layers[kind, name]
+
     def note(self, kind: str, what: str, **args: FaultArg) -> Fault:
         fault = Fault(kind, what, trio.current_time(), args=args)
         self.faults.append(fault)
@@ -216,16 +244,19 @@ class Storm:
         self.target.nodes[name].crash()
 
     async def restart(self, name: str, keep: Keep | Choices) -> None:
-        """Not to be cancelled half-way. No error when somebody else was faster, or when its disk fails while it boots:
-        then it is booted again.
+        """Not to be cancelled half-way. No error when somebody else was faster, or when its disk fails or somebody
+        crashes it while it boots: then it is booted again.
         """
         fault = self.down.pop(name, None)
         node = self.target.nodes[name]
         with trio.CancelScope(shield=True):
             while not node.is_up:
+                if node.is_booting:
+                    await node.booted()
+                    continue
                 try:
                     await node.restart(keep)
-                except (StoreFailed, OSError):
+                except (StoreFailed, OSError, NodeDown):
                     await trio.sleep(TRY_AGAIN_SECONDS)
         if fault is not None:
             fault.ended = trio.current_time()

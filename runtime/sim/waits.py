@@ -20,7 +20,7 @@ def waiting(nodes: Iterable[SimNode], test: trio.lowlevel.Task | None) -> tuple[
     idle: list[str] = []
     for node in nodes:
         if not node.is_up:
-            lines.append(f"{node.name} is down")
+            lines.append(f"{node.name} is {'booting' if node.is_booting else 'down'}")
             continue
         if node.paused:
             lines.append(f"{node.name} is paused")

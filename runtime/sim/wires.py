@@ -122,8 +122,10 @@ class Wire:
         self.update()
 
     def ease(self, settings: LinkSettings) -> None:
-        """Ends one `worsen`; no error when it has ended."""
-        self._worse = [other for other in self._worse if other is not settings]
+        """Ends one `worsen` with these; no error when it has ended."""
+        place = next((place for place, other in enumerate(self._worse) if other is settings), None)
+        if place is not None:
+            del self._worse[place]
         self.update()
 
     def update(self) -> None:

@@ -203,6 +203,8 @@ class World:
     def _is_quiet(self) -> bool:
         if self.net.in_flight_count():
             return False
+        if any(node.is_booting and not node.paused for node in self.nodes.values()):
+            return False
         counting = {name: node for name, node in self.nodes.items() if node.is_up and not node.paused}
         for source, target in self._laws.under_way():
             if source in counting and target in counting and self.net.is_open(source, target):

@@ -32,6 +32,7 @@ class Machine:
     disk: MemoryDisk = attrs.Factory(MemoryDisk)
     store: MemoryStore = attrs.Factory(MemoryStore)
     is_up: bool = True
+    boot: trio.Event | None = None
     is_paused: bool = False
     boots: list[str] = attrs.Factory(list)
 
@@ -46,10 +47,21 @@ class Machine:
     async def restart(self, keep: Keep | Choices) -> None:
         assert not self.is_up
         self.disk, self.store = self.disk.crash(keep), self.store.crash(keep)
+        self.boot = trio.Event()
         await trio.sleep(BOOT_SECONDS)
+        self.boot.set()
+        self.boot = None
         self.net.links_of(self.name, f"{self.name}:8080", self.name.encode())
         self.boots.append(keep if isinstance(keep, str) else "drawn")
         self.is_up = True
+
+    @property
+    def is_booting(self) -> bool:
+        return self.boot is not None
+
+    async def booted(self) -> None:
+        if self.boot is not None:
+            await self.boot.wait()
 
     def pause(self) -> None:
         assert self.is_up

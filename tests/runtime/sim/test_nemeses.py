@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 import pytest
 import trio
 
@@ -19,6 +21,9 @@ from runtime.sim.nemeses import (
     SlowDisk,
     SlowLinks,
     every_kind,
+    full_disk,
+    paused,
+    slow_disk,
 )
 from runtime.sim.storm import Nemesis
 from tests.support.net_world import record_of
@@ -174,6 +179,29 @@ async def test_a_slow_disk_takes_its_time_until_it_is_over_whatever_life_its_nod
         await node.restart("flushed")
     assert ground.is_calm()
     assert ground.lines() == ["0.000-1.000 slow disk b"]
+
+
+@pytest.mark.parametrize("first", [1.0, 3.0])
+async def test_faults_of_one_kind_that_overlap_last_until_the_last_has_ended(first):
+    """Which of the two began first does not matter, nor which ends first."""
+    ground = Ground(Chosen())
+    node = ground.nodes["a"]
+
+    async def last(fault: AbstractContextManager[object], after: float, until: float) -> None:
+        await trio.sleep(after)
+        with fault:
+            await trio.sleep(until - after)
+
+    async with trio.open_nursery() as nursery:
+        for after, until in ((0.0, first), (0.5, 4.0 - first)):
+            nursery.start_soon(last, paused(ground.storm, "a"), after, until)
+            nursery.start_soon(last, full_disk(ground.storm, "a", 100), after, until)
+            nursery.start_soon(last, slow_disk(ground.storm, "a", 1.0), after, until)
+        await trio.sleep(2.0)
+        assert (node.is_paused, node.disk.capacity, node.store.broken) == (True, 100, "the disk is full")
+        assert node.disk.pause is node.store.pause is not trio.lowlevel.checkpoint
+        await trio.sleep(1.5)
+        assert ground.is_calm()
 
 
 def test_times_that_make_no_sense_are_refused():

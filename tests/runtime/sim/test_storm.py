@@ -113,6 +113,36 @@ def test_a_node_whose_disk_fails_while_it_boots_is_booted_again():
     passes(fails)
 
 
+def test_a_node_that_still_boots_is_no_victim_and_its_boot_is_waited_for():
+    async def boots(w: World) -> None:
+        node = await w.node("a.nec", [echo])
+        node.store.pause = partial(trio.sleep, 0.5)
+        w.storm.crash("a.nec")
+        w.start_soon(node.restart)
+        await w.sleep(0.7)
+        assert (w.storm.up, node.is_up, node.is_booting) == ([], False, True)
+        assert any("a.nec is booting" in line for line in w.waiting(None))
+        await w.storm.restart("a.nec", "flushed")
+        assert (w.storm.up, node.runs) == (["a.nec"], 2)
+        await node.ask("echo")
+
+    passes(boots)
+
+
+def test_a_node_that_is_crashed_while_a_fault_boots_it_is_booted_again():
+    async def crashes(w: World) -> None:
+        node = await w.node("a.nec", [echo])
+        node.store.pause = partial(trio.sleep, 0.5)
+        w.storm.crash("a.nec")
+        w.start_soon(w.storm.restart, "a.nec", "flushed")
+        await w.sleep(0.7)
+        node.crash()
+        await w.sleep(20.0)
+        await node.ask("echo")
+
+    passes(crashes)
+
+
 def test_a_fault_is_told_in_a_line():
     assert Fault("crash", "a", 1.5).line() == "1.500- crash a"
     assert Fault("crash", "a", 1.5, 2.0).line() == "1.500-2.000 crash a"

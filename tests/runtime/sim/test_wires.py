@@ -60,6 +60,17 @@ def test_what_faults_add_ends_in_any_order_and_leaves_what_was_set():
     assert (wire.loss, wire.latency(choices)) == (0.2, 1.0)
 
 
+def test_the_same_bad_weather_twice_ends_twice():
+    wire = Wire("a", "b", LinkSettings())
+    lossy = LinkSettings(loss=0.5)
+    wire.worsen(lossy)
+    wire.worsen(lossy)
+    wire.ease(lossy)
+    assert wire.loss == 0.5
+    wire.ease(lossy)
+    assert wire.loss == 0.0
+
+
 def test_a_wire_is_fair_until_something_can_happen_on_it():
     wire = Wire("a", "b", FAIR)
     control = LinkControl([wire])
