@@ -55,6 +55,14 @@ class TapeChoices:
         self._strict = strict
         self._place = 0
 
+    def finish(self) -> None:
+        """The run is over. Raises `Diverged` if a strict tape goes on."""
+        if self._strict and self._place < len(self._tape):
+            raise Diverged(
+                f"choice {self._place}: the run has ended, the tape goes on with {self._tape[self._place].label!r}"
+                f" ({len(self._tape) - self._place} more)"
+            )
+
     def draw(self, label: str, n: int) -> int:
         place = self._place
         self._place += 1

@@ -275,8 +275,11 @@ def replay(
     """
     if isinstance(tape, Tape):
         seed, tape = tape.seed, tape.choices
+    source = TapeChoices(tape, strict=strict)
     try:
-        return run(test, seed=seed, choices=TapeChoices(tape, strict=strict), **rules)
+        report = run(test, seed=seed, choices=source, **rules)
+        source.finish()
+        return report
     except Diverged as error:
         found = run(test, seed=seed, choices=TapeChoices(tape), **rules)
         return nondeterministic(found, str(error))

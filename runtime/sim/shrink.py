@@ -185,15 +185,20 @@ class _Search:
         self._fault = fault
         self._budget = budget
         self._progress = progress
-        self._ends = inf if budget.clock is None else budget.clock() + budget.seconds
+        self._now = budget.clock or (lambda: 0.0)
+        self._ends = inf if budget.clock is None else self._now() + budget.seconds
+        self._took = 0.0
+        """By the first attempt: none is begun that would end too late, as one of a livelock would by half a minute."""
         self._tried: set[tuple[tuple[str, int], ...]] = set()
         self.attempts = 0
         self.best: Tape = ()
         self.size = Size(0, 0, 0, 0, 0)
 
     def begin(self, tape: Sequence[Choice]) -> None:
+        began = self._now()
         outcome = self._attempt(tape)
         self.attempts = 1
+        self._took = self._now() - began
         if not outcome.failed:
             raise FailureLost(
                 f"the tape of {len(tape)} choices does not fail the same way when it is run again: "
@@ -223,8 +228,7 @@ class _Search:
         key = tuple((choice.label, choice.value) for choice in tape)
         if key in self._tried:
             return False
-        clock = self._budget.clock
-        if self.attempts >= self._budget.attempts or (clock is not None and clock() >= self._ends):
+        if self.attempts >= self._budget.attempts or self._now() + self._took > self._ends:
             raise _Exhausted
         self._tried.add(key)
         self.attempts += 1

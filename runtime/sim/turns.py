@@ -17,7 +17,7 @@ from runtime.sim.choices import Choices
 
 T = TypeVar("T")
 
-MOST_STEPS = 250_000
+MOST_STEPS = 100_000
 """Of tasks at one instant of virtual time; a node that takes more is turning in a circle."""
 
 _MOST_ORDERS = 2**32

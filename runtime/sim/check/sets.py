@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterable
+from itertools import chain
 
 import attrs
 
@@ -36,18 +37,19 @@ def acked_not_lost(history: History, *, add: str = "add", read: str = "read") ->
     """Whatever was acknowledged is in the last read of each process that began afterwards; and nothing is in it that
     nobody added, or that was refused. What has an unknown outcome may be there or not.
     """
-    adds = {call.value: call for call in history.of(add)}
+    adds: dict[Hashable, list[Call]] = {}
+    for call in history.of(add):
+        adds.setdefault(call.value, []).append(call)
     last = _last_reads(history, read)
     if not last:
         return unknown(f"nobody read: end the run with a {read!r} of each process")
     for reader in last.values():
         there = dict.fromkeys(_values(reader))
         for value in there:
-            source = adds.get(value)
-            if source is None or source.kind is OpKind.FAIL:
+            if not any(call.may_have_happened for call in adds.get(value, ())):
                 return wrong(f"{reader}: {value!r} was never added", reader)
-        for value, call in adds.items():
-            if call.is_ok and call.ended_before(reader) and value not in there:
+        for call in chain.from_iterable(adds.values()):
+            if call.is_ok and call.ended_before(reader) and call.value not in there:
                 return wrong(f"{call} was acknowledged, and is lost in {reader}", call, reader)
     return VALID
 
@@ -70,8 +72,11 @@ class _Broadcasts:
     """All values and reads of a history."""
 
     def __init__(self, history: History, send: str, read: str) -> None:
-        calls = history.of(send, OpKind.OK, OpKind.INFO)
-        self.elements = {call.value: _Element(call, call.end) for call in calls}
+        self.elements: dict[Hashable, _Element] = {}
+        for call in history.of(send, OpKind.OK, OpKind.INFO):
+            element = self.elements.setdefault(call.value, _Element(call, call.end))
+            if call.end is not None and (element.known is None or call.end < element.known):
+                element.sent, element.known = call, call.end
         self.reads = list(history.of(read, OpKind.OK))
         self.last = {call.process: call for call in self.reads}
         self.doubled: list[Call] = []

@@ -211,9 +211,12 @@ def test_who_waits_for_nothing_does_not_wait_for_the_bound_of_time():
 
 
 def test_a_world_that_only_ticks_ends_after_a_day():
+    ticked = []
+
     async def ticks(our):
         while True:
             await trio.sleep(60)
+            ticked.append(our)
 
     async def waits(w):
         await w.node("alice.nec", [ticks])
@@ -221,6 +224,7 @@ def test_a_world_that_only_ticks_ends_after_a_day():
 
     report = run(waits, keep_trace=False)
     assert (report.verdict, report.at) == (Verdict.VIOLATED, A_DAY)
+    assert len(ticked) == A_DAY / 60
     assert "the test waits in waits" in report.waiting[0]
 
 
@@ -270,6 +274,15 @@ def test_a_strict_tape_that_does_not_fit_is_noticed():
     assert report.verdict is Verdict.NONDETERMINISTIC
     assert report.violation is not None
     assert "weather" in report.violation.text
+
+
+def test_a_strict_tape_that_goes_on_after_the_end_is_noticed():
+    tape = run(one_question, seed=3).tape
+    report = replay(one_question, [*tape, Choice("weather", 3, 1), Choice("more", 2, 0)], seed=3, strict=True)
+    assert report.verdict is Verdict.NONDETERMINISTIC
+    assert report.violation is not None
+    assert "the tape goes on with 'weather' (2 more)" in report.violation.text
+    assert replay(one_question, [*tape, Choice("weather", 3, 1)], seed=3).verdict is Verdict.OK
 
 
 def test_a_test_that_depends_on_what_was_before_is_nondeterministic():

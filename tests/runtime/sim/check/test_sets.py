@@ -104,6 +104,18 @@ def test_a_value_that_was_read_once_is_known():
     assert broadcast(history).valid is False
 
 
+@pytest.mark.parametrize(("f", "check"), [("broadcast", broadcast), ("add", acked_not_lost)])
+def test_a_value_that_is_sent_again_and_fails_was_acknowledged_all_the_same(f, check):
+    history = History()
+    history.done("a", f, 1)
+    history.invoke("a", f, 1).fail("it is there already")
+    history.invoke("b", f, 1).info("timeout")
+    history.done("b", "read", None, [1])
+    assert check(history).valid is True
+    history.done("b", "read", None, [])
+    assert check(history).valid is False
+
+
 @pytest.mark.parametrize("check", [broadcast, acked_not_lost])
 def test_without_a_read_nothing_is_known(check):
     assert check(History()).valid is None
