@@ -279,10 +279,10 @@ def replay(
     try:
         report = run(test, seed=seed, choices=source, **rules)
         source.finish()
-        return report
     except Diverged as error:
         found = run(test, seed=seed, choices=TapeChoices(tape), **rules)
         return nondeterministic(found, str(error))
+    return report
 
 
 def run_twice(test: Test, *, seed: int = 0, choices: Source | None = None, **rules: Unpack[Rules]) -> Report:

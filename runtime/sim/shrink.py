@@ -188,7 +188,9 @@ class _Search:
         self._now = budget.clock or (lambda: 0.0)
         self._ends = inf if budget.clock is None else self._now() + budget.seconds
         self._took = 0.0
-        """By the first attempt: none is begun that would end too late, as one of a livelock would by half a minute."""
+        """By the first attempt. None is begun that would end too late, the last look at what was found included: one of
+        a livelock takes half a minute.
+        """
         self._tried: set[tuple[tuple[str, int], ...]] = set()
         self.attempts = 0
         self.best: Tape = ()
@@ -228,7 +230,7 @@ class _Search:
         key = tuple((choice.label, choice.value) for choice in tape)
         if key in self._tried:
             return False
-        if self.attempts >= self._budget.attempts or self._now() + self._took > self._ends:
+        if self.attempts >= self._budget.attempts or self._now() + 2 * self._took > self._ends:
             raise _Exhausted
         self._tried.add(key)
         self.attempts += 1
