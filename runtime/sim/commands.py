@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 import time
 import traceback
@@ -21,6 +22,7 @@ from runtime.sim.log_file import BadLog, LogEntry, log_of, read_log
 from runtime.sim.named_tests import NoSuchTest
 from runtime.sim.pictures.compose import HIDDEN, picture_of
 from runtime.sim.pictures.mermaid import mermaid
+from runtime.sim.pictures.model import cut
 from runtime.sim.pictures.svg import svg
 from runtime.sim.replay_record import RecordUnreadable, is_record, replay_record
 from runtime.sim.report import Report, Verdict
@@ -45,6 +47,8 @@ EXIT_CODES = {
 }
 SAME, DIFFERENT = 0, 1
 MOST_FAULTS = 8
+LONGEST_LINE = 400
+"""Of a traceback: a message may be as long as a file."""
 
 
 def command(arguments: argparse.Namespace) -> int:
@@ -68,7 +72,7 @@ def _subject(name: str, faults: str = AS_THE_TEST_SAYS, until: float | None = No
     except (NoSuchTest, BadScenario, OSError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever the file raises as it is imported
-        sys.stderr.write("".join(traceback.format_exception(error)))
+        _show_traceback(error)
         problem = f"{name} cannot be imported: {type(error).__name__}: {error}"
         raise CommandError(problem, f"python {name.partition('::')[0]}", USAGE) from None
 
@@ -143,7 +147,12 @@ def _found(
 def _show_error(report: Report) -> None:
     error = None if report.verdict is Verdict.VACUOUS else cause(report)
     if error is not None:
-        sys.stderr.write("".join(traceback.format_exception(error)))
+        _show_traceback(error)
+
+
+def _show_traceback(error: BaseException) -> None:
+    for line in "".join(traceback.format_exception(error)).splitlines():
+        sys.stderr.write(f"{cut(line, LONGEST_LINE)}\n")
 
 
 def _end(line: str, arguments: argparse.Namespace) -> None:
@@ -376,6 +385,11 @@ def _bare(path: Path) -> str:
 
 def _export_pytest(arguments: argparse.Namespace) -> int:
     tape = read_tape(arguments.tape)
+    if tape.verdict == Verdict.OK:
+        raise CommandError(
+            f"{arguments.tape} is of a run that ended well, and the file would be a test that fails like it",
+            f"nectar sim replay {shlex.quote(str(arguments.tape))}",
+        )
     source = export_pytest(tape, replay="runtime.sim.subject:replay_test")
     if arguments.output is None:
         _write(source.rstrip("\n"))

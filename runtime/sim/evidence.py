@@ -135,9 +135,12 @@ def picture_of_failure(run: FailedRun, entries: Sequence[LogEntry]) -> Picture:
     """What may have led to the violation; of a run that ended otherwise, its ending."""
     name, text = _said(run)
     subtitle = f"{run.verdict} at {run.at:.3f} s · seed {run.seed} · digest {run.digest[:16]}"
-    title = f"{name}: {text}" if text else name or str(run.verdict)
-    there = {entry.number for entry in entries}
+    there = {entry.number: entry for entry in entries}
     numbers = [] if run.violation is None else [n for n in run.violation.entries if n in there]
+    for number in numbers:
+        # The picture shows it.
+        text = text.replace(there[number].line, "").rstrip(": ")
+    title = f"{name}: {text}" if text else name or str(run.verdict)
     numbers += [entry.number for entry in entries if entry.kind == WorldKind.VIOLATED.value]
     past = None
     if numbers:

@@ -103,7 +103,7 @@ class _Always:
         self.tried = True
         if self.holds(entry) is self.wanted:
             return None
-        text = f"did not hold at: {entry.line()}" if self.wanted else f"happened: {entry.line()}"
+        text = f"did not hold: {entry.line()}" if self.wanted else f"happened: {entry.line()}"
         return Violation(self.name, entry.at, (entry.number,), text)
 
     def end(self, _now: float) -> Violation | None:
@@ -180,7 +180,7 @@ class _LeadsTo:
     def _missing(self, at: float) -> Violation:
         first = self.waiting[0]
         when = "before the end" if self.within is None else f"within {self.within:g} s"
-        return Violation(self.name, at, (first.number,), f"nothing followed {when} on: {first.line()}")
+        return Violation(self.name, at, (first.number,), f"nothing followed {when}: {first.line()}")
 
     def end(self, now: float) -> Violation | None:
         if not self.waiting:

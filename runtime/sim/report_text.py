@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Sequence
+from textwrap import wrap
 
 import attrs
 
@@ -92,9 +93,19 @@ class Failure:
 
 def failure_text(failure: Failure) -> str:
     """At most `MOST_LINES` lines, ending without a newline; the last is `last_line`."""
-    lines = [_cut(f"{failure.verdict}: {failure.name or 'the run'} at {failure.at:.3f} s of virtual time")]
-    if failure.text:
-        lines.append(_cut("  " + " ".join(failure.text.split())))
+    named = f": {failure.name}" if failure.name else ""
+    head = _cut(f"{failure.verdict}{named} at {failure.at:.3f} s of virtual time")
+    rest = _after_the_text(failure)
+    return "\n".join([head, *_wrapped(failure.text, MOST_LINES - 1 - len(rest)), *rest])
+
+
+def _wrapped(text: str, most: int) -> list[str]:
+    lines = wrap(" ".join(text.split()), WIDTH, initial_indent="  ", subsequent_indent="  ")
+    return lines if len(lines) <= most else [*lines[: most - 1], f"{lines[most - 1][: WIDTH - 2]} …"]
+
+
+def _after_the_text(failure: Failure) -> list[str]:
+    lines: list[str] = []
     shrunk = f" ({failure.shrunk})" if failure.shrunk else ""
     count = len(failure.faults)
     remain = "" if not failure.shrunk else " remains" if count == 1 else " remain"
@@ -110,8 +121,8 @@ def failure_text(failure: Failure) -> str:
     if failure.again or failure.tape:
         lines.append(f"again: {failure.again or replay_command(failure.tape)}")
     lines.append(last_line(failure.digest, failure.seed, failure.verdict))
-    assert len(lines) <= MOST_LINES
-    return "\n".join(lines)
+    assert len(lines) < MOST_LINES - 1
+    return lines
 
 
 def replay_command(tape: str) -> str:

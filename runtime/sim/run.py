@@ -35,7 +35,7 @@ class Rules(TypedDict, total=False):
     """How a world is run."""
 
     until: float
-    """Virtual seconds by which the test must have ended, `A_DAY` by default."""
+    """Virtual seconds by which the test must have ended, `A_MONTH` by default."""
     keep_trace: bool
     """True by default. Without, the run is faster and has no digest."""
     most_steps: int
@@ -46,13 +46,13 @@ class Rules(TypedDict, total=False):
 
 
 NO_FAULTS = Faults.none()
-A_DAY = 86_400.0
+A_MONTH = 30 * 86_400.0
 """A process that does something every minute keeps its world awake for ever, and a run must end."""
 
 
 @attrs.frozen
 class _Rules:
-    until: float = A_DAY
+    until: float = A_MONTH
     keep_trace: bool = True
     most_steps: int = MOST_STEPS
     prepare: Sequence[Prepare] = ()

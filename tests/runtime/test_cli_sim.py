@@ -115,6 +115,14 @@ def test_a_failure_leaves_its_files_and_the_next_commands(shell: Shell):
     assert (shrunk.code, parse(shrunk.out.encode())["verdict"]) == (1, "violated")
 
 
+def test_a_run_that_went_well_is_no_test_that_fails(shell: Shell):
+    shell.here("run", f"{SUBJECTS}::goes_well", "--seed", "7")
+    refused = shell.here("export-pytest", ".nectar-sim/goes_well-7.tape.json")
+    assert refused.code == 1
+    assert "ended well" in refused.err
+    assert "nectar sim replay .nectar-sim/goes_well-7.tape.json" in refused.err
+
+
 def test_all_seeds_may_be_fine(shell: Shell):
     done = shell.here("run", f"{SUBJECTS}::goes_well", "--seeds", "1-4", "-j", "1")
     assert (done.code, done.last.partition(" seed: ")[2]) == (0, "1-4 verdict: ok")

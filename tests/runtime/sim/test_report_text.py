@@ -10,6 +10,7 @@ from runtime.sim.choices import Choice, Choices, TapeChoices
 from runtime.sim.log_file import log_of
 from runtime.sim.report_text import (
     MOST_LINES,
+    WIDTH,
     Failure,
     Fault,
     export_pytest,
@@ -55,6 +56,23 @@ def test_it_never_takes_more_than_a_screen(name, text, many):
     assert len(lines) <= MOST_LINES < 15
     assert all(len(line) <= 120 for line in lines)
     assert lines[-1] == last_line(DIGEST, 1, "deadlock")
+
+
+def test_a_long_text_has_the_lines_that_are_left_and_no_more():
+    """So that the advice at its end is read."""
+    words = " ".join(f"word{number}" for number in range(25))
+    lines = failure_text(Failure("violated", 1, DIGEST, 0.0, "p", words)).splitlines()
+    assert " ".join(line.strip() for line in lines[1:3]) == words
+    assert all(len(line) <= WIDTH for line in lines)
+    endless = failure_text(Failure("violated", 1, DIGEST, 0.0, "p", "word " * 10_000)).splitlines()
+    assert len(endless) == MOST_LINES
+    assert endless[-3].endswith(" …")
+
+
+def test_a_run_that_broke_no_property_says_how_it_ended():
+    assert failure_text(Failure("livelock", 1, DIGEST, 2.5)).startswith(
+        "livelock at 2.500 s of virtual time\n"
+    )
 
 
 def test_many_faults_are_counted():
