@@ -20,6 +20,7 @@ from userland.process_lib import (
     http,
     now,
     println,
+    sleep,
 )
 
 from .model import History, Unreadable
@@ -56,8 +57,14 @@ async def init(our: Address) -> None:
 
 
 async def read_history() -> History:
-    """What cannot be understood is set aside, never thrown away. Raises as `get_state`: the next start may read it."""
-    state = await get_state()
+    """What cannot be understood is set aside, never thrown away. Waits for as long as the disk does not answer."""
+    while True:
+        try:
+            state = await get_state()
+            break
+        except SendError as error:
+            println(f"the history cannot be read yet: {error}")
+            await sleep(1)
     if state is None:
         return History()
     try:

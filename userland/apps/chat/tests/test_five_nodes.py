@@ -5,6 +5,7 @@ was said to be lost is not, and of what nobody can tell no more than one.
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import attrs
@@ -32,6 +33,29 @@ async def post(node: SimNode, text: str, to: str) -> Reply:
 async def history(node: SimNode) -> dict[int, str]:
     found = json.loads((await node.ask(CHAT, b'"History"')).ipc)["messages"]
     return {message["id"]: message["text"] for message in found}
+
+
+# -- one node with a slow disk
+
+
+async def boots_slowly(w: World) -> None:
+    (alice,) = [await w.node(NAMES[0], [FOLDER])]
+    assert (await post(alice, "hello", alice.name)).status == 201
+    said = await history(alice)
+    alice.crash()
+    alice.store.pause = partial(trio.sleep, 12)
+    w.start_soon(alice.restart)
+    await w.sleep(60)
+    alice.store.pause = trio.lowlevel.checkpoint
+    await w.sleep(30)
+    assert await history(alice) == said
+
+
+def test_a_disk_that_takes_longer_than_a_read_waits_only_delays_the_chat():
+    report = run(boots_slowly)
+    assert report.verdict is Verdict.OK, report
+    crashes = [one.event.subject for one in report.trace.entries if one.event and one.event.note == "CRASH"]
+    assert CHAT not in map(str, crashes)
 
 
 # -- one partition, step by step
