@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import BinaryIO, ParamSpec, TypeVar
 
 from sys_processes.devices import FileInfo, FileType, Workers
 
@@ -26,10 +26,13 @@ T = TypeVar("T")
 SCRATCH = ".nectar-scratch"
 DEEPEST = 128
 LONGEST = 255
+_PIECE = 1 << 20
+"""Bytes of a file that are in memory while it is copied."""
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Without O_NONBLOCK, opening a pipe that somebody left there would wait for its other end.
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_CHANGE = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -72,31 +75,45 @@ class _Tree:
             os.mkdir(SCRATCH, mode=0o700, dir_fd=root)
 
     def read(self, path: str) -> bytes:
-        with self._parent(path, errno.EISDIR) as (folder, name):
-            descriptor = os.open(name, _READ, dir_fd=folder)
-            try:
-                mode = os.fstat(descriptor).st_mode
-                if not stat.S_ISREG(mode):
-                    raise error(errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL, path)
-                with os.fdopen(descriptor, "rb", closefd=False) as file:
-                    return file.read()
-            finally:
-                os.close(descriptor)
+        with self._file(path, _READ) as descriptor, os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read()
 
     def write(self, path: str, data: bytes) -> None:
-        with (
-            self._parent(path, errno.EISDIR, create=True) as (folder, name),
-            self._folder([SCRATCH]) as scratch,
-        ):
-            temporary = str(next(self._names))
-            try:
-                with os.fdopen(os.open(temporary, _CREATE, 0o666, dir_fd=scratch), "wb") as file:
-                    file.write(data)
-                os.rename(temporary, name, src_dir_fd=scratch, dst_dir_fd=folder)
-            except BaseException:
-                with suppress(FileNotFoundError):
-                    os.unlink(temporary, dir_fd=scratch)
-                raise
+        with self._replacing(path, create=True) as file:
+            file.write(data)
+
+    def touch(self, path: str) -> None:
+        with self._file(path, _CHANGE | os.O_CREAT, create=True):
+            pass
+
+    def read_at(self, path: str, offset: int, length: int) -> bytes:
+        with self._file(path, _READ) as descriptor:
+            there = os.fstat(descriptor).st_size - offset
+            return os.pread(descriptor, min(length, there), offset) if there > 0 else b""
+
+    def write_at(self, path: str, offset: int, data: bytes) -> None:
+        with self._file(path, _CHANGE) as descriptor:
+            rest = memoryview(data)
+            while rest:
+                written = os.pwrite(descriptor, rest, offset)
+                offset, rest = offset + written, rest[written:]
+
+    def set_len(self, path: str, size: int) -> None:
+        with self._file(path, _CHANGE) as descriptor:
+            os.ftruncate(descriptor, size)
+
+    def copy(self, old: str, new: str) -> None:
+        with self._file(old, _READ) as descriptor, os.fdopen(descriptor, "rb", closefd=False) as source:
+            if parts_of(old) != parts_of(new):
+                with self._replacing(new) as target:
+                    shutil.copyfileobj(source, target, _PIECE)
+
+    def unlink(self, path: str) -> None:
+        with self._parent(path, errno.EBUSY) as (folder, name):
+            if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+                os.rmdir(name, dir_fd=folder)
+            else:
+                os.unlink(name, dir_fd=folder)
 
     def entries(self, path: str) -> list[tuple[str, FileType]]:
         parts = parts_of(path)
@@ -148,6 +165,36 @@ class _Tree:
         for depth in reversed(range(len(parts))):
             with self._folder(parts[:depth]) as folder:
                 os.fsync(folder)
+
+    @contextmanager
+    def _file(self, path: str, flags: int, *, create: bool = False) -> Iterator[int]:
+        """Open, and a file: no folder, pipe or device."""
+        with self._parent(path, errno.EISDIR, create=create) as (folder, name):
+            descriptor = os.open(name, flags, 0o666, dir_fd=folder)
+            try:
+                mode = os.fstat(descriptor).st_mode
+                if not stat.S_ISREG(mode):
+                    raise error(errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL, path)
+                yield descriptor
+            finally:
+                os.close(descriptor)
+
+    @contextmanager
+    def _replacing(self, path: str, *, create: bool = False) -> Iterator[BinaryIO]:
+        """A new file, which takes the place of an older one when the block ends well."""
+        with (
+            self._parent(path, errno.EISDIR, create=create) as (folder, name),
+            self._folder([SCRATCH]) as scratch,
+        ):
+            temporary = str(next(self._names))
+            try:
+                with os.fdopen(os.open(temporary, _CREATE, 0o666, dir_fd=scratch), "wb") as file:
+                    yield file
+                os.rename(temporary, name, src_dir_fd=scratch, dst_dir_fd=folder)
+            except BaseException:
+                with suppress(FileNotFoundError):
+                    os.unlink(temporary, dir_fd=scratch)
+                raise
 
     @contextmanager
     def _folder(self, parts: list[str], *, create: bool = False) -> Iterator[int]:
@@ -240,6 +287,24 @@ class FolderDisk:
 
     async def remove(self, path: str) -> None:
         await self._do(path, self._tree.remove, path)
+
+    async def unlink(self, path: str) -> None:
+        await self._do(path, self._tree.unlink, path)
+
+    async def touch(self, path: str) -> None:
+        await self._do(path, self._tree.touch, path)
+
+    async def read_at(self, path: str, offset: int, length: int) -> bytes:
+        return await self._do(path, self._tree.read_at, path, offset, length)
+
+    async def write_at(self, path: str, offset: int, data: bytes) -> None:
+        await self._do(path, self._tree.write_at, path, offset, data)
+
+    async def set_len(self, path: str, size: int) -> None:
+        await self._do(path, self._tree.set_len, path, size)
+
+    async def copy(self, old: str, new: str) -> None:
+        await self._do(old, self._tree.copy, old, new)
 
     async def rename(self, old: str, new: str) -> None:
         await self._do(old, self._tree.rename, old, new)

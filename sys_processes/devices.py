@@ -54,6 +54,24 @@ class Disk(Protocol):
     async def remove(self, path: str) -> None:
         """A file, or a folder with all that is in it. Missing is no error."""
 
+    async def unlink(self, path: str) -> None:
+        """A file, or an empty folder, which must be there."""
+
+    async def touch(self, path: str) -> None:
+        """An empty file, with its folders, where there is none; a file that is there stays as it is."""
+
+    async def read_at(self, path: str, offset: int, length: int) -> bytes:
+        """What is there of so many bytes: fewer at the end of the file."""
+
+    async def write_at(self, path: str, offset: int, data: bytes) -> None:
+        """Into a file that is there, in place: a crash may leave any part of it. A gap before it is zeros."""
+
+    async def set_len(self, path: str, size: int) -> None:
+        """Cut it off, or fill it up with zeros."""
+
+    async def copy(self, old: str, new: str) -> None:
+        """A file; replaces one at `new`, whole or not at all. The folder of `new` must be there."""
+
     async def rename(self, old: str, new: str) -> None:
         """Atomic; replaces a file at `new`, and a folder at `new` only if that is empty."""
 

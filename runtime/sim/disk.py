@@ -38,6 +38,10 @@ def _node(root: Folder, path: str) -> FileNode:
     return found
 
 
+LARGEST_FILE = 1 << 30
+"""Bytes: all of a file is in memory, holes included."""
+
+
 class MemoryDisk:
     """`sys_processes.devices.Disk` of a simulated node; it has no symlinks.
 
@@ -85,23 +89,76 @@ class MemoryDisk:
 
     async def read(self, path: str) -> bytes:
         await self._reach(path)
+        return self._file(path)
+
+    async def write(self, path: str, data: bytes) -> None:
+        await self._reach(path)
+        self._put(path, bytes(data), create=True)
+
+    async def touch(self, path: str) -> None:
+        await self._reach(path)
+        try:
+            self._file(path)
+        except FileNotFoundError:
+            self._put(path, b"", create=True)
+
+    async def read_at(self, path: str, offset: int, length: int) -> bytes:
+        await self._reach(path)
+        return self._file(path)[offset : offset + length]
+
+    async def write_at(self, path: str, offset: int, data: bytes) -> None:
+        await self._reach(path)
+        before = self._file(path)
+        if data:
+            self._check_size(path, offset + len(data))
+            self._put(path, before[:offset].ljust(offset, b"\0") + data + before[offset + len(data) :])
+
+    async def set_len(self, path: str, size: int) -> None:
+        await self._reach(path)
+        before = self._file(path)
+        self._check_size(path, size)
+        self._put(path, before[:size].ljust(size, b"\0"))
+
+    async def copy(self, old: str, new: str) -> None:
+        await self._reach(old)
+        data = self._file(old)
+        if parts_of(old) != parts_of(new):
+            self._put(new, data)
+
+    async def unlink(self, path: str) -> None:
+        await self._reach(path)
+        parts = parts_of(path)
+        if not parts:
+            raise error(errno.EBUSY, path)
+        found = _node(self._live, path)
+        if isinstance(found, Folder) and found.entries:
+            raise error(errno.ENOTEMPTY, path)
+        del _folder(self._live, parts[:-1], path).entries[parts[-1]]
+
+    def _file(self, path: str) -> bytes:
         found = _node(self._live, path)
         if isinstance(found, Folder):
             raise error(errno.EISDIR, path)
         return found
 
-    async def write(self, path: str, data: bytes) -> None:
-        await self._reach(path)
+    @staticmethod
+    def _check_size(path: str, size: int) -> None:
+        if size > LARGEST_FILE:
+            raise error(errno.EFBIG, path)
+
+    def _put(self, path: str, data: bytes, *, create: bool = False) -> None:
         parts = parts_of(path)
         if not parts:
             raise error(errno.EISDIR, path)
-        folder = _folder(self._live, parts[:-1], path, create=True)
+        folder = _folder(self._live, parts[:-1], path, create=create)
         before = folder.entries.get(parts[-1], b"")
         if isinstance(before, Folder):
             raise error(errno.EISDIR, path)
-        if self.capacity is not None and len(data) > len(before) + self.capacity - self.size:
+        if self.capacity is not None and len(data) > max(
+            len(before), len(before) + self.capacity - self.size
+        ):
             raise error(errno.ENOSPC, path)
-        folder.entries[parts[-1]] = bytes(data)
+        folder.entries[parts[-1]] = data
 
     async def list(self, path: str) -> list[tuple[str, FileType]]:
         await self._reach(path)

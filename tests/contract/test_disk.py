@@ -162,13 +162,71 @@ async def test_renaming_replaces_a_file_and_an_empty_folder_only(bench: Bench) -
     assert await disk.list("") == [("empty", FileType.Directory), ("g", FileType.File)]
 
 
+async def test_a_file_is_read_and_changed_piece_by_piece(bench: Bench) -> None:
+    disk = await bench.open()
+    await disk.touch("a/file")
+    assert await disk.read("a/file") == b""
+    await disk.write_at("a/file", 2, b"cdef")
+    assert await disk.read("a/file") == b"\0\0cdef"
+    await disk.write_at("a/file", 0, b"ab")
+    await disk.touch("a/file")
+    pieces = [await disk.read_at("a/file", offset, 4) for offset in (0, 4, 6, 100)]
+    assert pieces == [b"abcd", b"ef", b"", b""]
+    await disk.set_len("a/file", 3)
+    await disk.set_len("a/file", 5)
+    assert await disk.read("a/file") == b"abc\0\0"
+
+
+async def test_a_copy_is_a_file_of_its_own(bench: Bench) -> None:
+    disk = await bench.open()
+    await disk.write("one", b"1" * 3_000_000)
+    await disk.write("two", b"2")
+    await disk.copy("one", "two")
+    await disk.copy("one", "one")
+    await disk.write_at("one", 0, b"x")
+    assert await disk.read("two") == b"1" * 3_000_000
+    await disk.make_folder("folder")
+    for old, new, problem in (
+        ("folder", "two", IsADirectoryError),
+        ("two", "folder", IsADirectoryError),
+        ("nothing", "two", FileNotFoundError),
+        ("two", "no/folder", FileNotFoundError),
+    ):
+        with pytest.raises(problem):
+            await disk.copy(old, new)
+    assert await disk.read("two") == b"1" * 3_000_000
+
+
+async def test_only_a_file_or_an_empty_folder_is_unlinked(bench: Bench) -> None:
+    disk = await bench.open()
+    await disk.write("folder/file", b"1")
+    with pytest.raises(OSError, match=os.strerror(errno.ENOTEMPTY)):
+        await disk.unlink("folder")
+    await disk.unlink("folder/file")
+    await disk.unlink("folder")
+    assert await disk.list("") == []
+    with pytest.raises(FileNotFoundError):
+        await disk.unlink("folder")
+    with pytest.raises(OSError, match=os.strerror(errno.EBUSY)):
+        await disk.unlink("")
+
+
 @pytest.mark.parametrize(
     "path", ["/a", "a/", "a//b", "..", "a/../b", ".", "a/./b", "a\0b", ".nectar-scratch/x"]
 )
 async def test_a_path_that_is_not_normalised_is_refused_everywhere(bench: Bench, path: str) -> None:
     disk = await bench.open()
     await disk.write("safe", b"")
-    for call in (disk.read, disk.list, disk.info, disk.make_folder, disk.remove, disk.sync):
+    for call in (
+        disk.read,
+        disk.list,
+        disk.info,
+        disk.make_folder,
+        disk.remove,
+        disk.sync,
+        disk.touch,
+        disk.unlink,
+    ):
         with pytest.raises(OSError, match="Invalid argument"):
             await call(path)
     with pytest.raises(OSError, match="Invalid argument"):
@@ -218,7 +276,12 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("write"), PATHS, st.binary(max_size=2)),
         st.tuples(st.just("rename"), PATHS, PATHS),
+        st.tuples(st.just("write_at"), PATHS, st.integers(0, 3), st.binary(max_size=2)),
+        st.tuples(st.just("read_at"), PATHS, st.integers(0, 3), st.integers(0, 3)),
+        st.tuples(st.just("set_len"), PATHS, st.integers(0, 3)),
+        st.tuples(st.just("copy"), PATHS, PATHS),
         st.tuples(st.sampled_from(["read", "list", "info", "make_folder", "remove", "sync"]), PATHS),
+        st.tuples(st.sampled_from(["touch", "unlink"]), PATHS),
     ),
     max_size=15,
 )

@@ -51,7 +51,7 @@ async def boots_slowly(w: World) -> None:
     assert await history(alice) == said
 
 
-def test_a_disk_that_takes_longer_than_a_read_waits_only_delays_the_chat():
+def test_a_disk_that_takes_longer_than_a_read_waits_only_delays_the_chat() -> None:
     report = run(boots_slowly)
     assert report.verdict is Verdict.OK, report
     crashes = [one.event.subject for one in report.trace.entries if one.event and one.event.note == "CRASH"]
