@@ -165,7 +165,7 @@ class Node:
         kernel, devices = self.kernel, self._devices
         kernel.add_module(KERNEL, commands.make(kernel), public=False)
         kernel.add_module(STATE, state.make(devices.store), public=False)
-        kernel.add_module(VFS, vfs.make(devices.disk), public=True)
+        kernel.add_module(VFS, vfs.make(devices.disk, devices.workers), public=True)
         kernel.add_module(TIMER, timer.make(), public=True)
         if devices.engine is not None:
             kernel.add_module(KV, kv.make(devices.engine), public=True)

@@ -14,8 +14,9 @@ from kernel.address import PackageId, ProcessIdParseError
 from kernel.errors import ProgramError
 from runtime.loader import DiskPrograms
 from runtime.package_code import PackageCode, compile_package
-from sys_processes.app_store.archive import MAX_BYTES, is_left_out
-from sys_processes.app_store.archive import MAX_ENTRIES as MAX_FILES
+from sys_processes._zip import MAX_BYTES
+from sys_processes._zip import MAX_ENTRIES as MAX_FILES
+from sys_processes.app_store.archive import is_left_out
 from sys_processes.app_store.core import MANIFEST, METADATA, InstallPlan, PlannedProcess
 from sys_processes.app_store.fields import PackageError
 from sys_processes.devices import Disk, FileType

@@ -12,8 +12,9 @@ from kernel.capability import KERNEL, ROOT
 from kernel.errors import BadCapability
 from kernel.message import Message
 from kernel.syscalls import current
-from sys_processes._database_words import EXITED, CommonError, DiskError, Exited, NoDb, NoTx
+from sys_processes._database_words import CommonError, DiskError, NoDb, NoTx
 from sys_processes._databases import BadName, NoSuchTransaction, TooMuch, Transactions, owns, right
+from sys_processes._exits import hear_of_exits
 from sys_processes._queues import MOST_BYTES, MOST_REQUESTS, Queues
 from sys_processes._serve import Answer, Later
 from sys_processes.devices import DatabaseName, EngineFailed, NoDatabase
@@ -22,13 +23,6 @@ StepT = TypeVar("StepT")
 
 TROUBLES = (BadName, NoDatabase, NoSuchTransaction, TooMuch, EngineFailed)
 """What the work on a request may raise."""
-
-
-def exit_notice(message: Message) -> Exited | None:
-    """The kernel's word that a process has ended, if it is that. Raises `Malformed`."""
-    if message.ipc.startswith(b'{"ProcessExited"') and message.source.process == KERNEL:
-        return EXITED.decode(message.ipc)
-    return None
 
 
 def common_error(error: Exception) -> CommonError | None:
@@ -54,7 +48,7 @@ class Desk(Generic[StepT]):
     def open(self) -> None:
         """Hear from now on of the end of those who leave transactions behind."""
         node = current()
-        node.watch_exits(_ends_later)
+        hear_of_exits()
         for owner in self._transactions.owners():
             if not node.is_running(owner):
                 self._transactions.drop_of(owner)
@@ -126,7 +120,3 @@ class Desk(Generic[StepT]):
         while (then := self._transactions.drop_idle(trio.current_time())) is not None:
             await current().sleep(then - trio.current_time())
         self._sweeping = False
-
-
-def _ends_later(process: ProcessId) -> None:
-    """The kernel's message, which comes after all that the process had sent, is soon enough."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import attrs
 
-from kernel.address import PackageId, ProcessId
-from kernel.codec import U64, Shape, newtype, struct, tuple_variant, unit
+from kernel.address import PackageId
+from kernel.codec import U64, newtype, struct, tuple_variant, unit
 
 # -- actions
 
@@ -173,17 +173,3 @@ def in_early_words(error: CommonError) -> CommonEarlyError:
             return EarlyInputError("the request or its payload is not as it should be")
         case DiskError(text):
             return EarlyDiskError(text)
-
-
-# -- what the kernel says
-
-
-@struct("ProcessExited")
-@attrs.frozen
-class Exited:
-    """The kernel's notice, which comes after everything that the process had sent."""
-
-    id: ProcessId
-
-
-EXITED: Shape[Exited] = Shape(Exited)

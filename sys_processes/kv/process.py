@@ -16,9 +16,9 @@ from kernel.message import Message, Payload
 from kernel.ports import Init
 from kernel.syscalls import current
 from sys_processes._crew import serve_in_turns
-from sys_processes._database_desk import TROUBLES, Desk, common_error, exit_notice
-from sys_processes._database_words import Exited
+from sys_processes._database_desk import TROUBLES, Desk, common_error
 from sys_processes._databases import Transactions, database
+from sys_processes._exits import Exited, exit_notice
 from sys_processes._serve import Answer, Outcome
 from sys_processes.devices import DatabaseName, Engine, KeyWrite, NoDatabase
 from sys_processes.kv.core import early_failure, is_early, key_of, kind_of_right, missing, too_large

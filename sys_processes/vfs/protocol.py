@@ -1,4 +1,4 @@
-"""What `vfs:sys:nectar` is asked and answers (PROTOCOL 7.3, E3's form). File contents travel as payload."""
+"""What `vfs:sys:nectar` is asked and answers (PROTOCOL 7.3, the form of E2 and E3). File contents travel as payload."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from kernel.codec import U64, Err, Shape, newtype, struct, unit
 VFS = ProcessId("vfs", "sys", "nectar")
 MIME = "application/octet-stream"
 
+LARGEST_READ = 32 << 20
+"""Bytes in one answer: larger files are read piece by piece."""
+
 
 class FileType(enum.StrEnum):
     File = "File"
@@ -20,10 +23,25 @@ class FileType(enum.StrEnum):
     Other = "Other"
 
 
+# -- actions on drives and folders
+
+
 @unit
 @attrs.frozen
-class Read:
-    """As an action: the whole file. As an answer: it is in the payload."""
+class CreateDrive:
+    """Gives the asker the rights to read and to write it. An existing one is no error."""
+
+
+@unit
+@attrs.frozen
+class CreateDir:
+    """One, which must not be there, in a folder that is."""
+
+
+@unit
+@attrs.frozen
+class CreateDirAll:
+    pass
 
 
 @unit
@@ -34,11 +52,214 @@ class ReadDir:
 
 @unit
 @attrs.frozen
+class RemoveDir:
+    """An empty one."""
+
+
+@unit
+@attrs.frozen
+class RemoveDirAll:
+    pass
+
+
+@unit
+@attrs.frozen
+class AddZip:
+    """Unpack the payload below the path."""
+
+
+# -- actions on files as a whole
+
+
+@unit
+@attrs.frozen
+class CreateFile:
+    """An empty one, also in the place of one that is there. It is open then, at its beginning."""
+
+
+@struct
+@attrs.frozen
+class OpenFile:
+    """From its beginning, for the asker. `create` makes it where it is missing."""
+
+    create: bool
+
+
+@unit
+@attrs.frozen
+class CloseFile:
+    """Forgets where the asker is in it."""
+
+
+@unit
+@attrs.frozen
+class Write:
+    """Replaces the file, whole or not at all, and creates it."""
+
+
+@unit
+@attrs.frozen
+class Read:
+    """As an action: the whole file, wherever the asker is in it. As an answer: it is in the payload."""
+
+
+@unit
+@attrs.frozen
+class SyncAll:
+    """Answered when it is durable."""
+
+
+@unit
+@attrs.frozen
+class RemoveFile:
+    pass
+
+
+@struct
+@attrs.frozen
+class Rename:
+    new_path: str
+
+
+@struct
+@attrs.frozen
+class CopyFile:
+    new_path: str
+
+
+@unit
+@attrs.frozen
 class Metadata:
     pass
 
 
-VfsAction = Read | ReadDir | Metadata
+@unit
+@attrs.frozen
+class Len:
+    pass
+
+
+@newtype
+@attrs.frozen
+class SetLen:
+    size: U64
+
+
+@unit
+@attrs.frozen
+class Hash:
+    """SHA-256 of the file."""
+
+
+# -- actions where the asker is in a file
+
+
+@unit
+@attrs.frozen
+class WriteAll:
+    pass
+
+
+@unit
+@attrs.frozen
+class WriteAt:
+    """`WriteAll` in E2."""
+
+
+@unit
+@attrs.frozen
+class Append:
+    """At the end, where the asker is then."""
+
+
+@unit
+@attrs.frozen
+class ReadToEnd:
+    pass
+
+
+@unit
+@attrs.frozen
+class ReadToString:
+    pass
+
+
+@attrs.frozen
+class ExactLength:
+    length: U64
+
+
+@newtype
+@attrs.frozen
+class ReadExact:
+    """A bare number is E2's spelling."""
+
+    length: U64 | ExactLength
+
+
+@newtype
+@attrs.frozen
+class Start:
+    offset: U64
+
+
+@newtype
+@attrs.frozen
+class End:
+    offset: int
+
+
+@newtype
+@attrs.frozen
+class Current:
+    offset: int
+
+
+SeekFrom = Start | End | Current
+
+
+@attrs.frozen
+class EarlySeek:
+    """E2's spelling."""
+
+    seek_from: SeekFrom
+
+
+@newtype
+@attrs.frozen
+class Seek:
+    to: SeekFrom | EarlySeek
+
+
+VfsAction = (
+    CreateDrive
+    | CreateDir
+    | CreateDirAll
+    | ReadDir
+    | RemoveDir
+    | RemoveDirAll
+    | AddZip
+    | CreateFile
+    | OpenFile
+    | CloseFile
+    | Write
+    | Read
+    | SyncAll
+    | RemoveFile
+    | Rename
+    | CopyFile
+    | Metadata
+    | Len
+    | SetLen
+    | Hash
+    | WriteAll
+    | WriteAt
+    | Append
+    | ReadToEnd
+    | ReadToString
+    | ReadExact
+    | Seek
+)
 
 
 @attrs.frozen
@@ -48,6 +269,15 @@ class VfsRequest:
 
 
 VFS_REQUEST: Shape[VfsRequest] = Shape(VfsRequest)
+
+
+# -- answers
+
+
+@unit
+@attrs.frozen
+class Ok:
+    pass
 
 
 @attrs.frozen
@@ -64,11 +294,40 @@ class Entries:
     entries: tuple[DirEntry, ...]
 
 
+@newtype("ReadToString")
+@attrs.frozen
+class Text:
+    text: str
+
+
 @struct("Metadata")
 @attrs.frozen
 class FileMetadata:
     file_type: FileType
     len: U64
+
+
+@newtype("Len")
+@attrs.frozen
+class Length:
+    len: U64
+
+
+@newtype("Hash")
+@attrs.frozen
+class Digest:
+    sha256: bytes
+
+
+@attrs.frozen
+class NewOffset:
+    new_offset: U64
+
+
+@newtype("SeekFrom")
+@attrs.frozen
+class Sought:
+    to: NewOffset | U64
 
 
 @unit
@@ -79,8 +338,26 @@ class NoReadCap:
 
 @unit
 @attrs.frozen
+class NoWriteCap:
+    pass
+
+
+@unit
+@attrs.frozen
+class AddCapFailed:
+    """The asker was gone before it could be given its rights."""
+
+
+@unit
+@attrs.frozen
 class MalformedRequest:
     pass
+
+
+@unit
+@attrs.frozen
+class NoBlob:
+    """There is no payload."""
 
 
 @struct
@@ -96,6 +373,14 @@ class DiskError:
     error: str
 
 
-VfsError = NoReadCap | MalformedRequest | ParseError | DiskError
-VfsResponse = Read | Entries | FileMetadata | Err[VfsError]
+@unit
+@attrs.frozen
+class UnzipError:
+    """The payload is no zip, is too large, or has entries that lead elsewhere. Nothing of it was written."""
+
+
+VfsError = (
+    NoReadCap | NoWriteCap | AddCapFailed | MalformedRequest | NoBlob | ParseError | DiskError | UnzipError
+)
+VfsResponse = Ok | Read | Entries | Text | FileMetadata | Length | Digest | Sought | Err[VfsError]
 VFS_RESPONSE: Shape[VfsResponse] = Shape(VfsResponse)

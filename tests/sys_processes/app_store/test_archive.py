@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sys_processes.app_store import archive
-from sys_processes.app_store.archive import MAX_ENTRIES, pack, unpack
+from sys_processes import _zip
+from sys_processes._zip import MAX_ENTRIES
+from sys_processes.app_store.archive import pack, unpack
 from sys_processes.app_store.fields import PackageError
 from tests.support.zips import EMPTY_PACKAGE, end_says, entry_of_kind, patched, renamed, zipped
 
@@ -180,7 +181,7 @@ def test_more_than_fits_is_refused_before_any_of_it_is_inflated() -> None:
 
 
 def test_all_entries_together_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "MAX_BYTES", 100)
+    monkeypatch.setattr(_zip, "MAX_BYTES", 100)
     assert len(unpack(zipped(EMPTY_PACKAGE | {"a": bytes(49), "b": bytes(49)}))) == 3
     refusal(zipped(EMPTY_PACKAGE | {"a": bytes(49), "b": bytes(50)}))
 

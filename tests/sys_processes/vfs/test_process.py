@@ -11,6 +11,7 @@ from kernel.message import Message, Payload, Request
 from kernel.ports import Init
 from kernel.syscalls import current
 from runtime.sim.disk import MemoryDisk
+from runtime.sim.workers import InlineWorkers
 from sys_processes.vfs import process as vfs
 from tests.support.module_node import NODE, ask, module, module_node
 
@@ -30,7 +31,7 @@ async def a_disk() -> MemoryDisk:
 
 
 def modules(disk: MemoryDisk) -> dict[str, tuple[Init, bool]]:
-    return {"vfs": (vfs.make(disk), True)}
+    return {"vfs": (vfs.make(disk, InlineWorkers()), True)}
 
 
 async def request(path: str, action: str = "Read") -> Message:
@@ -201,7 +202,7 @@ async def test_a_broken_disk_is_an_error_of_the_request_and_no_more() -> None:
         await node.as_process(CHESS, script)
 
 
-@pytest.mark.parametrize("ipc", [b"", b"{}", b'{"path":"/chess:nectar/pkg/x","action":"Write"}', b"\xff"])
+@pytest.mark.parametrize("ipc", [b"", b"{}", b'{"path":"/chess:nectar/pkg/x","action":"write"}', b"\xff"])
 async def test_a_malformed_request_is_answered_and_survived(ipc: bytes) -> None:
     """C-172."""
 

@@ -37,7 +37,8 @@ from sys_processes.net.protocol import NET
 from userland.process_lib._builders import Bytes, Target, serialize, to_address, to_bytes
 from userland.process_lib._on_exit import raw_on_exit
 from userland.process_lib.testing._databases import Keys, Tables
-from userland.process_lib.testing._modules import Files, Homepage, States, timer
+from userland.process_lib.testing._files import Files
+from userland.process_lib.testing._modules import Homepage, States, timer
 from userland.process_lib.testing._paths import stored
 from userland.process_lib.testing._ports import Draws, Memory, Printed, Screen, Seals
 from userland.process_lib.testing._programs import FileProgram, Folder, FunctionProgram, Watched
