@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from rocksdict import Options, Rdict, WriteOptions
 
 KEYS = 1000
 VALUE = bytes(range(100))
+MIB = 1 << 20
 
 
 async def sets(folder: Path, count: int) -> tuple[int, float]:
@@ -65,10 +67,26 @@ async def reads(folder: Path, count: int) -> tuple[int, float]:
     return right, seconds
 
 
+async def files(folder: Path, count: int) -> tuple[int, float]:
+    """So many MiB, written and read piece by piece; durable in between."""
+    begin = time.perf_counter()
+    right = 0
+    with (folder / "big").open("w+b") as file:
+        for number in range(count):
+            await trio.to_thread.run_sync(file.write, bytes([number % 256]) * MIB)
+        await trio.to_thread.run_sync(file.flush)
+        await trio.to_thread.run_sync(os.fsync, file.fileno())
+        file.seek(0)
+        for number in range(count):
+            right += await trio.to_thread.run_sync(file.read, MIB) == bytes([number % 256]) * MIB
+    return right, time.perf_counter() - begin
+
+
 WORKS: dict[str, Callable[[Path, int], Awaitable[tuple[int, float]]]] = {
     "sets": sets,
     "gets": gets,
     "reads": reads,
+    "files": files,
 }
 
 

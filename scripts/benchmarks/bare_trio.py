@@ -107,6 +107,22 @@ async def idle(count: int) -> tuple[int, float, float]:
     return woken, seconds, each
 
 
+async def timers(count: int) -> tuple[int, float, float]:
+    """Tasks that sleep until they are due, from a second on for three; how late 99 of 100 are at most, in milliseconds."""
+    late: list[float] = []
+
+    async def wait(seconds: float) -> None:
+        due = time.perf_counter() + seconds
+        await trio.sleep(seconds)
+        late.append(time.perf_counter() - due)
+
+    begin = time.perf_counter()
+    async with trio.open_nursery() as nursery:
+        for number in range(count):
+            nursery.start_soon(wait, 1 + 3 * number / count)
+    return len(late), time.perf_counter() - begin, 1000 * sorted(late)[count * 99 // 100]
+
+
 async def main(work: str, count: int) -> None:
     notes: dict[str, float] = {}
     match work:
@@ -123,8 +139,10 @@ async def main(work: str, count: int) -> None:
             done, seconds = await fan_in(count)
         case "idle":
             done, seconds, notes["bytes"] = await idle(count)
+        case "timers":
+            done, seconds, notes["p99_ms"] = await timers(count)
         case _:
-            raise SystemExit(f"no such work: {work!r}; there are pair, pairs, fan_in, idle")
+            raise SystemExit(f"no such work: {work!r}; there are pair, pairs, fan_in, idle, timers")
     if done != count:
         raise SystemExit(f"{done} of {count} came through")
     print(json.dumps({"count": done, "seconds": seconds, "notes": notes}))

@@ -41,6 +41,11 @@ class Node:
     def resident(self) -> int:
         return resident(self._process.pid)
 
+    def peak(self) -> int:
+        """Bytes of memory that it has occupied at most."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
     def ask(self, process: str, ipc: str) -> bytes:
         """The ipc of the answer to one injected message."""
         call = {"process": process, "ipc": ipc, "expects_response": PATIENCE}
@@ -56,7 +61,7 @@ class Node:
         found = json.loads(self.ask("bench:bench:nectar", json.dumps({"work": name, "count": count})))
         if found["count"] != count:
             raise SystemExit(f"{name}: {found['count']} of {count} came through as sent")
-        return Measured(found["count"], found["seconds"])
+        return Measured(found.pop("count"), found.pop("seconds"), found)
 
     def token(self) -> str:
         """A login token, as a browser finds it in its cookie."""

@@ -20,8 +20,11 @@ from userland.process_lib import (
     http,
     kv,
     now,
+    sleep,
     spawn,
     sqlite,
+    timer,
+    vfs,
 )
 
 SENDERS = 100
@@ -32,6 +35,13 @@ STATIC = bytes(range(32, 96)) * 64
 KEYS = 1000
 VALUE = bytes(range(100))
 ROWS = "WITH RECURSIVE n(x) AS (VALUES (0) UNION ALL SELECT x + 1 FROM n LIMIT 1000) SELECT x, hex(x) || 'text' FROM n"
+
+
+MIB = 1 << 20
+
+
+def piece(number: int) -> bytes:
+    return bytes([number % 256]) * MIB
 
 
 async def start(our: Address, path: str, *, heard_by: Sequence[Address] = ()) -> Address:
@@ -123,6 +133,43 @@ class Bench:
             right += len(found) == 1 and found[0]["k"] == number % KEYS
         return {"count": right, "seconds": now() - begin}
 
+    async def files(self, count: int) -> dict[str, float]:
+        """So many MiB, written and read piece by piece; durable in between."""
+        path = f"{await vfs.create_drive(self.our.package_id, 'data')}/big"
+        begin = now()
+        async with vfs.open_file(path, create=True, timeout=PATIENCE) as file:
+            for number in range(count):
+                await file.write_all(piece(number))
+            await file.sync_all()
+            await file.seek(0)
+            right = 0
+            for number in range(count):
+                right += await file.read_exact(MIB) == piece(number)
+        seconds = now() - begin
+        await vfs.remove_file(path)
+        return {"count": right, "seconds": seconds}
+
+    async def timers(self, count: int) -> dict[str, float]:
+        """So many set at once, due from a second on for three: how late 99 of 100 are at most, in milliseconds."""
+        due: list[float] = []
+        begin = now()
+        for number in range(count):
+            # Not at the end of a second: a request for 1,999 ms is given up after 2,000.
+            ms = 1000 * (1 + number * 3 // count) + number % 900
+            due.append(now() + ms / 1000)
+            timer.set_timer(ms, b"%d" % number)
+            if number % 4 == 0:
+                await sleep(0)
+        late: list[float] = []
+        for _ in range(count):
+            message = await await_message()
+            late.append(now() - due[int(message.context or b"")])
+        return {
+            "count": len(late),
+            "seconds": now() - begin,
+            "p99_ms": 1000 * sorted(late)[count * 99 // 100],
+        }
+
     def hear(self, request: http.HttpServerRequest) -> None:
         match request:
             case http.WebSocketOpen(_, channel_id):
@@ -134,6 +181,9 @@ class Bench:
                 del self.channels[channel_id]
 
     async def run(self, work: str, count: int) -> dict[str, float]:
+        kept = {"sets": self.sets, "gets": self.gets, "reads": self.reads, "files": self.files}
+        if work in kept:
+            return await kept[work](count)
         match work:
             case "pair":
                 return await self.pairs(count, 1)
@@ -145,12 +195,8 @@ class Bench:
                 return await self.idle(count)
             case "wake":
                 return await self.wake(count)
-            case "sets":
-                return await self.sets(count)
-            case "gets":
-                return await self.gets(count)
-            case "reads":
-                return await self.reads(count)
+            case "timers":
+                return await self.timers(count)
         return {"count": 0, "seconds": 1}
 
 
