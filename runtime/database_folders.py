@@ -8,7 +8,8 @@ from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
-from sys_processes.devices import DatabaseName, NoDatabase
+from kernel.address import PackageId
+from sys_processes.devices import DatabaseName, EngineFailed, NoDatabase
 
 # No package is called so: a package's folder has a colon in its name.
 SCRATCH = ".nectar-scratch"
@@ -33,6 +34,16 @@ class DatabaseFolders:
 
     def exists(self, name: DatabaseName) -> bool:
         return self.of(name).is_dir()
+
+    def names(self, package: PackageId) -> list[DatabaseName]:
+        """Those there are, sorted. Raises `EngineFailed`."""
+        try:
+            folders = sorted((self._root / str(package)).iterdir())
+            return [DatabaseName(package, folder.name) for folder in folders]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise EngineFailed(f"the databases of {package}: {error.strerror}", of_disk=True) from error
 
     def existing(self, name: DatabaseName) -> Path:
         """Raises `NoDatabase`."""

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import attrs
 import trio
 
+from kernel.address import PackageId
 from runtime.database_folders import DatabaseFolders
 from runtime.handles import MOST_OPEN, Handles
 from runtime.sql_session import MOST_PAGES, Expired, SqlSession
@@ -89,6 +90,9 @@ class SqliteDatabases:
 
     async def exists(self, name: DatabaseName) -> bool:
         return await self._do(name, self._folders.exists, name)
+
+    async def names(self, package: PackageId) -> list[DatabaseName]:
+        return await self._workers.run(self._folders.names, package)
 
     async def query(
         self, name: DatabaseName, statement: Statement, form: Callable[[Sequence[str], Sequence[SqlRow]], T]

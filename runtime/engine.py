@@ -9,6 +9,7 @@ from typing import ParamSpec, TypeVar
 
 from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch, WriteOptions
 
+from kernel.address import PackageId
 from runtime.database_folders import DatabaseFolders
 from runtime.handles import MOST_OPEN, Handles
 from sys_processes.devices import DatabaseName, EngineFailed, KeyWrite, NoDatabase, Workers
@@ -84,6 +85,9 @@ class RocksEngine:
 
     async def exists(self, name: DatabaseName) -> bool:
         return await self._do(name, self._folders.exists, name)
+
+    async def names(self, package: PackageId) -> list[DatabaseName]:
+        return await self._workers.run(self._folders.names, package)
 
     async def get(self, name: DatabaseName, key: bytes) -> bytes | None:
         rocks = self._handles.taken(name)

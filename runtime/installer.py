@@ -5,7 +5,10 @@ One at a time, in the order asked. Whoever is cut off on the way leaves either v
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Protocol
 
 import attrs
 import trio
@@ -32,24 +35,39 @@ from runtime.unfinished import Removing, Starting, Unfinished
 from sys_processes.app_store.core import MANIFEST, METADATA, InstallPlan, Surroundings, plan_install
 from sys_processes.app_store.fields import PackageError
 from sys_processes.app_store.manifest import ManifestEntry, parse_manifest, parse_metadata
-from sys_processes.devices import Disk, PackageStanding, Workers
+from sys_processes.devices import DatabaseName, Disk, EngineFailed, NoDatabase, PackageStanding, Workers
 from sys_processes.state.process import TABLE as STATES
 
 _Claim = tuple[ProcessId, ProcessId, str]
 """Who holds it, and the right: its issuer and params."""
 
 
+class PackageDatabases(Protocol):
+    """What `sys_processes.devices.Engine` and `Databases` have in common."""
+
+    async def names(self, package: PackageId) -> list[DatabaseName]: ...
+
+    async def remove(self, name: DatabaseName) -> None: ...
+
+
 class Installer:
     """`sys_processes.devices.Packages` of one node. `programs` are those that its kernel runs."""
 
     def __init__(
-        self, kernel: Kernel, disk: Disk, store: Store, workers: Workers, programs: DiskPrograms
+        self,
+        kernel: Kernel,
+        disk: Disk,
+        store: Store,
+        workers: Workers,
+        programs: DiskPrograms,
+        databases: Sequence[PackageDatabases] = (),
     ) -> None:
         self._kernel = kernel
         self._disk = disk
         self._store = store
         self._workers = workers
         self._programs = programs
+        self._databases = databases
         self._unfinished = Unfinished(store)
         self._turn = trio.Lock()
 
@@ -250,6 +268,8 @@ class Installer:
         await self._stop(package)
         self._programs.forget(package)
         await remove_files(self._disk, package)
+        for kept in self._databases:
+            await _remove_databases(kept, package)
         # What a process asked for just before its end is written by now.
         states = [key for key, _ in await self._store.scan(STATES) if key.endswith(f":{package}")]
         self._store.apply([Delete(STATES, key) for key in states])
@@ -331,6 +351,16 @@ class Installer:
         issuer, receiver = self._kernel.router.find(by), self._kernel.router.find(to)
         if issuer is not None and receiver is not None:
             self._kernel.grants.grant(receiver, Capability(issuer.address, params))
+
+
+async def _remove_databases(kept: PackageDatabases, package: PackageId) -> None:
+    """Raises OSError."""
+    try:
+        for name in await kept.names(package):
+            with suppress(NoDatabase):
+                await kept.remove(name)
+    except EngineFailed as error:
+        raise OSError(errno.EIO, str(error)) from error
 
 
 def _is_of(package: PackageId, right: tuple[ProcessId, str]) -> bool:

@@ -30,6 +30,8 @@ from sys_processes.app_store.core import InstallPlan
 from sys_processes.app_store.fields import PackageError
 from sys_processes.app_store.protocol import APP_STORE
 from sys_processes.devices import Databases, Disk, Engine, LinkDoor, Links, Listener, Registry, Workers
+from sys_processes.eth import process as eth
+from sys_processes.eth.protocol import ETH
 from sys_processes.homepage import process as homepage
 from sys_processes.homepage.protocol import HOMEPAGE
 from sys_processes.http_server import process as http_server
@@ -139,7 +141,14 @@ class Node:
             wall_clock=devices.wall_clock,
         )
         self.kernel = Kernel(name, ports if recorder is None else recorder.ports(ports))
-        self.packages = Installer(self.kernel, devices.disk, devices.store, devices.workers, programs)
+        self.packages = Installer(
+            self.kernel,
+            devices.disk,
+            devices.store,
+            devices.workers,
+            programs,
+            [kept for kept in (devices.engine, devices.databases) if kept is not None],
+        )
         token = secrets.rpc_token
         self._door = Door(
             listener=devices.listener,
@@ -167,6 +176,7 @@ class Node:
         kernel.add_module(STATE, state.make(devices.store), public=False)
         kernel.add_module(VFS, vfs.make(devices.disk, devices.workers), public=True)
         kernel.add_module(TIMER, timer.make(), public=True)
+        kernel.add_module(ETH, eth.make(), public=True)
         if devices.engine is not None:
             kernel.add_module(KV, kv.make(devices.engine), public=True)
         if devices.databases is not None:

@@ -123,6 +123,9 @@ class Engine(Protocol):
 
     async def exists(self, name: DatabaseName) -> bool: ...
 
+    async def names(self, package: PackageId) -> list[DatabaseName]:
+        """Those of the package, sorted. Raises `EngineFailed`."""
+
     async def get(self, name: DatabaseName, key: bytes) -> bytes | None:
         """The value, or None. Raises `NoDatabase`, `EngineFailed`."""
 
@@ -150,6 +153,9 @@ class Databases(Protocol):
         """An empty one; an existing one is no error."""
 
     async def exists(self, name: DatabaseName) -> bool: ...
+
+    async def names(self, package: PackageId) -> list[DatabaseName]:
+        """Those of the package, sorted. Raises `EngineFailed`."""
 
     async def query(
         self,

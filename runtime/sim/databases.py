@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import trio
 
+from kernel.address import PackageId
 from kernel.ports import Chance
 from runtime.databases import COMMON
 from runtime.sim.workers import Pause
@@ -81,6 +82,10 @@ class MemoryDatabases:
     async def exists(self, name: DatabaseName) -> bool:
         await self._reach(name)
         return name in self._images
+
+    async def names(self, package: PackageId) -> list[DatabaseName]:
+        await self._reach(package)
+        return sorted((name for name in self._images if name.package == package), key=str)
 
     async def query(
         self, name: DatabaseName, statement: Statement, form: Callable[[Sequence[str], Sequence[SqlRow]], T]
@@ -159,7 +164,7 @@ class MemoryDatabases:
 
         return call
 
-    async def _reach(self, name: DatabaseName) -> None:
+    async def _reach(self, name: DatabaseName | PackageId) -> None:
         self._check(name)
         await self._pause()
         self._check(name)
@@ -168,11 +173,11 @@ class MemoryDatabases:
         await self._pause()
         self._check_power(name)
 
-    def _check(self, name: DatabaseName) -> None:
+    def _check(self, name: DatabaseName | PackageId) -> None:
         self._check_power(name)
         if self.broken is not None:
             raise EngineFailed(f"{name}: {self.broken}", of_disk=True)
 
-    def _check_power(self, name: DatabaseName) -> None:
+    def _check_power(self, name: DatabaseName | PackageId) -> None:
         if self._crashed:
             raise EngineFailed(f"{name}: the disk lost its power", of_disk=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import trio
 
+from kernel.address import PackageId
 from runtime.sim.workers import Pause
 from sys_processes.devices import DatabaseName, EngineFailed, KeyWrite, NoDatabase
 
@@ -42,6 +43,10 @@ class MemoryEngine:
         await self._reach(name)
         return name in self._kept
 
+    async def names(self, package: PackageId) -> list[DatabaseName]:
+        await self._reach(package)
+        return sorted((name for name in self._kept if name.package == package), key=str)
+
     async def get(self, name: DatabaseName, key: bytes) -> bytes | None:
         await self._reach(name)
         return self._pairs(name).get(key)
@@ -69,7 +74,7 @@ class MemoryEngine:
             raise EngineFailed(f"{name}: {self.damaged[name]}")
         return self._kept[name]
 
-    async def _reach(self, name: DatabaseName) -> None:
+    async def _reach(self, name: DatabaseName | PackageId) -> None:
         self._check(name)
         await self._pause()
         self._check(name)
@@ -79,7 +84,7 @@ class MemoryEngine:
         if self._crashed:
             raise EngineFailed(f"{name}: the disk lost its power", of_disk=True)
 
-    def _check(self, name: DatabaseName) -> None:
+    def _check(self, name: DatabaseName | PackageId) -> None:
         if self._crashed:
             raise EngineFailed(f"{name}: the disk lost its power", of_disk=True)
         if self.broken is not None:

@@ -108,7 +108,7 @@ async def idle(count: int) -> tuple[int, float, float]:
 
 
 async def timers(count: int) -> tuple[int, float, float]:
-    """Tasks that sleep until they are due, from a second on for three; how late 99 of 100 are at most, in milliseconds."""
+    """Tasks that sleep until they are due, from a second on for three; how late 99 of 100 are, in milliseconds."""
     late: list[float] = []
 
     async def wait(seconds: float) -> None:

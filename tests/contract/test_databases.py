@@ -154,6 +154,18 @@ async def test_databases_of_one_name_in_two_packages_do_not_meet(bench: Bench) -
     await bench.aclose()
 
 
+async def test_the_databases_of_a_package_are_listed(bench: Bench) -> None:
+    databases = await bench.open()
+    assert await databases.names(GAMES.package) == []
+    second = DatabaseName(GAMES.package, "a")
+    for name in (GAMES, second, OTHERS):
+        await databases.make(name)
+    assert await databases.names(GAMES.package) == [second, GAMES]
+    await databases.remove(second)
+    assert await databases.names(GAMES.package) == [GAMES]
+    await bench.aclose()
+
+
 async def test_removing_leaves_nothing_behind(bench: Bench) -> None:
     databases = await bench.open()
     await with_table(databases)

@@ -130,6 +130,18 @@ async def test_databases_of_one_name_in_two_packages_do_not_meet(bench: Bench) -
     await bench.aclose()
 
 
+async def test_the_databases_of_a_package_are_listed(bench: Bench) -> None:
+    engine = await bench.open()
+    assert await engine.names(GAMES.package) == []
+    second = DatabaseName(GAMES.package, "a")
+    for name in (GAMES, second, OTHERS):
+        await engine.make(name)
+    assert await engine.names(GAMES.package) == [second, GAMES]
+    await engine.remove(second)
+    assert await engine.names(GAMES.package) == [GAMES]
+    await bench.aclose()
+
+
 async def test_removing_leaves_nothing_behind(bench: Bench) -> None:
     engine = await bench.open()
     await engine.make(GAMES)

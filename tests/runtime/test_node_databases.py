@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kernel.address import PackageId
 from runtime.node import open_node
 from runtime.sim.listener import MemoryListener
 from tests.support.sim_home import SimHome, package
@@ -62,6 +63,19 @@ async def test_no_other_package_reaches_it() -> None:
         await node.ask("app:app:me", "secret")
         found = await node.ask("thief:thief:me", "go")
         assert found == "MismatchingPackageId NoReadCap MismatchingPackageId NoReadCap"
+    home.databases.close()
+
+
+async def test_a_package_that_is_removed_takes_its_databases_along() -> None:
+    home = SimHome()
+    async with home.booted(package(STORES), package(STORES, name="other")) as node:
+        for app in ("app", "other"):
+            await node.ask(f"{app}:{app}:me", "mine")
+        mine, others = PackageId("app", "me"), PackageId("other", "me")
+        await node.node.packages.remove(mine)
+        for kept in (home.engine, home.databases):
+            assert await kept.names(mine) == []
+            assert len(await kept.names(others)) == 1
     home.databases.close()
 
 

@@ -1,0 +1,1 @@
+"""`eth:sys:nectar`: refuses, for there is no chain (PROTOCOL 7.10)."""
