@@ -26,6 +26,7 @@ from runtime.command_error import CommandError
 from runtime.config import ConfigError, Settings, load_settings
 from runtime.console import LogConsole
 from runtime.databases import SqliteDatabases
+from runtime.dialer import TcpDialer
 from runtime.disk import FolderDisk
 from runtime.engine import RocksEngine
 from runtime.files import replace_file
@@ -266,6 +267,8 @@ async def _open_devices(
         listener,
         opened.console,
         time.time,
+        dialer=TcpDialer(),
+        most_fetched=opened.settings.http_client.max_body,
         engine=engine,
         databases=databases,
     )

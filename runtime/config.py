@@ -16,6 +16,7 @@ from typing import TypeVar
 import attrs
 
 from runtime.console import LogFormat
+from sys_processes.http_client.core import MOST_BODY
 from sys_processes.http_server.settings import BadSetting, HttpSettings
 
 T = TypeVar("T")
@@ -49,10 +50,25 @@ class LogSettings:
     format: LogFormat = attrs.field(default=LogFormat.Text, metadata={"key": "log.format"})
 
 
+def _positive(_settings: object, attribute: attrs.Attribute[int], value: int) -> None:
+    if value < 1:
+        raise BadSetting(f"{attribute.metadata['key']} is {value!r}; it takes a number above 0")
+
+
+@attrs.frozen
+class ClientSettings:
+    """`max_body`: bytes of the largest body that `http_client:sys:nectar` fetches."""
+
+    max_body: int = attrs.field(
+        default=MOST_BODY, validator=_positive, metadata={"key": "http_client.max_body"}
+    )
+
+
 @attrs.frozen
 class Settings:
     http: HttpSettings = attrs.Factory(HttpSettings)
     log: LogSettings = attrs.Factory(LogSettings)
+    http_client: ClientSettings = attrs.Factory(ClientSettings)
 
 
 class _Unfit(Exception):
@@ -85,7 +101,11 @@ def load_settings(file: Path | None, overrides: Sequence[tuple[str, str]] = ()) 
     for key, text in overrides:
         setting = _setting(key.strip(), COMMAND_LINE)
         found[key.strip()] = _taken(key.strip(), _parsed(text, setting.kind), COMMAND_LINE)
-    return Settings(http=_made(HttpSettings, found), log=_made(LogSettings, found))
+    return Settings(
+        http=_made(HttpSettings, found),
+        log=_made(LogSettings, found),
+        http_client=_made(ClientSettings, found),
+    )
 
 
 def _made(shape: Callable[..., T], found: dict[str, object]) -> T:

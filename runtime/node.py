@@ -29,11 +29,24 @@ from sys_processes.app_store import process as app_store
 from sys_processes.app_store.core import InstallPlan
 from sys_processes.app_store.fields import PackageError
 from sys_processes.app_store.protocol import APP_STORE
-from sys_processes.devices import Databases, Disk, Engine, LinkDoor, Links, Listener, Registry, Workers
+from sys_processes.devices import (
+    Databases,
+    Dialer,
+    Disk,
+    Engine,
+    LinkDoor,
+    Links,
+    Listener,
+    Registry,
+    Workers,
+)
 from sys_processes.eth import process as eth
 from sys_processes.eth.protocol import ETH
 from sys_processes.homepage import process as homepage
 from sys_processes.homepage.protocol import HOMEPAGE
+from sys_processes.http_client import process as http_client
+from sys_processes.http_client.core import MOST_BODY
+from sys_processes.http_client.protocol import HTTP_CLIENT
 from sys_processes.http_server import process as http_server
 from sys_processes.http_server.door import Door
 from sys_processes.http_server.protocol import HTTP_SERVER
@@ -59,7 +72,8 @@ DRAIN_SECONDS = 1.0
 @attrs.frozen
 class Devices:
     """The outside world of one node. `wall_clock` gives seconds since the epoch; `guard` is what packages see of the
-    standard library. Without an `engine` there is no kv, without `databases` no sqlite.
+    standard library. Without an `engine` there is no kv, without `databases` no sqlite, without a `dialer` no
+    http_client.
     """
 
     chance: Chance
@@ -70,6 +84,9 @@ class Devices:
     console: Console
     wall_clock: Callable[[], float]
     guard: GuardOf = unguarded
+    dialer: Dialer | None = attrs.field(default=None, kw_only=True)
+    most_fetched: int = attrs.field(default=MOST_BODY, kw_only=True)
+    """Bytes of a body that comes through the `dialer`."""
     engine: Engine | None = attrs.field(default=None, kw_only=True)
     databases: Databases | None = attrs.field(default=None, kw_only=True)
 
@@ -177,6 +194,9 @@ class Node:
         kernel.add_module(VFS, vfs.make(devices.disk, devices.workers), public=True)
         kernel.add_module(TIMER, timer.make(), public=True)
         kernel.add_module(ETH, eth.make(), public=True)
+        if devices.dialer is not None:
+            client = http_client.make(devices.dialer, devices.most_fetched)
+            kernel.add_module(HTTP_CLIENT, client, public=False)
         if devices.engine is not None:
             kernel.add_module(KV, kv.make(devices.engine), public=True)
         if devices.databases is not None:

@@ -213,6 +213,23 @@ class Listener(Protocol):
     async def aclose(self) -> None: ...
 
 
+class DialFailed(Exception):
+    """A server could not be reached; the text says which, and why."""
+
+
+class Dialer(Protocol):
+    """The way to servers of the outside world."""
+
+    async def dial(self, host: str, port: int, *, local: bool) -> ByteStream:
+        """Only where it is `local` may the address be one of this machine itself: its loopback and link-local ones, and
+        those it is reached by from outside. It is the address that is looked at, not the name. May take for ever: the
+        caller sets the time limit. Raises `DialFailed`.
+        """
+
+    async def secure(self, stream: ByteStream, host: str) -> ByteStream:
+        """TLS on a stream of `dial`, with a server that proves to be that host. Raises `DialFailed`."""
+
+
 @attrs.frozen
 class PackageStanding:
     """A package that is there: its version, as its metadata has it, and its processes, children included."""

@@ -24,6 +24,7 @@ from runtime.sim.chance import SeededChance
 from runtime.sim.clock import WallClock
 from runtime.sim.console import MemoryConsole
 from runtime.sim.databases import MemoryDatabases
+from runtime.sim.dialer import SimDialer
 from runtime.sim.disk import MemoryDisk
 from runtime.sim.engine import MemoryEngine
 from runtime.sim.listener import MemoryListener
@@ -87,6 +88,7 @@ class Machine:
     databases: MemoryDatabases
     workers: InlineWorkers
     listener: MemoryListener
+    dialer: SimDialer
     net: SimNet
     console: MemoryConsole
     registry: MemoryRegistry
@@ -104,6 +106,7 @@ class Machine:
             listener=self.listener,
             console=self.console,
             wall_clock=self.clock.now,
+            dialer=self.dialer,
             guard=self.guard,
         )
 

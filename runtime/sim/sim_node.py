@@ -23,6 +23,7 @@ from runtime.sim.choices import Choices
 from runtime.sim.clock import WallClock
 from runtime.sim.console import MemoryConsole
 from runtime.sim.databases import MemoryDatabases
+from runtime.sim.dialer import SimDialer
 from runtime.sim.disk import MemoryDisk
 from runtime.sim.engine import MemoryEngine
 from runtime.sim.file_tree import Keep
@@ -149,12 +150,32 @@ class SimNode:
             self.databases,
             InlineWorkers(world.pause("work", world.WORK_SECONDS)),
             MemoryListener(f"http://{self.name}:8080"),
+            self._dialer(),
             world.net,
             self.console,
             self.registry,
             self.clock,
             world.guard,
         )
+
+    def _dialer(self) -> SimDialer:
+        world = self._world
+        # Not one of the machine itself: what is for this machine only is not for others.
+        peer = f"10.0.0.{1 + [*world.nodes, self.name].index(self.name)}:5000"
+
+        def connect(name: str) -> MemoryStream:
+            target = world.nodes.get(name)
+            if target is None:
+                raise ConnectionRefusedError(None, f"no node of this world is called {name}")
+            try:
+                return target.connect(peer if name != self.name else LOCAL)
+            except NodeDown as error:
+                raise ConnectionRefusedError(None, str(error)) from None
+
+        def is_open(name: str) -> bool:
+            return name not in world.nodes or world.net.is_open(self.name, name)
+
+        return SimDialer(self.name, connect, is_open, world.pause("dial", world.WORK_SECONDS))
 
     def _ended(self, boot: Boot) -> None:
         if boot.error is None:

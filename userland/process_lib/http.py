@@ -1,4 +1,6 @@
-"""Serving HTTP and WebSockets (PROTOCOL 5.6): what a process says to `http_server:sys:nectar`."""
+"""Serving HTTP and WebSockets (PROTOCOL 5.6): what a process says to `http_server:sys:nectar`; and asking servers of
+the outside world (5.7): what it says to `http_client:sys:nectar`.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +34,21 @@ from userland.process_lib._http_bind import (
     unbind_http_path,
     unbind_ws_path,
 )
+from userland.process_lib._http_client import (
+    FetchedResponse,
+    HttpClientError,
+    WsClientClose,
+    WsClientPush,
+    close_ws_connection,
+    close_ws_connection_and_await,
+    of_a_server,
+    open_ws_connection,
+    open_ws_connection_and_await,
+    response_of,
+    send_request,
+    send_request_await_response,
+    send_ws_client_push,
+)
 from userland.process_lib._http_push import send_ws_push, ws_push_all_channels
 from userland.process_lib._http_server import HttpBindingConfig, HttpServer, WsBindingConfig
 from userland.process_lib._http_ui import handle_ui_asset_request, serve_index_html, serve_ui
@@ -40,8 +57,10 @@ from userland.process_lib._vfs import VfsError
 
 __all__ = [
     "BadRequest",
+    "FetchedResponse",
     "Http",
     "HttpBindingConfig",
+    "HttpClientError",
     "HttpResponse",
     "HttpServer",
     "HttpServerError",
@@ -56,14 +75,25 @@ __all__ = [
     "WebSocketPush",
     "WebSocketPushError",
     "WsBindingConfig",
+    "WsClientClose",
+    "WsClientPush",
     "WsMessageType",
     "bind_http_path",
     "bind_http_static_path",
     "bind_ws_path",
+    "close_ws_connection",
+    "close_ws_connection_and_await",
     "get_mime_type",
     "handle_ui_asset_request",
+    "of_a_server",
     "of_the_web",
+    "open_ws_connection",
+    "open_ws_connection_and_await",
+    "response_of",
+    "send_request",
+    "send_request_await_response",
     "send_response",
+    "send_ws_client_push",
     "send_ws_push",
     "serve_index_html",
     "serve_ui",

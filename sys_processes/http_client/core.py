@@ -1,0 +1,160 @@
+"""What may be asked of the outside world, and in which era's words it is answered (PROTOCOL 7.1)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from urllib.parse import urlsplit
+
+import attrs
+
+from kernel.codec import Err, Ok
+from sys_processes.http_client.protocol import (
+    EARLY_ANSWER,
+    EARLY_SOCKET_ANSWER,
+    HTTP_CLIENT_ANSWER,
+    AnyRequest,
+    BadMethod,
+    BadUrl,
+    BadVersion,
+    BuildRequestFailed,
+    CloseFailed,
+    EarlyBadRequest,
+    EarlyClose,
+    EarlyError,
+    EarlyOpen,
+    EarlyPush,
+    EarlySocketAnswer,
+    ExecuteRequestFailed,
+    Head,
+    Http,
+    HttpAnswer,
+    HttpClientError,
+    OpenFailed,
+    OutgoingHttpRequest,
+    PushFailed,
+    RequestFailed,
+    WebSocketAck,
+    WebSocketClose,
+    WebSocketOpen,
+    WebSocketPush,
+)
+
+SECONDS = 30
+"""For a request that does not say how long its answer is awaited."""
+MOST_REDIRECTS = 10
+MOST_BODY = 10 << 20
+CONTROL_BYTES = 125
+MOST_CHANNELS = 1000
+"""Open sockets of one process."""
+
+VERSIONS = ("HTTP/0.9", "HTTP/1.0", "HTTP/1.1", "HTTP/2.0", "HTTP/3.0")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?|")
+_OURS = frozenset({"connection", "content-length", "host", "transfer-encoding"})
+"""Headers that say how the message is sent, which is not for the asker to say; Host is that of the URL."""
+
+
+class Refused(Exception):
+    """`error` is the answer, in the words of E3."""
+
+    def __init__(self, error: HttpClientError) -> None:
+        super().__init__(repr(error))
+        self.error = error
+
+
+@attrs.frozen
+class Checked:
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...]
+
+
+def checked(request: OutgoingHttpRequest) -> Checked:
+    """Raises `Refused`."""
+    if not _TOKEN.fullmatch(request.method):
+        raise Refused(BadMethod(request.method))
+    if request.version is not None and request.version not in VERSIONS:
+        raise Refused(BadVersion(request.version))
+    check_url(request.url, ("http", "https"))
+    return Checked(request.method.upper(), request.url, checked_headers(request.headers))
+
+
+def check_url(url: str, schemes: Iterable[str]) -> None:
+    """Raises `Refused`."""
+    try:
+        parts = urlsplit(url)
+        fine = parts.scheme in schemes and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:
+        fine = False
+    if not fine or not url.isprintable() or " " in url:
+        raise Refused(BadUrl(url))
+
+
+def checked_headers(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Without those that are not the asker's to say. Raises `Refused` (F-82)."""
+    for name, value in headers.items():
+        if not _TOKEN.fullmatch(name):
+            raise Refused(BuildRequestFailed(f"{name!r} is no name of a header"))
+        if not _VALUE.fullmatch(value):
+            raise Refused(BuildRequestFailed(f"{value!r} is no value of a header ({name})"))
+    return tuple((name, value) for name, value in headers.items() if name.lower() not in _OURS)
+
+
+def head_of(status: int, headers: Iterable[tuple[str, str]]) -> Head:
+    found: dict[str, str] = {}
+    for name, value in headers:
+        title = "-".join(part.capitalize() for part in name.split("-"))
+        found[title] = f"{found[title]}, {value}" if title in found else value
+    return Head(status, found)
+
+
+# -- in the words of the request
+
+
+def in_words(request: AnyRequest, found: Head | None) -> bytes:
+    """That it went well. `found` is None for what is asked of sockets."""
+    match request:
+        case OutgoingHttpRequest() if found is not None:
+            return EARLY_ANSWER.encode(Ok(found))
+        case EarlyOpen() | EarlyPush() | EarlyClose():
+            return EARLY_SOCKET_ANSWER.encode(EarlySocketAnswer(request.channel_id, Ok(None)))
+    return HTTP_CLIENT_ANSWER.encode(Ok(WebSocketAck() if found is None else HttpAnswer(found)))
+
+
+def refusal(request: AnyRequest, error: HttpClientError) -> bytes:
+    match request:
+        case OutgoingHttpRequest():
+            return EARLY_ANSWER.encode(Err(_early(error)))
+        case EarlyOpen(url, _, channel_id):
+            return EARLY_SOCKET_ANSWER.encode(EarlySocketAnswer(channel_id, Err(OpenFailed(url))))
+        case EarlyPush(channel_id):
+            return EARLY_SOCKET_ANSWER.encode(EarlySocketAnswer(channel_id, Err(PushFailed(channel_id))))
+        case EarlyClose(channel_id):
+            return EARLY_SOCKET_ANSWER.encode(EarlySocketAnswer(channel_id, Err(CloseFailed(channel_id))))
+    return HTTP_CLIENT_ANSWER.encode(Err(error))
+
+
+def _early(error: HttpClientError) -> EarlyError:
+    match error:
+        case BadMethod() | BadUrl() | BadVersion():
+            return error
+        case BuildRequestFailed(text):
+            return EarlyBadRequest(text)
+        case ExecuteRequestFailed(text):
+            return RequestFailed(text)
+    return RequestFailed(repr(error))
+
+
+def modern(request: AnyRequest) -> OutgoingHttpRequest | WebSocketOpen | WebSocketPush | WebSocketClose:
+    """The same in one vocabulary."""
+    match request:
+        case Http(inner):
+            return inner
+        case EarlyOpen(url, headers, channel_id, local):
+            return WebSocketOpen(url, headers, channel_id, local)
+        case EarlyPush(channel_id, message_type):
+            return WebSocketPush(channel_id, message_type)
+        case EarlyClose(channel_id):
+            return WebSocketClose(channel_id)
+    return request

@@ -1,0 +1,251 @@
+"""What `http_client:sys:nectar` is asked and answers, and what the opener of a socket hears (PROTOCOL 7.1).
+
+Bodies and frames travel as payload, in both directions. The answer is of the form of the request: the bare request of
+E1 has a bare answer, the tagged one that of E3, and the socket words of E2's runtime their own.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from kernel.address import ProcessId
+from kernel.codec import U16, U32, Err, Ok, Shape, newtype, struct, unit
+from sys_processes.http_server.protocol import WsMessageType
+
+HTTP_CLIENT = ProcessId("http_client", "sys", "nectar")
+
+LOCAL = '{"local":true}'
+"""The params of the capability to reach this machine itself."""
+
+# -- requests
+
+
+@attrs.frozen
+class OutgoingHttpRequest:
+    """E1's bare form, and what `Http` holds. `local` (ours) asks for an address of this machine itself."""
+
+    method: str
+    url: str
+    version: str | None = None
+    headers: dict[str, str] = attrs.Factory(dict)
+    local: bool = attrs.field(default=False, metadata={"omit_default": True})
+
+
+@newtype
+@attrs.frozen
+class Http:
+    request: OutgoingHttpRequest
+
+
+@struct
+@attrs.frozen
+class WebSocketOpen:
+    """`channel_id` is chosen by the asker, for whom alone it counts. One that is open is closed first."""
+
+    url: str
+    headers: dict[str, str]
+    channel_id: U32
+    local: bool = attrs.field(default=False, metadata={"omit_default": True})
+
+
+@struct
+@attrs.frozen
+class WebSocketPush:
+    """As a request, and as what is heard of the other side."""
+
+    channel_id: U32
+    message_type: WsMessageType
+
+
+@struct
+@attrs.frozen
+class WebSocketClose:
+    """As a request, and as what is heard of the other side."""
+
+    channel_id: U32
+
+
+@struct("Open")
+@attrs.frozen
+class EarlyOpen:
+    url: str
+    headers: dict[str, str]
+    channel_id: U32
+    local: bool = attrs.field(default=False, metadata={"omit_default": True})
+
+
+@struct("Push")
+@attrs.frozen
+class EarlyPush:
+    channel_id: U32
+    message_type: WsMessageType
+
+
+@struct("Close")
+@attrs.frozen
+class EarlyClose:
+    channel_id: U32
+
+
+HttpClientAction = Http | WebSocketOpen | WebSocketPush | WebSocketClose
+EarlySocketAction = EarlyOpen | EarlyPush | EarlyClose
+AnyRequest = HttpClientAction | EarlySocketAction | OutgoingHttpRequest
+ANY_REQUEST: Shape[AnyRequest] = Shape(AnyRequest)
+HTTP_CLIENT_ACTION: Shape[HttpClientAction] = Shape(HttpClientAction)
+
+# -- answers
+
+
+@attrs.frozen
+class Head:
+    """Of an answer. Names of headers are title-cased; of several of one name the values are joined by ", "."""
+
+    status: U16
+    headers: dict[str, str]
+
+
+@newtype("Http")
+@attrs.frozen
+class HttpAnswer:
+    head: Head
+
+
+@unit
+@attrs.frozen
+class WebSocketAck:
+    pass
+
+
+@struct
+@attrs.frozen
+class BadMethod:
+    method: str
+
+
+@struct
+@attrs.frozen
+class BadUrl:
+    url: str
+
+
+@struct
+@attrs.frozen
+class BadVersion:
+    version: str
+
+
+@unit
+@attrs.frozen
+class MalformedRequest:
+    pass
+
+
+@newtype
+@attrs.frozen
+class BuildRequestFailed:
+    error: str
+
+
+@newtype
+@attrs.frozen
+class ExecuteRequestFailed:
+    error: str
+
+
+@struct
+@attrs.frozen
+class WsOpenFailed:
+    url: str
+
+
+@struct
+@attrs.frozen
+class WsPushUnknownChannel:
+    channel_id: U32
+
+
+@unit
+@attrs.frozen
+class WsPushNoBlob:
+    pass
+
+
+@unit
+@attrs.frozen
+class WsPushBadText:
+    """Text that is no UTF-8, or a ping, pong or close of more than 125 bytes."""
+
+
+@struct
+@attrs.frozen
+class WsCloseFailed:
+    channel_id: U32
+
+
+HttpClientError = (
+    BadMethod
+    | BadUrl
+    | BadVersion
+    | MalformedRequest
+    | BuildRequestFailed
+    | ExecuteRequestFailed
+    | WsOpenFailed
+    | WsPushUnknownChannel
+    | WsPushNoBlob
+    | WsPushBadText
+    | WsCloseFailed
+)
+HttpClientAnswer = Ok[HttpAnswer | WebSocketAck] | Err[HttpClientError]
+HTTP_CLIENT_ANSWER: Shape[HttpClientAnswer] = Shape(HttpClientAnswer)
+
+# -- answers in the words of E1 and E2
+
+
+@struct("BadRequest")
+@attrs.frozen
+class EarlyBadRequest:
+    req: str
+
+
+@struct
+@attrs.frozen
+class RequestFailed:
+    error: str
+
+
+@struct
+@attrs.frozen
+class OpenFailed:
+    url: str
+
+
+@struct
+@attrs.frozen
+class PushFailed:
+    channel_id: U32
+
+
+@struct
+@attrs.frozen
+class CloseFailed:
+    channel_id: U32
+
+
+EarlyError = BadMethod | BadUrl | BadVersion | EarlyBadRequest | RequestFailed
+EarlyAnswer = Ok[Head] | Err[EarlyError]
+EARLY_ANSWER: Shape[EarlyAnswer] = Shape(EarlyAnswer)
+
+
+@struct("Response")
+@attrs.frozen
+class EarlySocketAnswer:
+    channel_id: U32
+    result: Ok[None] | Err[OpenFailed | PushFailed | CloseFailed]
+
+
+EARLY_SOCKET_ANSWER: Shape[EarlySocketAnswer] = Shape(EarlySocketAnswer)
+
+# -- what the opener of a socket hears
+
+HttpClientRequest = WebSocketPush | WebSocketClose
+HTTP_CLIENT_REQUEST: Shape[HttpClientRequest] = Shape(HttpClientRequest)
