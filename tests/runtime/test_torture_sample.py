@@ -9,7 +9,7 @@ import pytest
 from tests.support.torture import Lost, Torture, torture
 
 
-def test_every_acknowledged_state_survives_kill_9(tmp_path: Path):
+def test_every_acknowledged_write_survives_kill_9(tmp_path: Path):
     """C-081."""
     done = torture(tmp_path, kills=4, seed=7)
     assert all(writer.acknowledged > 0 for writer in done.writers)

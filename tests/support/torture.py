@@ -1,5 +1,5 @@
-"""kill -9 under load, then boot: every acknowledged state, process, end of a process and version of a package must be
-there, and whole.
+"""kill -9 under load, then boot: every acknowledged state, key, row, file, process, end of a process and version of a
+package must be there, and whole.
 
 python -m tests.support.torture --kills 200 --seed 1
 """
@@ -24,21 +24,84 @@ from sys_processes.app_store.archive import pack
 from tests.support.live_node import LiveNode, Person, wait_until, write_package
 from tests.support.sim_home import MODULES
 
-WRITERS = [f"w{number}:app:me" for number in range(4)]
+WRITERS = [f"{name}:app:me" for name in ("state1", "state2", "keys", "rows", "files")]
 CODE = """
 from userland.process_lib import *
 
+class State:
+    async def put(self, number, text):
+        await set_state(text)
+    async def get(self):
+        return await get_state() or b""
+
+class Keys:
+    # Both in one transaction, so that they must agree.
+    def __init__(self, db):
+        self.db = db
+    async def put(self, number, text):
+        tx = await self.db.begin_tx()
+        await self.db.set("number", number, tx)
+        await self.db.set("text", text, tx)
+        await self.db.commit_tx(tx)
+    async def get(self):
+        try:
+            number, text = await self.db.get("number"), await self.db.get("text")
+        except kv.KvError as error:
+            return b"" if error.error == kv.KeyNotFound() else repr(error).encode()
+        return text if text.split()[0] == number else b"0 half a transaction"
+
+class Rows:
+    def __init__(self, db):
+        self.db = db
+    async def put(self, number, text):
+        tx = await self.db.begin_tx()
+        await self.db.write("DELETE FROM said", [], tx)
+        await self.db.write("INSERT INTO said VALUES (?, ?)", [int(number), text.decode()], tx)
+        await self.db.commit_tx(tx)
+    async def get(self):
+        rows = await self.db.read("SELECT number, text FROM said")
+        if not rows:
+            return b""
+        (row,) = rows
+        return row["text"].encode() if row["text"].split()[0] == str(row["number"]) else b"0 half a row"
+
+class Files:
+    def __init__(self, drive):
+        self.path = drive + "/said"
+    async def put(self, number, text):
+        async with vfs.open_file(self.path, create=True) as file:
+            await file.write(text)
+            await file.sync_all()
+    async def get(self):
+        try:
+            return await (await vfs.open_file(self.path)).read()
+        except vfs.VfsError as error:
+            return b""
+
+async def kept_by(our):
+    match our.process_name:
+        case "keys":
+            return Keys(await kv.open(our.package_id, "said"))
+        case "rows":
+            db = await sqlite.open(our.package_id, "said")
+            await db.write("CREATE TABLE IF NOT EXISTS said (number INTEGER, text TEXT)")
+            return Rows(db)
+        case "files":
+            return Files(await vfs.create_drive(our.package_id, "data"))
+    return State()
+
 async def init(our):
+    kept = await kept_by(our)
     while True:
         try:
             message = await await_message()
             verb, _, rest = message.ipc.decode().partition(" ")
             if verb == "set":
-                await set_state(f"{rest} ".encode() * (1 + int(rest) % 500))
+                await kept.put(rest, f"{rest} ".encode() * (1 + int(rest) % 500))
             elif verb == "spawn":
                 await spawn(rest, "/app.py", OnExit.restart(), [], [], True)
             elif verb == "get":
-                Response().ipc(await get_state() or b"").send()
+                Response().ipc(await kept.get()).send()
                 continue
             Response().ipc(b"done").send()
         except SendError as error:
@@ -85,7 +148,7 @@ class Writer:
         if not self.acknowledged <= found <= self.sent:
             raise Lost(f"{self.process}: {self.acknowledged} was acknowledged, {found} is there")
         if words and words != [str(found)] * (1 + found % 500):
-            raise Lost(f"{self.process}: the state of {found} is not whole: {words}")
+            raise Lost(f"{self.process}: what it kept of {found} is not whole: {words}")
         self.sent = self.acknowledged = found
 
 
