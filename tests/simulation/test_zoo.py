@@ -57,7 +57,16 @@ def test_a_table_is_read_as_it_is_written(tmp_path, monkeypatch) -> None:
 
 def test_there_are_enough_bugs_of_every_part() -> None:
     assert len(NAMES) == len(BUGS) >= 20
-    assert {bug.part for bug in BUGS} == {"kernel", "timer", "state", "net", "http_server", "app"}
+    assert {bug.part for bug in BUGS} == {
+        "kernel",
+        "timer",
+        "state",
+        "kv",
+        "vfs",
+        "net",
+        "http_server",
+        "app",
+    }
 
 
 def test_a_bug_is_gone_behind_its_block() -> None:

@@ -9,10 +9,14 @@ from tests.simulation.zoo.lives import lives
 from tests.simulation.zoo.net_bugs import NET
 from tests.simulation.zoo.plant import Bug, Workload
 from tests.simulation.zoo.rights import rights
+from tests.simulation.zoo.store_bugs import KV, VFS
+from tests.simulation.zoo.stored import stored
 from tests.simulation.zoo.talk import talk
 from tests.simulation.zoo.tally import tally
 from tests.simulation.zoo.web import web
 from tests.simulation.zoo.web_bugs import APP, HTTP
 
-WORKLOADS: tuple[Workload, ...] = (talk, lives, keep, web, rights, tally, chat)
-BUGS: tuple[Bug, ...] = tuple(bug for part in (KERNEL, TIMER, STATE, NET, HTTP, APP) for bug in part.bugs)
+WORKLOADS: tuple[Workload, ...] = (talk, lives, keep, stored, web, rights, tally, chat)
+BUGS: tuple[Bug, ...] = tuple(
+    bug for part in (KERNEL, TIMER, STATE, KV, VFS, NET, HTTP, APP) for bug in part.bugs
+)
