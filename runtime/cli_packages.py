@@ -1,120 +1,31 @@
-"""`nectar start-package` and `remove-package`, through a running node's RPC route only (C-162)."""
+"""`nectar start-package` and `remove-package`: the words. What they do is in `runtime.package_commands`."""
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
-from kernel.address import IdentifierParseError, PackageId
-from kernel.codec import Malformed
-from kernel.jsontext import dump
-from kernel.message import Payload
-from runtime.command_error import USAGE, CommandError
-from runtime.packages import compile_plan, read_package
-from runtime.rpc_client import NodeDoor, call
-from sys_processes.app_store.archive import pack
-from sys_processes.app_store.core import METADATA, InstallPlan, Surroundings, plan_install
-from sys_processes.app_store.fields import PackageError
-from sys_processes.app_store.manifest import parse_metadata
-from sys_processes.app_store.protocol import (
-    APP_STORE,
-    STORE_ANSWER,
-    STORE_REQUEST,
-    Install,
-    InstallResponse,
-    NewPackage,
-    NewPackageResponse,
-    Outcome,
-    StoreRequest,
-    Uninstall,
-    UninstallResponse,
-)
-from sys_processes.http_server.rpc import BODY_BYTES
-
-_MIME = "application/octet-stream"
-# Of a call beside the base64 of its payload.
-_ENVELOPE_BYTES = 4096
+from runtime.cli_words import NewCommand, add_door, find_door, text
 
 
-def start_package(door: NodeDoor, folder: Path, *, as_json: bool) -> None:
-    """Raises `CommandError`."""
-    plan = _checked(folder)
-    packed = pack(plan.files)
-    if len(packed) * 4 // 3 + _ENVELOPE_BYTES > BODY_BYTES:
-        most = BODY_BYTES * 3 // 4 >> 20
-        problem = f"{folder} is {len(packed) >> 20} MiB as a zip, and a node takes {most} MiB in one call"
-        raise CommandError(problem, f"nectar boot --package {folder}")
-    again = f"nectar start-package {folder}"
-    said = _done(
-        door, NewPackage(plan.package), NewPackageResponse(Outcome.Success), again, Payload(_MIME, packed)
-    )
-    if said:
-        sys.stderr.write(f"{said}\n")
-    _done(door, Install(plan.package), InstallResponse(Outcome.Success), again)
-    _write(
-        {"installed": str(plan.package), "version": plan.version},
-        f"installed {plan.package}",
-        as_json=as_json,
-    )
+def add_commands(command: NewCommand) -> None:
+    start = command("start-package", "Install a package in a running node, in place of an older version.")
+    start.add_argument("folder", metavar="DIR", type=Path, help="the folder that holds pkg/")
+    add_door(start)
+    start.set_defaults(does=_start)
+    remove = command("remove-package", "Remove a package from a running node, with all that belongs to it.")
+    remove.add_argument("package", metavar="ID", type=text, help="package:publisher, or the package's folder")
+    add_door(remove)
+    remove.set_defaults(does=_remove)
 
 
-def remove_package(door: NodeDoor, package: str, *, as_json: bool) -> None:
-    """`package` is an id or a folder. Raises `CommandError`."""
-    found = _package_id(package)
-    _done(door, Uninstall(found), UninstallResponse(Outcome.Success), "nectar ps")
-    _write({"removed": str(found)}, f"removed {found}", as_json=as_json)
+def _start(arguments: argparse.Namespace) -> None:
+    from runtime.package_commands import start_package  # noqa: PLC0415
+
+    start_package(find_door(arguments), arguments.folder, as_json=arguments.json)
 
 
-def _checked(folder: Path) -> InstallPlan:
-    """As the node will check it, but for what only the node knows: who runs there, and what the code does."""
-    try:
-        plan = plan_install(read_package(folder), Surroundings("our", (), approved=True))
-        compile_plan(plan)
-    except PackageError as error:
-        raise CommandError(f"{folder}: {error}", f"nectar start-package {folder}") from None
-    return plan
+def _remove(arguments: argparse.Namespace) -> None:
+    from runtime.package_commands import remove_package  # noqa: PLC0415
 
-
-def _package_id(text: str) -> PackageId:
-    try:
-        return PackageId.from_str(text) if ":" in text else _id_in(Path(text))
-    except IdentifierParseError as error:
-        raise CommandError(str(error), "nectar remove-package PACKAGE:PUBLISHER", USAGE) from None
-    except PackageError as error:
-        raise CommandError(f"{text}: {error}", "nectar remove-package PACKAGE:PUBLISHER") from None
-
-
-def _id_in(folder: Path) -> PackageId:
-    """What the folder's metadata says; the rest of it need not be good. Raises `PackageError`."""
-    for path in METADATA:
-        try:
-            return parse_metadata(path, (folder / path).read_bytes())[0].package
-        except OSError:
-            continue
-    raise PackageError(METADATA[0], "$", "cannot be read, nor that in pkg/", "name the package by its id")
-
-
-def _done(
-    door: NodeDoor,
-    request: StoreRequest,
-    success: NewPackageResponse | InstallResponse | UninstallResponse,
-    again: str,
-    payload: Payload | None = None,
-) -> str:
-    """What the store says beside that it succeeded."""
-    answer = call(door, APP_STORE, STORE_REQUEST.encode(request).decode(), payload=payload)
-    assert answer is not None
-    said = "" if answer.payload is None else answer.payload.bytes.decode(errors="replace")
-    try:
-        outcome = STORE_ANSWER.decode(answer.ipc)
-    except Malformed as error:
-        problem = f"the app store at {door.url} gave an answer we do not know: {error}"
-        raise CommandError(problem, "nectar ps") from None
-    if outcome != success:
-        raise CommandError(f"the node at {door.url} refused: {said or outcome}", again)
-    return said
-
-
-def _write(shown: dict[str, str | None], text: str, *, as_json: bool) -> None:
-    sys.stdout.write(f"{dump(shown).decode() if as_json else text}\n")
-    sys.stdout.flush()
+    remove_package(find_door(arguments), arguments.package, as_json=arguments.json)

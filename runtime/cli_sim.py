@@ -6,6 +6,8 @@ import argparse
 import math
 from pathlib import Path
 
+from runtime.cli_words import NewCommand
+
 ATTEMPTS = 1500
 RUN_SECONDS, SHRINK_SECONDS = 10.0, 60.0
 """To shrink in: when a run fails, and when it is asked for."""
@@ -14,23 +16,24 @@ _CODES = (
 )
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """The exit code. Raises `CommandError`."""
+def _run(arguments: argparse.Namespace) -> int:
     # A node, and the commands that look into one, run without the simulator.
     from runtime.sim.commands import command  # noqa: PLC0415
 
     return command(arguments)
 
 
-def add_commands(parser: argparse.ArgumentParser) -> None:
+def add_commands(command: NewCommand) -> None:
+    parser = command("sim", "Run nodes in a simulated world, and look at what happened there.")
+    parser.set_defaults(does=_run)
     parser.epilog = _CODES
     commands = parser.add_subparsers(dest="sim_command", required=True, metavar="COMMAND")
 
-    def command(name: str, does: str) -> argparse.ArgumentParser:
+    def sim_command(name: str, does: str) -> argparse.ArgumentParser:
         return commands.add_parser(name, help=does, description=does, epilog=_CODES, allow_abbrev=False)
 
-    _add_run(command("run", "Run a test, or a scenario, in a simulated world."))
-    replay = command(
+    _add_run(sim_command("run", "Run a test, or a scenario, in a simulated world."))
+    replay = sim_command(
         "replay",
         "Run once more what a tape holds, choice by choice; or what `nectar boot --record FILE` wrote.",
     )
@@ -41,17 +44,17 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     replay.add_argument(
         "--loose", action="store_true", help="follow an edited tape, or changed code, as far as it fits"
     )
-    shrink = command("shrink", "Find the smallest run that fails as the tape does.")
+    shrink = sim_command("shrink", "Find the smallest run that fails as the tape does.")
     shrink.add_argument("tape", metavar="TAPE", type=Path)
     _add_budget(shrink, SHRINK_SECONDS)
     shrink.add_argument("--json", action="store_true")
     shrink.set_defaults(shrink=True)
-    diff = command("diff", "Name the first event in which two runs differ.")
+    diff = sim_command("diff", "Name the first event in which two runs differ.")
     diff.add_argument(
         "runs", metavar="TAPE|LOG", type=Path, nargs="+", help="two of them, or a test with --seed"
     )
     diff.add_argument("--seed", metavar=("A", "B"), type=_number, nargs=2, help="two seeds of one test")
-    draw = command("draw", "Draw the sequence diagram of a run.")
+    draw = sim_command("draw", "Draw the sequence diagram of a run.")
     draw.add_argument("run", metavar="TAPE|LOG", type=Path)
     how = draw.add_mutually_exclusive_group()
     how.add_argument("--svg", metavar="FILE", type=Path, help="default: beside the tape or log")
@@ -70,7 +73,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     draw.add_argument(
         "--ending", action="store_true", help="of a long run, the last messages instead of the first"
     )
-    export = command("export-pytest", "Write a pytest file that fails as the tape does.")
+    export = sim_command("export-pytest", "Write a pytest file that fails as the tape does.")
     export.add_argument("tape", metavar="TAPE", type=Path)
     export.add_argument("-o", "--output", metavar="FILE", type=Path, help="default: print it")
 

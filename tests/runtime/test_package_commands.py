@@ -110,7 +110,7 @@ def test_a_bad_package_is_told_before_any_node_is_asked(
 def test_a_package_too_large_for_one_call_is_told(
     shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runtime.cli_packages.BODY_BYTES", 4 << 20)
+    monkeypatch.setattr("runtime.package_commands.BODY_BYTES", 4 << 20)
     folder = write_package(tmp_path / "app", ACTOR)
     (folder / "pkg" / "noise").write_bytes(random.Random(1).randbytes(4 << 20))
     said = shell.nectar("start-package", folder)
