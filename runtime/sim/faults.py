@@ -39,6 +39,18 @@ class Faults:
         """Some of these; of every kind there is, if none are named."""
         return cls(nemeses or every_kind(), seconds, is_swarm=True)
 
+    @classmethod
+    def given(cls, faults: object) -> Faults:
+        """What a test was decorated with, `swarm` where nothing was said. Raises `TypeError`."""
+        if faults is None:
+            return cls.swarm()
+        if not isinstance(faults, Faults):
+            raise TypeError(
+                f"faults={faults!r:.60} says not what may go wrong: write faults=Faults.none(), Faults.swarm(), or "
+                "such as Faults.of(Loss(), Crash()), with the kinds of runtime.sim.nemeses"
+            )
+        return faults
+
     def drawn(self, choices: Choices) -> tuple[Nemesis, ...]:
         """Those of one run."""
         if not self.is_swarm:

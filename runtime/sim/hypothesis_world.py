@@ -115,7 +115,7 @@ def given_world(
     `faults`: `Faults.swarm()` by default; a strategy draws the plan, too. An example in which nobody sends anything
     does not count. The last example that Hypothesis shows leaves its files (`runtime.sim.simulation_failed`).
     """
-    plan = Faults.swarm() if faults is None else faults
+    plan = faults if isinstance(faults, st.SearchStrategy) else Faults.given(faults)
     weather = st.just(_Weather(plan, False)) if isinstance(plan, Faults) else plan.map(_drawn)
 
     def decorate(test: WorldTest) -> Callable[..., None]:

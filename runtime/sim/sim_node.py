@@ -253,8 +253,10 @@ class SimNode:
         capabilities: Sequence[Capability] = (),
     ) -> ProcessId:
         """Make a process of a function, by default called like it. It is gone when the node ends, unless it is among
-        the `apps` of the node. Raises `CannotCreate`.
+        the `apps` of the node. Raises `CannotCreate`, TypeError.
         """
+        if not callable(init):
+            raise TypeError(f"{init!r:.60} is no `async def init(our)`: write node.start(init, 'name:package:publisher')")
         pid = self.pid(name or _name(init))
         self.boot_now.start(init, pid, public=public, network=network, capabilities=capabilities)
         return pid

@@ -103,11 +103,13 @@ def sim_test(
     or all of them twice, and compares. `require_cover`: goals (`World.cover`, or `runtime.sim.cover.STANDARD_GOALS`)
     of which each must be reached in at least one run. `jobs`: processes at a time, None for one a core.
     """
-    rules: Rules = {"until": until, "faults": Faults.swarm() if faults is None else faults}
+    rules: Rules = {"until": until, "faults": Faults.given(faults)}
     wanted = tuple(require_cover)
     if any(goal in STANDARD_GOALS for goal in wanted):
         rules["prepare"] = (_watch_standard_goals,)
     numbers = range(seeds) if isinstance(seeds, int) else tuple(seeds)
+    if not all(isinstance(number, int) for number in numbers):
+        raise TypeError(f"seeds={seeds!r:.60} are no numbers: write seeds=20 for the first 20, or range(100, 120)")
 
     def decorate(test: WorldTest) -> Callable[..., None]:
         place, signature = world_among(test)

@@ -16,7 +16,8 @@ _TRIO = str(Path(trio.__file__).parent)
 
 def waiting(nodes: Iterable[SimNode], test: trio.lowlevel.Task | None) -> tuple[str, ...]:
     """The test's task, every open request, and the processes that wait for a message."""
-    lines = [] if test is None else [f"the test waits {place(test)}"]
+    where = None if test is None else _place(test)
+    lines = [] if where is None else [f"the test waits {where}"]
     idle: list[str] = []
     for node in nodes:
         if not node.is_up:
@@ -45,9 +46,9 @@ def _request(node: SimNode, entry: OpenRequest) -> str:
     return f"{asker} waits for {envelope.target} to answer {ipc!r}; {holder.address} has the request"
 
 
-def place(task: trio.lowlevel.Task) -> str:
-    """Where the task waits: the innermost line that is neither the simulator's nor trio's."""
-    found = "in code without lines"
+def _place(task: trio.lowlevel.Task) -> str | None:
+    """Where the task waits: the innermost line that is neither the simulator's nor trio's. A scenario has none."""
+    found = None
     for frame, line in task.iter_await_frames():
         file = frame.f_code.co_filename
         if not file.startswith((_HERE, _TRIO)):

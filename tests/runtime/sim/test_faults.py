@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 from runtime.sim.choices import Choices, SeedChoices, TapeChoices
 from runtime.sim.faults import Faults
+from runtime.sim.hypothesis_world import given_world
 from runtime.sim.nemeses import Crash, Partition, every_kind
+from runtime.sim.testing import sim_test
 
 
 def test_nothing_goes_wrong_unless_asked_for():
@@ -41,3 +45,18 @@ def test_a_swarm_may_be_of_some_kinds_only():
     runs = [faults.drawn(Choices(SeedChoices(seed))) for seed in range(20)]
     assert {nemesis.kind for run in runs for nemesis in run} == {"crash"}
     assert (faults.seconds, faults.is_swarm) == (5.0, True)
+
+
+@pytest.mark.parametrize("written", ["swarm", (Crash(),), Crash])
+def test_what_says_not_what_may_go_wrong_is_refused_with_what_does(written):
+    with pytest.raises(TypeError, match=r"write faults=Faults.none\(\), Faults.swarm\(\)"):
+        Faults.given(written)
+    with pytest.raises(TypeError, match="write faults="):
+        sim_test(faults=written)
+    with pytest.raises(TypeError, match="write faults="):
+        given_world(faults=written)(lambda w: None)
+
+
+def test_nothing_said_is_a_swarm():
+    assert Faults.given(None) == Faults.swarm()
+    assert Faults.given(Faults.none()) == Faults.none()

@@ -321,3 +321,8 @@ def test_pytest_runs_it_with_fixtures_and_parameters_and_again_as_the_report_say
     assert len(digests) == 3
     assert len({line for line in digests if "seed: 1 " in line}) == 1, digests
     assert "AssertionError: violated: assertion" in again.stdout
+
+
+def test_seeds_that_are_no_numbers_are_refused():
+    with pytest.raises(TypeError, match=r"write seeds=20 for the first 20, or range\(100, 120\)"):
+        sim_test(seeds="1-500")

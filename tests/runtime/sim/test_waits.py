@@ -19,6 +19,18 @@ async def relay(our):
             Response().ipc(message.ipc).send()
 
 
+async def seen(w):
+    """What the test that asks is said to wait for, by a task beside it."""
+    lines = []
+
+    async def look(test):
+        lines.extend(w.waiting(test))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(look, trio.lowlevel.current_task())
+    return lines
+
+
 def test_every_open_request_names_who_has_it():
     async def waits(w):
         alice, bob = await w.node("alice.nec", [echo, silent, relay]), await w.node("bob.nec")
@@ -28,8 +40,8 @@ def test_every_open_request_names_who_has_it():
         await w.sleep(1)
         carol.crash()
         bob.pause()
-        lines = w.waiting(trio.lowlevel.current_task())
-        assert lines[0].startswith("the test waits")
+        lines = await seen(w)
+        assert lines[0].startswith("the test waits in seen (")
         assert "bob.nec is paused" in lines
         assert "carol.nec is down" in lines
         assert (
@@ -39,6 +51,22 @@ def test_every_open_request_names_who_has_it():
         assert "alice.nec@silent:world:sim has the request" in "\n".join(lines)
         assert any("waits for alice.nec@silent:world:sim to answer b'far'" in line for line in lines)
         assert "wait for a message: " in lines[-1]
+
+    report = run(waits)
+    if report.error is not None:
+        raise report.error
+
+
+def test_a_test_without_lines_of_its_own_is_not_mentioned():
+    async def waits(w):
+        await w.node("alice.nec", [echo])
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.sleep_forever)
+            await trio.testing.wait_all_tasks_blocked()
+            (task,) = nursery.child_tasks
+            assert not any(line.startswith("the test waits") for line in w.waiting(task))
+            nursery.cancel_scope.cancel()
+        await w.nodes["alice.nec"].ask("echo", b"hi")
 
     report = run(waits)
     if report.error is not None:
