@@ -33,16 +33,11 @@ def add_commands(command: NewCommand) -> None:
         return commands.add_parser(name, help=does, description=does, epilog=_CODES, allow_abbrev=False)
 
     _add_run(sim_command("run", "Run a test, or a scenario, in a simulated world."))
-    replay = sim_command(
-        "replay",
-        "Run once more what a tape holds, choice by choice; or what `nectar boot --record FILE` wrote.",
-    )
-    replay.add_argument("tape", metavar="TAPE", type=Path)
-    replay.add_argument(
-        "--step", metavar="N", type=_number, help="show the entry of that number, and what led to it"
-    )
-    replay.add_argument(
-        "--loose", action="store_true", help="follow an edited tape, or changed code, as far as it fits"
+    _add_replay(
+        sim_command(
+            "replay",
+            "Run once more what a tape holds, choice by choice; or what `nectar boot --record FILE` wrote.",
+        )
     )
     shrink = sim_command("shrink", "Find the smallest run that fails as the tape does.")
     shrink.add_argument("tape", metavar="TAPE", type=Path)
@@ -92,6 +87,25 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     _add_budget(parser, RUN_SECONDS)
     parser.add_argument(
         "--json", action="store_true", help="one object on stdout; the last line goes to stderr"
+    )
+
+
+def _add_replay(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("tape", metavar="TAPE", type=Path)
+    parser.add_argument(
+        "--step", metavar="N", type=_number, help="show the entry of that number, and what led to it"
+    )
+    parser.add_argument(
+        "--loose", action="store_true", help="follow an edited tape, or changed code, as far as it fits"
+    )
+    parser.add_argument(
+        "--package",
+        metavar="DIR",
+        type=Path,
+        action="append",
+        default=[],
+        dest="packages",
+        help="of a record: run this code in the place of what was recorded of the package",
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import attrs
 
+from kernel.errors import ProgramError
 from kernel.jsontext import dump
 from runtime.command_error import USAGE, CommandError
 from runtime.sim.causes import causal_past
@@ -35,6 +36,7 @@ from runtime.sim.simulation_failed import cause
 from runtime.sim.step_text import NoSuchStep, step_text
 from runtime.sim.subject import AS_THE_TEST_SAYS, Subject, find_subject, run_seed
 from runtime.sim.tape_file import BadTape, Tape, read_tape
+from sys_processes.app_store.fields import PackageError
 
 EXIT_CODES = {
     Verdict.OK: 0,
@@ -244,6 +246,11 @@ def _summed(summary: Summary) -> dict[str, object]:
 def _replay(arguments: argparse.Namespace) -> int:
     if is_record(arguments.tape):
         return _replay_record(arguments)
+    if arguments.packages:
+        problem = (
+            f"{arguments.tape} is a tape, whose test finds its packages itself: --package goes with a record"
+        )
+        raise CommandError(problem, f"nectar sim replay {arguments.tape} --loose", USAGE)
     tape = read_tape(arguments.tape)
     subject = _subject(tape.test, tape.faults, tape.until)
     report = _replayed(subject, tape, strict=not arguments.loose)
@@ -264,9 +271,11 @@ def _replay(arguments: argparse.Namespace) -> int:
 def _replay_record(arguments: argparse.Namespace) -> int:
     """What `nectar boot --record` wrote down of a real node."""
     try:
-        found = replay_record(arguments.tape, step=arguments.step)
+        found = replay_record(arguments.tape, step=arguments.step, packages=arguments.packages)
     except RecordUnreadable as error:
         raise CommandError(str(error), "nectar boot --record FILE", USAGE) from None
+    except (PackageError, ProgramError) as error:
+        raise CommandError(str(error), f"nectar sim replay {arguments.tape}", USAGE) from None
     _write(found.text().rstrip("\n"))
     return found.exit_code
 

@@ -256,7 +256,9 @@ class SimNode:
         the `apps` of the node. Raises `CannotCreate`, TypeError.
         """
         if not callable(init):
-            raise TypeError(f"{init!r:.60} is no `async def init(our)`: write node.start(init, 'name:package:publisher')")
+            raise TypeError(
+                f"{init!r:.60} is no `async def init(our)`: write node.start(init, 'name:package:publisher')"
+            )
         pid = self.pid(name or _name(init))
         self.boot_now.start(init, pid, public=public, network=network, capabilities=capabilities)
         return pid

@@ -109,7 +109,9 @@ def sim_test(
         rules["prepare"] = (_watch_standard_goals,)
     numbers = range(seeds) if isinstance(seeds, int) else tuple(seeds)
     if not all(isinstance(number, int) for number in numbers):
-        raise TypeError(f"seeds={seeds!r:.60} are no numbers: write seeds=20 for the first 20, or range(100, 120)")
+        raise TypeError(
+            f"seeds={seeds!r:.60} are no numbers: write seeds=20 for the first 20, or range(100, 120)"
+        )
 
     def decorate(test: WorldTest) -> Callable[..., None]:
         place, signature = world_among(test)

@@ -10,6 +10,7 @@ import pytest
 import trio
 
 from kernel.errors import ProgramError
+from runtime.cli import main
 from runtime.sim.replay_record import RecordUnreadable, ReplayReport, ReplayVerdict, is_record, replay_record
 from sys_processes.app_store.fields import PackageError
 from tests.support.recorded import APPS, Recorded, ask, example, package_of, record
@@ -265,6 +266,25 @@ def test_a_package_that_does_not_compile_is_refused(plain: Recorded, tmp_path: P
 def test_a_folder_that_is_no_package_is_refused(plain: Recorded, tmp_path: Path):
     with pytest.raises(PackageError):
         plain.replay(packages=[tmp_path / "nothing"])
+
+
+def test_the_command_replays_a_record_with_other_code(
+    plain: Recorded, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    def nectar(*words: str | Path) -> tuple[int, str]:
+        code = main(["sim", "replay", *map(str, words)])
+        said = capsys.readouterr()
+        return code, said.out + said.err
+
+    changed = folder_of(tmp_path, PLAIN.replace("you said", "they said"))
+    assert nectar(plain.path)[0] == 0
+    code, said = nectar(plain.path, "--package", changed)
+    assert (code, "first difference" in said) == (3, True), said
+    code, said = nectar(plain.path, "--package", tmp_path / "nothing")
+    assert (code, "try: nectar sim replay" in said) == (2, True), said
+    tape = tmp_path / "some.tape.json"
+    tape.write_text("{}")
+    assert nectar(tape, "--package", changed)[0] == 2
 
 
 def test_a_record_is_known_by_its_beginning(plain: Recorded, tmp_path: Path):

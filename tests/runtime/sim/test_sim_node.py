@@ -359,7 +359,7 @@ async def init(our):
 def test_a_process_is_made_of_a_function():
     async def swaps(w):
         node = await w.node("alice.nec", [echo])
-        with pytest.raises(TypeError, match="write node.start"):
+        with pytest.raises(TypeError, match=r"write node\.start"):
             node.start("other:world:sim", echo)
         await node.ask("echo", b"hi")
 
