@@ -20,6 +20,7 @@ from kernel.kernel import Kernel
 from kernel.lifecycle import NewProcess
 from kernel.ports import Delete, Program, Store
 from kernel.process import Process
+from runtime.approvals import Approvals
 from runtime.loader import DiskPrograms
 from runtime.packages import (
     check_code,
@@ -32,9 +33,18 @@ from runtime.packages import (
     remove_files,
 )
 from runtime.unfinished import Removing, Starting, Unfinished
-from sys_processes.app_store.core import MANIFEST, METADATA, InstallPlan, Surroundings, plan_install
+from sys_processes.app_store.core import (
+    MANIFEST,
+    METADATA,
+    InstallPlan,
+    Surroundings,
+    check_approved,
+    plan_install,
+    unapproved,
+)
 from sys_processes.app_store.fields import PackageError
 from sys_processes.app_store.manifest import ManifestEntry, parse_manifest, parse_metadata
+from sys_processes.app_store.protocol import AskedRight
 from sys_processes.devices import DatabaseName, Disk, EngineFailed, NoDatabase, PackageStanding, Workers
 from sys_processes.state.process import TABLE as STATES
 
@@ -51,7 +61,9 @@ class PackageDatabases(Protocol):
 
 
 class Installer:
-    """`sys_processes.devices.Packages` of one node. `programs` are those that its kernel runs."""
+    """`sys_processes.devices.Packages` of one node. `programs` are those that its kernel runs. With `trusting`,
+    whatever is put here is approved by that, but for control over the node.
+    """
 
     def __init__(
         self,
@@ -61,6 +73,8 @@ class Installer:
         workers: Workers,
         programs: DiskPrograms,
         databases: Sequence[PackageDatabases] = (),
+        *,
+        trusting: bool = False,
     ) -> None:
         self._kernel = kernel
         self._disk = disk
@@ -69,6 +83,8 @@ class Installer:
         self._programs = programs
         self._databases = databases
         self._unfinished = Unfinished(store)
+        self._approvals = Approvals(store)
+        self._trusting = trusting
         self._turn = trio.Lock()
 
     # -- a boot
@@ -86,6 +102,7 @@ class Installer:
                     made.append(plan)
                     continue
                 try:
+                    await self._approvals.add(plan.package, plan.rights)
                     await self._put(plan)
                     self._create_all(plan, await self._prepare(plan))
                     made.append(plan)
@@ -146,13 +163,22 @@ class Installer:
         """
         async with self._turn:
             plan = await self._plan(files, approved=True)
+            await self._approvals.add(plan.package, plan.rights)
             await self._put(plan)
             await self._replace(plan, approved=True)
         return plan.package
 
-    async def put(self, package: PackageId, files: Mapping[str, bytes], archive: bytes) -> Sequence[str]:
+    async def put(
+        self, package: PackageId, files: Mapping[str, bytes], archive: bytes, *, approve: bool
+    ) -> Sequence[str]:
         async with self._turn:
-            plan = await self._plan(files, approved=False, claimed=package)
+            approved = approve or await self._is_approved(
+                plan_install(files, self._around(approved=True), package)
+            )
+            plan = await self._plan(files, approved=approved, claimed=package)
+            if not (approved or self._trusting):
+                check_approved(plan, await self._approvals.of(package))
+            await self._approvals.add(package, plan.rights)
             name = f"{package.package}.zip"
             if any(path.startswith(f"{name}/") for path in plan.files):
                 problem = "is a folder, and the node keeps the package's zip under that name"
@@ -165,7 +191,18 @@ class Installer:
 
     async def install(self, package: PackageId) -> None:
         async with self._turn:
-            await self._replace(await self._plan_of_drive(package, approved=False), approved=False)
+            plan = await self._plan_of_drive(package, approved=True)
+            if not (approved := await self._is_approved(plan)):
+                plan = await self._plan_of_drive(package, approved=False)
+                if not self._trusting:
+                    check_approved(plan, await self._approvals.of(package))
+            await self._replace(plan, approved=approved)
+
+    async def approved(self, package: PackageId) -> tuple[Sequence[AskedRight], bool]:
+        return await self._approvals.of(package), not self._trusting
+
+    async def _is_approved(self, plan: InstallPlan) -> bool:
+        return not unapproved(plan.rights, await self._approvals.of(plan.package))
 
     async def stop_package(self, package: PackageId) -> None:
         """End all its processes, without their on-exit rules; also those that they start meanwhile."""
@@ -270,6 +307,7 @@ class Installer:
         await remove_files(self._disk, package)
         for kept in self._databases:
             await _remove_databases(kept, package)
+        self._approvals.forget(package)
         # What a process asked for just before its end is written by now.
         states = [key for key, _ in await self._store.scan(STATES) if key.endswith(f":{package}")]
         self._store.apply([Delete(STATES, key) for key in states])

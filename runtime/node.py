@@ -165,6 +165,7 @@ class Node:
             devices.workers,
             programs,
             [kept for kept in (devices.engine, devices.databases) if kept is not None],
+            trusting=http.rpc_open,
         )
         token = secrets.rpc_token
         self._door = Door(

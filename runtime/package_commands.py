@@ -13,18 +13,28 @@ from runtime.command_error import USAGE, CommandError
 from runtime.packages import compile_plan, read_package
 from runtime.rpc_client import NodeDoor, call
 from sys_processes.app_store.archive import pack
-from sys_processes.app_store.core import METADATA, InstallPlan, Surroundings, plan_install
+from sys_processes.app_store.core import (
+    METADATA,
+    InstallPlan,
+    Surroundings,
+    plan_install,
+    right_text,
+    unapproved,
+)
 from sys_processes.app_store.fields import PackageError
 from sys_processes.app_store.manifest import parse_metadata
 from sys_processes.app_store.protocol import (
     APP_STORE,
     STORE_ANSWER,
     STORE_REQUEST,
+    Approved,
+    ApprovedResponse,
     Install,
     InstallResponse,
     NewPackage,
     NewPackageResponse,
     Outcome,
+    StoreAnswer,
     StoreRequest,
     Uninstall,
     UninstallResponse,
@@ -36,8 +46,8 @@ _MIME = "application/octet-stream"
 _ENVELOPE_BYTES = 4096
 
 
-def start_package(door: NodeDoor, folder: Path, *, as_json: bool) -> None:
-    """Raises `CommandError`."""
+def start_package(door: NodeDoor, folder: Path, *, yes: bool, as_json: bool) -> None:
+    """With `yes`, what it asks for is approved; else somebody at the terminal is asked. Raises `CommandError`."""
     plan = _checked(folder)
     packed = pack(plan.files)
     if len(packed) * 4 // 3 + _ENVELOPE_BYTES > BODY_BYTES:
@@ -45,9 +55,8 @@ def start_package(door: NodeDoor, folder: Path, *, as_json: bool) -> None:
         problem = f"{folder} is {len(packed) >> 20} MiB as a zip, and a node takes {most} MiB in one call"
         raise CommandError(problem, f"nectar boot --package {folder}")
     again = f"nectar start-package {folder}"
-    said = _done(
-        door, NewPackage(plan.package), NewPackageResponse(Outcome.Success), again, Payload(_MIME, packed)
-    )
+    new = NewPackage(plan.package, approve=yes or _approved(door, plan, folder))
+    said = _done(door, new, NewPackageResponse(Outcome.Success), again, Payload(_MIME, packed))
     if said:
         sys.stderr.write(f"{said}\n")
     _done(door, Install(plan.package), InstallResponse(Outcome.Success), again)
@@ -63,6 +72,31 @@ def remove_package(door: NodeDoor, package: str, *, as_json: bool) -> None:
     found = _package_id(package)
     _done(door, Uninstall(found), UninstallResponse(Outcome.Success), "nectar ps")
     _write({"removed": str(found)}, f"removed {found}", as_json=as_json)
+
+
+def _approved(door: NodeDoor, plan: InstallPlan, folder: Path) -> bool:
+    """What somebody says about rights that the node has not approved for this package; False when there are none.
+
+    Raises `CommandError` when that is no, or nobody is there to ask.
+    """
+    if not plan.rights:
+        return False
+    answer = _asked(door, Approved(plan.package))[0]
+    if not isinstance(answer, ApprovedResponse) or not answer.must_ask:
+        return False
+    missing = unapproved(plan.rights, answer.rights)
+    if not missing:
+        return False
+    asks = "\n  ".join([f"{plan.package} asks for:", *map(right_text, missing)])
+    if not sys.stdin.isatty():
+        raise CommandError(
+            f"{asks}\nnobody approved that on {door.url}", f"nectar start-package {folder} --yes"
+        )
+    sys.stderr.write(f"{asks}\nApprove that? [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise CommandError(f"{plan.package} was not approved", f"nectar start-package {folder}")
+    return True
 
 
 def _checked(folder: Path) -> InstallPlan:
@@ -102,17 +136,22 @@ def _done(
     payload: Payload | None = None,
 ) -> str:
     """What the store says beside that it succeeded."""
+    outcome, said = _asked(door, request, payload)
+    if outcome != success:
+        raise CommandError(f"the node at {door.url} refused: {said or outcome}", again)
+    return said
+
+
+def _asked(door: NodeDoor, request: StoreRequest, payload: Payload | None = None) -> tuple[StoreAnswer, str]:
+    """The store's answer, and the text with it."""
     answer = call(door, APP_STORE, STORE_REQUEST.encode(request).decode(), payload=payload)
     assert answer is not None
     said = "" if answer.payload is None else answer.payload.bytes.decode(errors="replace")
     try:
-        outcome = STORE_ANSWER.decode(answer.ipc)
+        return STORE_ANSWER.decode(answer.ipc), said
     except Malformed as error:
         problem = f"the app store at {door.url} gave an answer we do not know: {error}"
         raise CommandError(problem, "nectar ps") from None
-    if outcome != success:
-        raise CommandError(f"the node at {door.url} refused: {said or outcome}", again)
-    return said
 
 
 def _write(shown: dict[str, str | None], text: str, *, as_json: bool) -> None:

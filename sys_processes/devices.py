@@ -13,6 +13,7 @@ from typing import ParamSpec, Protocol, TypeVar
 import attrs
 
 from kernel.address import PackageId, ProcessId
+from sys_processes.app_store.protocol import AskedRight
 from sys_processes.net.protocol import IdentityRecord
 
 P = ParamSpec("P")
@@ -246,10 +247,16 @@ class Packages(Protocol):
     Raises `PackageError` for what is wrong with a package, `KernelError`, `StoreFailed`, OSError.
     """
 
-    async def put(self, package: PackageId, files: Mapping[str, bytes], archive: bytes) -> Sequence[str]:
+    async def put(
+        self, package: PackageId, files: Mapping[str, bytes], archive: bytes, *, approve: bool
+    ) -> Sequence[str]:
         """Replace its files by these, by their path in its folder, once they are known to load; `archive` is kept
-        beside them. What runs goes on. Returns warnings.
+        beside them. What runs goes on. `approve` says that the owner of the node approves the rights it asks for;
+        who asks for more than was ever approved is refused without. Returns warnings.
         """
+
+    async def approved(self, package: PackageId) -> tuple[Sequence[AskedRight], bool]:
+        """The rights that were, and whether it takes an approval to have more."""
 
     async def install(self, package: PackageId) -> None:
         """Start what its files say, in place of what runs of it. States are kept."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import attrs
 
 from kernel.address import Address, PackageId, ProcessId, is_safe
 from kernel.aliases import seed_era
-from kernel.capability import KERNEL, MESSAGING, ROOT, Capability
+from kernel.capability import KERNEL, MESSAGING, NETWORK, ROOT, Capability
 from kernel.jsontext import dump
 from kernel.mailbox import Limits
 from kernel.message import OnExit
@@ -21,7 +21,7 @@ from sys_processes.app_store.manifest import (
     parse_manifest,
     parse_metadata,
 )
-from sys_processes.app_store.protocol import APP_STORE
+from sys_processes.app_store.protocol import APP_STORE, AskedRight
 from sys_processes.state.protocol import STATE
 from sys_processes.vfs.protocol import VFS
 
@@ -84,6 +84,12 @@ class InstallPlan:
     files: Mapping[str, bytes]
 
     @property
+    def rights(self) -> tuple[AskedRight, ...]:
+        """What its processes ask for, each once."""
+        asked = [one for process in self.processes for one in process.capabilities]
+        return tuple(dict.fromkeys(AskedRight(one.issuer.process, one.params) for one in asked))
+
+    @property
     def drive(self) -> str:
         return f"/{self.package}/pkg"
 
@@ -103,6 +109,39 @@ class Surroundings:
         """The alias rule of PROTOCOL 0.3."""
         meant = None if process in self.running else seed_era(process)
         return meant if meant is not None and (meant in self.running or meant == KERNEL) else process
+
+
+def unapproved(asked: Iterable[AskedRight], approved: Iterable[AskedRight]) -> list[AskedRight]:
+    """Those that nobody approved, whichever of its names a process is given."""
+    known = [_seed_named(right) for right in approved]
+    return [right for right in asked if _seed_named(right) not in known]
+
+
+def _seed_named(right: AskedRight) -> AskedRight:
+    return AskedRight(seed_era(right.process) or right.process, right.params)
+
+
+def right_text(right: AskedRight) -> str:
+    """For who is to approve it."""
+    what = _CONTROL.get((right.process, right.params))
+    if right.params == MESSAGING:
+        text = f"messages to {right.process}"
+    elif (right.process, right.params) == (KERNEL, NETWORK):
+        text = "messages to and from other nodes"
+    else:
+        text = f"{right.params} of {right.process}"
+    return text if what is None else f"{text}, which is control over the node: {what}"
+
+
+def check_approved(plan: InstallPlan, approved: Iterable[AskedRight]) -> None:
+    """Raises `PackageError` when the package asks for more."""
+    if missing := unapproved(plan.rights, approved):
+        raise PackageError(
+            MANIFEST,
+            "$",
+            f"{plan.package} asks for what nobody approved on this node: {'; '.join(map(right_text, missing))}",
+            "look at it, and approve it: nectar start-package DIR --yes",
+        )
 
 
 def check_name(package: PackageId, file: str = METADATA[0]) -> None:
@@ -220,8 +259,8 @@ def _check_control(right: Right, process: ProcessId, around: Surroundings) -> No
         MANIFEST,
         right.path,
         f"this right of {right.process} is control over the node: {what}",
-        f"remove it, or name the package on the command line (`nectar boot --package`, `nectar dev`), "
-        f"which approves what {process} asks for",
+        f"remove it, or name the package on the command line (`nectar boot --package`, `nectar dev`), or start it with "
+        f"`nectar start-package DIR --yes`: that approves what {process} asks for",
     )
 
 

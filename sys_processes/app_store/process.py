@@ -22,6 +22,8 @@ from sys_processes.app_store.protocol import (
     STORE_ANSWER,
     STORE_REQUEST,
     App,
+    Approved,
+    ApprovedResponse,
     Apps,
     AppsResponse,
     Download,
@@ -57,24 +59,28 @@ class _AppStore:
         match request:
             case NewPackage(package):
                 payload = message.payload()
-                return await _tried(NewPackageResponse, package, lambda: self._put(package, payload))
+                return await _tried(NewPackageResponse, package, lambda: self._put(request, payload))
             case Install():
                 return await _tried(InstallResponse, request.package, lambda: self._install(request.package))
             case Uninstall():
                 return await _tried(UninstallResponse, request.package, lambda: self._remove(request.package))
             case Download():
                 return _answer(DownloadResponse(Done.Failure), _NO_DOWNLOAD)
+            case Approved(package):
+                rights, must_ask = await self._packages.approved(package)
+                return Answer(STORE_ANSWER.encode(ApprovedResponse(tuple(rights), must_ask)))
             case Apps():
                 there = [
                     App(one.package, one.version, one.processes) for one in await self._packages.standing()
                 ]
                 return Answer(STORE_ANSWER.encode(AppsResponse(tuple(there))))
 
-    async def _put(self, package: PackageId, payload: Payload | None) -> str:
+    async def _put(self, new: NewPackage, payload: Payload | None) -> str:
         if payload is None or not payload.bytes:
             raise PackageError("the payload", "$", "is missing", "send the zip of the package in it")
         files = await self._workers.run(unpack, payload.bytes)
-        return "\n".join(await self._packages.put(package, files, payload.bytes))
+        put = self._packages.put(new.package, files, payload.bytes, approve=new.approve)
+        return "\n".join(await put)
 
     async def _install(self, package: PackageId) -> str:
         await self._packages.install(package)

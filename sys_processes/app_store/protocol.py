@@ -21,10 +21,13 @@ APP_STORE: Final = ProcessId("main", "app_store", "nectar")
 @struct
 @attrs.frozen
 class NewPackage:
-    """The payload is the zip. Replaces the files of the package and starts nothing."""
+    """The payload is the zip. Replaces the files of the package and starts nothing. `approve` (ours) says that the
+    owner of the node vouches for the rights that it asks for.
+    """
 
     package: PackageId = attrs.field(metadata={"also": ("package_id",)})
     mirror: bool = False
+    approve: bool = attrs.field(default=False, metadata={"omit_default": True})
 
 
 @attrs.frozen
@@ -75,7 +78,15 @@ class Apps:
     """Which packages are there."""
 
 
-StoreRequest = NewPackage | Install | Uninstall | Download | Apps
+@newtype
+@attrs.frozen
+class Approved:
+    """Which rights the owner of the node approved for the package so far (ours)."""
+
+    package: PackageId
+
+
+StoreRequest = NewPackage | Install | Uninstall | Download | Apps | Approved
 STORE_REQUEST: Shape[StoreRequest] = Shape(StoreRequest)
 
 # -- answers
@@ -125,8 +136,31 @@ class AppsResponse:
     apps: tuple[App, ...]
 
 
+@attrs.frozen
+class AskedRight:
+    """What a manifest asks for: the right of `process` with these params, which are JSON text."""
+
+    process: ProcessId
+    params: str
+
+
+@struct
+@attrs.frozen
+class ApprovedResponse:
+    """`must_ask` is false on a node that approves whatever its owner's tools send (setting `rpc.open`)."""
+
+    rights: tuple[AskedRight, ...]
+    must_ask: bool
+
+
 StoreAnswer = (
-    NewPackageResponse | InstallResponse | UninstallResponse | DownloadResponse | AppsResponse | Err[str]
+    NewPackageResponse
+    | InstallResponse
+    | UninstallResponse
+    | DownloadResponse
+    | AppsResponse
+    | ApprovedResponse
+    | Err[str]
 )
 STORE_ANSWER: Shape[StoreAnswer] = Shape(StoreAnswer)
 

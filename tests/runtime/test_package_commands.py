@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,6 +82,76 @@ def test_what_the_node_warns_of_is_shown(shell: Shell, tmp_path: Path) -> None:
     folder = write_package(tmp_path / "app", ACTOR)
     with rpc_door(rpc({"NewPackageResponse": "Success"}, "mind the gap"), STARTED) as door:
         assert shell.nectar("start-package", folder, "--url", door.url).err == "mind the gap\n"
+
+
+# -- what it asks for
+
+NOTHING_YET = rpc({"ApprovedResponse": {"rights": [], "must_ask": True}})
+ASKS = ["timer:sys:nectar", {"process": "vfs:sys:nectar", "params": {"root": True}}]
+LISTED = """app:me asks for:
+  messages to timer:sys:nectar
+  {"root":true} of vfs:sys:nectar, which is control over the node: its root is everybody's files
+"""
+
+
+def asking(tmp_path: Path) -> Path:
+    return write_package(tmp_path / "app", ACTOR, request_capabilities=ASKS)
+
+
+def test_nobody_is_asked_where_nobody_can_answer(shell: Shell, tmp_path: Path) -> None:
+    folder = asking(tmp_path)
+    with rpc_door(NOTHING_YET) as door:
+        said = shell.nectar("start-package", folder, "--url", door.url)
+    assert (said.code, said.advice) == (1, f"nectar start-package {folder} --yes")
+    assert said.err.startswith(f"nectar: {LISTED}")
+    assert [json_of(call["ipc"]) for call in door.calls] == [
+        {"Approved": {"package_name": "app", "publisher_node": "me"}}
+    ]
+
+
+def test_yes_approves_without_a_question(shell: Shell, tmp_path: Path) -> None:
+    with rpc_door(PUT, STARTED) as door:
+        said = shell.nectar("start-package", asking(tmp_path), "--yes", "--url", door.url)
+    assert (said.code, said.err) == (0, "")
+    assert json_of(door.calls[0]["ipc"])["NewPackage"]["approve"] is True
+
+
+@pytest.mark.parametrize(
+    ("typed", "approved"), [("y\n", True), (" YES \n", True), ("n\n", False), ("", False)]
+)
+def test_at_a_terminal_somebody_is_asked(typed, approved: bool, shell: Shell, tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    with rpc_door(NOTHING_YET, PUT, STARTED) as door, os.fdopen(theirs) as stdin:
+        os.write(ours, typed.encode() or b"\x04")
+        shell.monkeypatch.setattr("sys.stdin", stdin)
+        said = shell.nectar("start-package", asking(tmp_path), "--url", door.url)
+    os.close(ours)
+    assert said.err.startswith(f"{LISTED}Approve that? [y/N] ")
+    assert (said.code == 0) is approved
+    assert len(door.calls) == (3 if approved else 1)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"rights": [], "must_ask": False},
+        {
+            "rights": [
+                {"process": "timer:distro:sys", "params": '"messaging"'},
+                {"process": "vfs:sys:nectar", "params": '{"root":true}'},
+            ],
+            "must_ask": True,
+        },
+    ],
+)
+def test_nobody_is_asked_for_what_is_approved_already(answer, shell: Shell, tmp_path: Path) -> None:
+    with rpc_door(rpc({"ApprovedResponse": answer}), PUT, STARTED) as door:
+        said = shell.nectar("start-package", asking(tmp_path), "--url", door.url)
+    assert (said.code, said.err) == (0, "")
+    assert json_of(door.calls[1]["ipc"])["NewPackage"] == {
+        "package": {"package_name": "app", "publisher_node": "me"},
+        "mirror": False,
+    }
 
 
 # -- what is not sent

@@ -64,6 +64,12 @@ async def put(
     return await post(node, words.process, words.new_package(package_id), pack(files))
 
 
+async def put_approved(node: SimNode, files: Mapping[str, bytes], package_id: str = "app:me") -> KitAnswer:
+    return await post(
+        node, SEED.process, {"NewPackage": {"package": package_id, "approve": True}}, pack(files)
+    )
+
+
 async def install(node: SimNode, package_id: str = "app:me", words: KitWords = SEED) -> KitAnswer:
     return await post(node, words.process, words.install(package_id))
 
@@ -73,8 +79,8 @@ async def uninstall(node: SimNode, package_id: str = "app:me", words: KitWords =
 
 
 async def put_in(node: SimNode, files: Mapping[str, bytes], package_id: str = "app:me") -> None:
-    """Both calls, which succeed."""
-    assert (await put(node, files, package_id)).body == {"NewPackageResponse": SUCCESS}
+    """Both calls, which succeed, with whatever it asks for approved."""
+    assert (await put_approved(node, files, package_id)).body == {"NewPackageResponse": SUCCESS}
     assert (await install(node, package_id)).body == {"InstallResponse": SUCCESS}
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from kernel.address import PackageId, ProcessId
+from kernel.capability import MESSAGING
 from kernel.codec import Err, Malformed
 from kernel.jsontext import parse
 from sys_processes.app_store.protocol import (
@@ -10,8 +11,11 @@ from sys_processes.app_store.protocol import (
     STORE_ANSWER,
     STORE_REQUEST,
     App,
+    Approved,
+    ApprovedResponse,
     Apps,
     AppsResponse,
+    AskedRight,
     Download,
     DownloadResponse,
     Install,
@@ -41,6 +45,8 @@ REQUESTS: dict[str, StoreRequest] = {
     "uninstall": Uninstall(CHESS),
     "uninstall_later": Uninstall(UninstallForm(CHESS)),
     "uninstall_text": Uninstall(CHESS),
+    "new_package_approved": NewPackage(CHESS, approve=True),
+    "approved": Approved(CHESS),
     "apps": Apps(),
     "apps_null": Apps(),
 }
@@ -53,6 +59,9 @@ ANSWERS: dict[str, StoreAnswer] = {
     "uninstall_failure": UninstallResponse(Outcome.Failure),
     "download_failure": DownloadResponse(Outcome.Failure),
     "apps_response": AppsResponse((App(CHESS, "0.1.0", (CHESS_PROCESS,)),)),
+    "approved_response": ApprovedResponse(
+        (AskedRight(ProcessId("timer", "sys", "nectar"), MESSAGING),), True
+    ),
     "malformed": Err("why"),
 }
 
@@ -76,7 +85,9 @@ def test_the_package_to_install_is_the_same_however_it_is_written(name: str) -> 
     assert request.package == CHESS
 
 
-@pytest.mark.parametrize("name", ["new_package", "install", "uninstall", "apps"])
+@pytest.mark.parametrize(
+    "name", ["new_package", "new_package_approved", "install", "uninstall", "apps", "approved"]
+)
 def test_a_request_is_written_in_the_words_of_the_seed(name: str) -> None:
     assert STORE_REQUEST.encode(REQUESTS[name]) == golden(f"app_store/{name}")
 
