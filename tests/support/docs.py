@@ -143,7 +143,7 @@ class Page:
         tools = {
             ".venv/bin/activate": "",
             ".venv/bin/python": f'exec {python} "$@"\n',
-            ".venv/bin/nectar": f'case $1 in dev|boot) {node} "$@" --port 0;; sim) {node} "$@";; esac\n'
+            ".venv/bin/nectar": f'case $1 in dev|boot) {node} "$@" --port 0;; sim|new|run-tests) {node} "$@";; esac\n'
             f'{node} "$@" --url http://127.0.0.1:$(cat {shlex.quote(str(self._folder / "port"))})\n',
             "scripts/boot": 'exec nectar dev "$@"\n',
         }

@@ -2,7 +2,7 @@
 
 Every name of the reference's process library in snake_case (PROTOCOL section 5), the seed's names first; the names of
 later eras are aliases (`_aliases`). `homepage`, `http`, `kv`, `net`, `sqlite`, `timer` and `vfs` are sub-modules, `wit`
-holds the raw values, `testing` runs one process in a plain test.
+holds the raw values, `testing` runs one process in a plain test, `tester` makes a process that tests others.
 """
 
 from kernel.address import (

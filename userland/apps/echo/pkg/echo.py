@@ -39,11 +39,20 @@ async def init(our: Address) -> None:
 async def open_to_the_web(our: Address) -> None:
     """Without the web there is still an echo for messages, so nothing that fails here ends the process."""
     try:
-        await http.serve_index_html(our, DIRECTORY)
         await http.bind_ws_path("/")
-        homepage.add_to_homepage("Echo", icon=ICON, path="/")
-    except (http.HttpServerError, http.VfsError, SendError) as error:
+        await show_page(our)
+    except (http.HttpServerError, SendError) as error:
         println(f"not on the web: {error}")
+
+
+async def show_page(our: Address) -> None:
+    """Where there is no page, calls are answered all the same."""
+    try:
+        await http.serve_index_html(our, DIRECTORY)
+    except http.VfsError:
+        await http.bind_http_path("/")
+    else:
+        homepage.add_to_homepage("Echo", icon=ICON, path="/")
 
 
 def echo(message: Message) -> None:

@@ -1,0 +1,1 @@
+"""What test packages are asked and answer: shapes only, the processes are those of whoever writes tests."""
