@@ -6,11 +6,12 @@ from kernel import protocol
 from kernel.address import Address, ProcessId
 from kernel.codec import Err, Malformed, Ok
 from kernel.errors import ProgramError
+from kernel.inspection import Inspection
 from kernel.kernel import Kernel
 from kernel.lifecycle import CannotCreate, NewProcess, explain
 from kernel.message import Message, Payload, Response, SendError
 from kernel.ports import Init, StoreFailed
-from kernel.process import Process, ProcessState
+from kernel.process import ProcessState
 from kernel.protocol import KERNEL_ANSWER, KERNEL_COMMAND, KernelAnswer, KernelCommand
 from kernel.syscalls import current
 
@@ -22,6 +23,7 @@ class _Commands:
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
+        self._inspection = Inspection(kernel)
 
     async def answer(
         self, message: Message, payload: Payload | None, command: KernelCommand
@@ -37,7 +39,7 @@ class _Commands:
             case protocol.GrantCapabilities() | protocol.DropCapabilities() | protocol.SetOnExit():
                 return self._change(command)
             case protocol.Debug(question):
-                return protocol.DebugIs(self._look(question))
+                return protocol.DebugIs(self._inspection.answer(question))
             case protocol.Booted() | protocol.Shutdown():
                 # The node itself boots and stops its kernel; no process may.
                 return None
@@ -97,41 +99,8 @@ class _Commands:
                 lifecycle.set_on_exit(process, command.on_exit)
         return Ok(None)
 
-    def _look(self, question: protocol.DebugQuestion) -> protocol.DebugAnswer:
-        kernel = self._kernel
-        match question:
-            case protocol.AskProcessMap():
-                known = kernel.router.processes.values()
-                return protocol.ProcessMapIs({process.pid: _record(process) for process in known})
-            case protocol.AskProcess(pid):
-                process = kernel.router.find(pid)
-                return protocol.ProcessIs(None if process is None else _record(process))
-            case protocol.AskHasCap():
-                process = kernel.router.find(question.on)
-                held = (
-                    None
-                    if process is None
-                    else process.holdings.holds(kernel.router.signing.real(question.cap))
-                )
-                return protocol.HasCapIs(held)
-            case protocol.AskProcesses():
-                return protocol.ProcessesAre(
-                    tuple(
-                        protocol.ProcessStatus(
-                            s.id, protocol.ProcessState(s.state), s.mailbox, s.restarts, s.last_error
-                        )
-                        for s in kernel.standings()
-                    )
-                )
-
     def _say(self, message: Message, text: str) -> None:
         current().print_to_terminal(0, f"{text} (asked by {message.source.process})")
-
-
-def _record(process: Process) -> protocol.ProcessRecord:
-    return protocol.ProcessRecord(
-        process.path, None, process.on_exit, tuple(process.holdings.all()), process.public
-    )
 
 
 async def _handle(commands: _Commands, message: Message, payload: Payload | None) -> None:

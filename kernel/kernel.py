@@ -63,6 +63,8 @@ class Standing:
     mailbox: int
     restarts: int
     last_error: str | None
+    bytes: int = 0
+    received: int = 0
 
 
 class Kernel:
@@ -109,7 +111,15 @@ class Kernel:
     def standings(self) -> list[Standing]:
         """Every process, in order of creation."""
         return [
-            Standing(p.pid, p.state, len(p.mailbox), p.backoff.restarts if p.backoff else 0, p.last_error)
+            Standing(
+                p.pid,
+                p.state,
+                len(p.mailbox),
+                p.backoff.restarts if p.backoff else 0,
+                p.last_error,
+                p.mailbox.bytes,
+                p.mailbox.taken,
+            )
             for p in self.router.processes.values()
         ]
 

@@ -56,6 +56,7 @@ class Mailbox:
         "_senders",
         "_since_yield",
         "_sleep",
+        "_taken",
         "_task",
         "limits",
     )
@@ -68,6 +69,7 @@ class Mailbox:
         self._task: Task | None = None
         self._receiving = False
         self._since_yield = 0
+        self._taken = 0
         self._senders: deque[Task] | None = None
         self._sleep: Sleep | None = None
 
@@ -77,6 +79,11 @@ class Mailbox:
     @property
     def bytes(self) -> int:
         return self._bytes
+
+    @property
+    def taken(self) -> int:
+        """How many items were received so far."""
+        return self._taken + self._since_yield
 
     @property
     def is_awaited(self) -> bool:
@@ -154,6 +161,7 @@ class Mailbox:
                 "another task of this process is receiving: receive in one task and pass the messages on, "
                 "or await answers with send_and_await_response"
             )
+        self._taken += self._since_yield
         self._since_yield = 0
         self._receiving = True
         try:

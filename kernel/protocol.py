@@ -9,6 +9,7 @@ import attrs
 from kernel.address import Address, ProcessId
 from kernel.capability import Capability, SignedCapability
 from kernel.codec import U8, U32, U64, Err, Ok, Shape, carry, newtype, struct, tuple_variant, unit
+from kernel.debug import AskDeadLetters, AskMayMessage, AskTrace, DeadLettersAre, MayMessageIs, TraceIs
 from kernel.message import KernelMessage, OnExit, Payload, Request, Response, SendErrorKind
 
 PAYLOAD: Shape[Payload] = Shape(Payload)
@@ -267,7 +268,9 @@ class AskProcesses:
     """Ours: who runs, in what state."""
 
 
-DebugQuestion = AskProcessMap | AskProcess | AskHasCap | AskProcesses
+DebugQuestion = (
+    AskProcessMap | AskProcess | AskHasCap | AskProcesses | AskMayMessage | AskTrace | AskDeadLetters
+)
 
 
 @newtype("Debug")
@@ -343,13 +346,15 @@ class ProcessState(enum.StrEnum):
 
 @attrs.frozen
 class ProcessStatus:
-    """`mailbox` counts messages not received yet."""
+    """`mailbox` counts messages not received yet, `bytes` their ipc and payloads, `received` those it took so far."""
 
     id: ProcessId
     state: ProcessState
     mailbox: U64
     restarts: U64
     last_error: str | None
+    bytes: U64 = 0
+    received: U64 = 0
 
 
 @newtype("ProcessMap")
@@ -380,7 +385,7 @@ class ProcessesAre:
     processes: tuple[ProcessStatus, ...]
 
 
-DebugAnswer = ProcessMapIs | ProcessIs | HasCapIs | ProcessesAre
+DebugAnswer = ProcessMapIs | ProcessIs | HasCapIs | ProcessesAre | MayMessageIs | TraceIs | DeadLettersAre
 
 
 @newtype("Debug")

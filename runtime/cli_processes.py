@@ -7,29 +7,20 @@ import base64
 import sys
 from pathlib import Path
 
-from kernel.capability import KERNEL
-from kernel.codec import Malformed
 from kernel.jsontext import dump
 from kernel.message import Payload
 from kernel.protocol import (
-    KERNEL_ANSWER,
-    KERNEL_COMMAND,
-    AskProcesses,
-    Debug,
-    DebugIs,
-    KernelAnswer,
-    KernelCommand,
     KilledProcess,
     KillProcess,
-    ProcessesAre,
-    ProcessStatus,
 )
 from runtime.cli_words import NewCommand, add_door, find_door, process_id, remote_name, seconds, text, write
 from runtime.command_error import USAGE, CommandError
-from runtime.rpc_client import ANSWER_SECONDS, NodeDoor, RpcAnswer, call
+from runtime.kernel_call import ask_kernel, processes_of
+from runtime.rpc_client import ANSWER_SECONDS, RpcAnswer, call
 from runtime.table import as_table
 
-_COLUMNS = ("id", "state", "mailbox", "restarts", "last_error")
+_PROMISED = ("id", "state", "mailbox", "restarts", "last_error")
+_COLUMNS = ("id", "state", "mailbox", "bytes", "received", "restarts", "last_error")
 
 
 def add_commands(command: NewCommand) -> None:
@@ -97,28 +88,8 @@ def _as_json(answer: RpcAnswer) -> bytes:
     return dump(shown)
 
 
-def _ask_kernel(door: NodeDoor, command: KernelCommand) -> KernelAnswer:
-    answer = call(door, KERNEL, KERNEL_COMMAND.encode(command).decode())
-    assert answer is not None
-    try:
-        return KERNEL_ANSWER.decode(answer.ipc)
-    except Malformed as error:
-        raise CommandError(
-            f"the kernel at {door.url} gave an answer we do not know: {error}", "nectar ps"
-        ) from None
-
-
-def _processes(door: NodeDoor) -> tuple[ProcessStatus, ...]:
-    answer = _ask_kernel(door, Debug(AskProcesses()))
-    if isinstance(answer, DebugIs) and isinstance(answer.answer, ProcessesAre):
-        return answer.answer.processes
-    raise CommandError(
-        f"the kernel at {door.url} lists no processes: it answered {answer}", "nectar ps --url URL"
-    )
-
-
 def _ps(arguments: argparse.Namespace) -> None:
-    processes = _processes(find_door(arguments))
+    processes = processes_of(find_door(arguments))
     rows = [
         {
             "id": str(process.id),
@@ -126,17 +97,23 @@ def _ps(arguments: argparse.Namespace) -> None:
             "mailbox": process.mailbox,
             "restarts": process.restarts,
             "last_error": process.last_error,
+            "bytes": process.bytes,
+            "received": process.received,
         }
         for process in processes
     ]
-    write(dump(rows).decode() if arguments.json else as_table(_COLUMNS, rows))
+    if arguments.json:
+        # What programs read has these keys and no others; `nectar top --json` tells more.
+        write(dump([{key: row[key] for key in _PROMISED} for row in rows]).decode())
+    else:
+        write(as_table(_COLUMNS, rows))
 
 
 def _kill(arguments: argparse.Namespace) -> None:
     door = find_door(arguments)
-    if not any(process.id == arguments.process for process in _processes(door)):
+    if not any(process.id == arguments.process for process in processes_of(door)):
         raise CommandError(f"there is no process {arguments.process}", "nectar ps")
-    answer = _ask_kernel(door, KillProcess(arguments.process))
+    answer = ask_kernel(door, KillProcess(arguments.process))
     if not isinstance(answer, KilledProcess):
         raise CommandError(f"the kernel did not kill {arguments.process}: it answered {answer}", "nectar ps")
     shown = {"KilledProcess": str(answer.id)}

@@ -23,6 +23,7 @@ from runtime.files import replace_file
 FORMAT = 1
 FORMAT_FILE = "FORMAT"
 LOCK_FILE = "lock"
+LOGS = "logs"
 
 Steps = Mapping[int, Callable[[Path], None]]
 
@@ -82,7 +83,7 @@ class Home:
 
     @property
     def logs(self) -> Path:
-        return self.path / "logs"
+        return self.path / LOGS
 
 
 @contextmanager

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 
 import attrs
 
+from kernel.debug import LoggedMessage
 from kernel.events import EventKind
-from runtime.sim.log_file import LogEntry, LoggedMessage
+from runtime.sim.log_file import LogEntry
 from runtime.sim.trace import WorldKind
 
 _DELIVERED = {EventKind.APPENDED.value, EventKind.ANSWERED.value}

@@ -6,38 +6,20 @@ digest is over, so a log that was read can be compared with any other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import attrs
 
 from kernel.codec import Malformed, Shape
-from kernel.message import KernelMessage, Request
+from kernel.debug import LoggedMessage, logged
 from runtime.sim.trace import Entry, Trace
 
-LONGEST_IPC = 400
 FORMAT = 1
 
 
 class BadLog(ValueError):
     """A file that is no log of a simulated run; the text says which line of it, and what was expected there."""
-
-
-@attrs.frozen
-class LoggedMessage:
-    """`digest` is over ipc and payload, of which only the beginning of the ipc is kept. `size` is theirs, in bytes."""
-
-    id: int
-    source: str
-    target: str
-    request: bool
-    rsvp: str | None
-    expects: int | None
-    ipc: str
-    payload: str | None
-    """Its mime type and size."""
-    size: int
-    digest: str
 
 
 @attrs.frozen
@@ -96,36 +78,14 @@ def _logged(entry: Entry) -> LogEntry:
             line,
         )
     subject = "" if event.subject is None else str(event.subject)
-    message = None if event.message is None else _message(event.message, line.split())
+    message = None
+    if event.message is not None:
+        words = line.split()
+        # The digest stands behind the target.
+        message = logged(event.message, words[words.index("->") + 2])
     return LogEntry(
         entry.number, entry.at, entry.node, entry.kind.value, subject, _sound(event.note), "", message, line
     )
-
-
-def _message(envelope: KernelMessage, words: Sequence[str]) -> LoggedMessage:
-    """`words` are those of the entry's line: the digest stands behind the target."""
-    message, payload = envelope.message, envelope.payload
-    is_request = isinstance(message, Request)
-    arrow = words.index("->")
-    return LoggedMessage(
-        envelope.id,
-        str(envelope.source),
-        str(envelope.target),
-        is_request,
-        None if envelope.rsvp is None else str(envelope.rsvp),
-        message.expects_response if isinstance(message, Request) else None,
-        readable(message.ipc),
-        None if payload is None else f"{payload.mime or 'no mime type'}, {len(payload.bytes)} B",
-        len(message.ipc) + (0 if payload is None else len(payload.bytes)),
-        words[arrow + 2],
-    )
-
-
-def readable(ipc: bytes) -> str:
-    """As text in one line, cut at `LONGEST_IPC` characters; what cannot be shown is escaped."""
-    text = ipc[: 4 * LONGEST_IPC].decode("utf-8", "backslashreplace")
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    return shown if len(shown) <= LONGEST_IPC else shown[: LONGEST_IPC - 1] + "…"
 
 
 def _sound(text: str) -> str:

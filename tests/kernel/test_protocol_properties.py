@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kernel import debug
 from kernel import protocol as wire
 from kernel.codec import Err, Malformed, Ok
 from kernel.jsontext import JsonValue, parse
@@ -61,6 +62,8 @@ _COMMANDS: st.SearchStrategy[object] = st.one_of(
             st.just(wire.AskProcesses()),
             st.builds(wire.AskProcess, strategies.process_ids()),
             st.builds(wire.AskHasCap, strategies.process_ids(), strategies.capabilities()),
+            st.builds(debug.AskMayMessage, strategies.process_ids(), strategies.process_ids()),
+            st.builds(debug.AskTrace, st.none() | st.integers(0, 2**32 - 1)),
         ),
     ),
 )
@@ -71,6 +74,8 @@ _STATUSES = st.builds(
     strategies.U64,
     strategies.U64,
     st.none() | strategies.text(),
+    strategies.U64,
+    strategies.U64,
 )
 _ANSWERS: st.SearchStrategy[object] = st.one_of(
     st.sampled_from((wire.InitializedProcess(), wire.RunProcessError(), Ok(None))),
@@ -82,6 +87,7 @@ _ANSWERS: st.SearchStrategy[object] = st.one_of(
             st.dictionaries(strategies.process_ids(), _PROCESS_RECORDS, max_size=2).map(wire.ProcessMapIs),
             st.builds(wire.ProcessIs, st.none() | _PROCESS_RECORDS),
             st.builds(wire.HasCapIs, st.none() | st.booleans()),
+            st.builds(debug.MayMessageIs, st.booleans(), strategies.text()),
             st.lists(_STATUSES, max_size=2).map(lambda found: wire.ProcessesAre(tuple(found))),
         ),
     ),

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import attrs
 
+from kernel import debug
 from kernel import protocol as wire
 from kernel.address import Address, PackageId, ProcessId
 from kernel.capability import MESSAGING, NETWORK, Capability, SignedCapability
@@ -30,6 +31,16 @@ OUR_ABC = Address("our", "a:b:c")
 NETWORKING = Capability.network("alice.uq")
 SIGNED = SignedCapability(ABC, MESSAGING, b"\1\2\3")
 HI = Request(expects_response=5, ipc=b"hi")
+SEEN = debug.logged(
+    KernelMessage(
+        7,
+        Address("alice.uq", CHESS),
+        Address("alice.uq", "timer:sys:nectar"),
+        None,
+        Request(expects_response=5, ipc=b"move"),
+        Payload("text/plain", b"hi"),
+    )
+)
 
 GOLDEN: dict[str, tuple[Shape[object], object]] = {}
 
@@ -140,6 +151,9 @@ shapes(
     ask_process=wire.Debug(wire.AskProcess(CHESS)),
     ask_has_cap=wire.Debug(wire.AskHasCap(CHESS, Capability.messaging(VFS))),
     ask_processes=wire.Debug(wire.AskProcesses()),
+    ask_may_message=wire.Debug(debug.AskMayMessage(CHESS, ProcessId("timer", "sys", "nectar"))),
+    ask_trace=wire.Debug(debug.AskTrace(1000)),
+    ask_dead_letters=wire.Debug(debug.AskDeadLetters()),
 )
 shapes(
     wire.KERNEL_ANSWER,
@@ -164,12 +178,21 @@ shapes(
     processes=wire.DebugIs(
         wire.ProcessesAre(
             (
-                wire.ProcessStatus(CHESS, wire.ProcessState.waiting, 2, 1, "ValueError: no such move"),
+                wire.ProcessStatus(
+                    CHESS, wire.ProcessState.waiting, 2, 1, "ValueError: no such move", 300, 17
+                ),
                 wire.ProcessStatus(
                     ProcessId("timer", "sys", "nectar"), wire.ProcessState.running, 0, 0, None
                 ),
             )
         )
+    ),
+    may_message=wire.DebugIs(debug.MayMessageIs(True, "timer:sys:nectar is public")),
+    trace=wire.DebugIs(
+        debug.TraceIs(1000, (debug.TracedEvent(1700000000.5, "sent", str(CHESS), "awaited", SEEN),))
+    ),
+    dead_letters=wire.DebugIs(
+        debug.DeadLettersAre(2, (debug.BuriedMessage(1700000000.5, CHESS, "who asked has ended", SEEN),))
     ),
     done=Ok(None),
     no_such_process=Err(wire.Refusal.NoSuchProcess),

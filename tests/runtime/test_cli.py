@@ -296,9 +296,9 @@ def test_ps_lists_the_processes_in_columns(shell: Shell) -> None:
     with rpc_door(LISTED) as door:
         said = shell("ps", "--url", door.url)
     assert said.out.splitlines() == [
-        "ID                 STATE    MAILBOX  RESTARTS  LAST ERROR",
-        "kernel:sys:nectar  running  0        0",
-        "echo:echo:nectar   waiting  12       3         KeyError: 'x'",
+        "ID                 STATE    MAILBOX  BYTES  RECEIVED  RESTARTS  LAST ERROR",
+        "kernel:sys:nectar  running  0        0      0         0",
+        "echo:echo:nectar   waiting  12       0      0         3         KeyError: 'x'",
     ]
     assert (door.calls[0]["process"], door.calls[0]["ipc"]) == ("kernel:sys:nectar", '{"Debug":"Processes"}')
 

@@ -7,9 +7,10 @@ import hashlib
 import pytest
 
 from kernel.address import Address, ProcessId
+from kernel.debug import readable
 from kernel.events import Event, EventKind
 from kernel.message import KernelMessage, Payload, Request, Response
-from runtime.sim.log_file import BadLog, Log, LogHeader, log_of, read_log, readable, write_log
+from runtime.sim.log_file import BadLog, Log, LogHeader, log_of, read_log, write_log
 from runtime.sim.trace import Trace, WorldKind
 
 A, B = Address("alice.uq", "a:a:me"), Address("bob.uq", "b:b:me")

@@ -1,0 +1,107 @@
+"""The kernel's answers to people who look into it (PROTOCOL 4.6, Debug)."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from trio import current_time
+
+from kernel import debug, protocol
+from kernel.address import ProcessId
+from kernel.admission import may_message, rule
+from kernel.events import Event, Observer
+from kernel.kernel import Kernel
+from kernel.process import Process
+
+
+class Inspection:
+    """Of one kernel. Nothing is traced until somebody asks for it: it costs a part of every message."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._events: deque[Event] = deque(maxlen=0)
+        self._others: Observer | None = None
+
+    def answer(self, question: protocol.DebugQuestion) -> protocol.DebugAnswer:
+        router = self._kernel.router
+        match question:
+            case protocol.AskProcessMap():
+                known = router.processes.values()
+                return protocol.ProcessMapIs({process.pid: _record(process) for process in known})
+            case protocol.AskProcess(pid):
+                process = router.find(pid)
+                return protocol.ProcessIs(None if process is None else _record(process))
+            case protocol.AskHasCap(on, cap):
+                process = router.find(on)
+                held = None if process is None else process.holdings.holds(router.signing.real(cap))
+                return protocol.HasCapIs(held)
+            case protocol.AskProcesses():
+                return protocol.ProcessesAre(self._processes())
+            case debug.AskMayMessage(source, target):
+                return self._may_message(source, target)
+            case debug.AskTrace(keep):
+                return self._trace(keep)
+            case debug.AskDeadLetters():
+                return self._dead_letters()
+
+    def _processes(self) -> tuple[protocol.ProcessStatus, ...]:
+        return tuple(
+            protocol.ProcessStatus(
+                s.id, protocol.ProcessState(s.state), s.mailbox, s.restarts, s.last_error, s.bytes, s.received
+            )
+            for s in self._kernel.standings()
+        )
+
+    def _may_message(self, source: ProcessId, target: ProcessId) -> debug.MayMessageIs:
+        sender, receiver = self._kernel.router.find(source), self._kernel.router.find(target)
+        if sender is None or receiver is None:
+            missing = source if sender is None else target
+            return debug.MayMessageIs(
+                allowed=False,
+                why=f"no process {missing} on {self._kernel.node}; `nectar ps` lists those that run",
+            )
+        return debug.MayMessageIs(allowed=may_message(sender, receiver), why=rule(sender, receiver))
+
+    # -- the trace
+
+    def _trace(self, keep: int | None) -> debug.TraceIs:
+        epoch = self._kernel.ports.wall_clock() - current_time()
+        events = tuple(_traced(event, epoch) for event in self._events)
+        if keep is not None:
+            self._keep(min(keep, debug.MOST_KEPT))
+        return debug.TraceIs(self._events.maxlen or 0, events)
+
+    def _keep(self, most: int) -> None:
+        router = self._kernel.router
+        self._events = deque(self._events, maxlen=most)
+        if most and router.observer != self._see:
+            self._others, router.observer = router.observer, self._see
+        elif not most and router.observer == self._see:
+            router.observer = self._others
+
+    def _see(self, event: Event) -> None:
+        self._events.append(event)
+        if self._others is not None:
+            self._others(event)
+
+    def _dead_letters(self) -> debug.DeadLettersAre:
+        epoch = self._kernel.ports.wall_clock() - current_time()
+        letters = self._kernel.router.dead_letters
+        buried = [
+            debug.BuriedMessage(epoch + letter.at, letter.to, letter.why, debug.logged(letter.message))
+            for letter in letters.all()
+        ]
+        return debug.DeadLettersAre(letters.total, tuple(buried))
+
+
+def _traced(event: Event, epoch: float) -> debug.TracedEvent:
+    subject = "" if event.subject is None else str(event.subject)
+    message = None if event.message is None else debug.logged(event.message)
+    note = event.note.encode("utf-8", "backslashreplace").decode()
+    return debug.TracedEvent(epoch + event.at, event.kind.value, subject, note, message)
+
+
+def _record(process: Process) -> protocol.ProcessRecord:
+    return protocol.ProcessRecord(
+        process.path, None, process.on_exit, tuple(process.holdings.all()), process.public
+    )

@@ -1,0 +1,84 @@
+"""Reading a node's log while it is written and rotated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kernel.address import ProcessId
+from runtime.console import LOG_FILE, Line, as_json, as_text
+from runtime.home import LOGS
+from runtime.log_command import LogLine, show_logs
+
+WHO = "alice.uq@app:app:me"
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    (tmp_path / LOGS).mkdir()
+    return tmp_path / LOGS / LOG_FILE
+
+
+def lines(numbers: range, form=as_text, source: str = WHO) -> str:
+    return "".join(form(Line(1.7e9 + number, 0, source, f"line {number}")) + "\n" for number in numbers)
+
+
+@pytest.mark.parametrize("form", [as_text, as_json])
+def test_the_last_lines_of_all_files_in_order(log: Path, capsys, form):
+    log.with_name(f"{LOG_FILE}.2").write_text(lines(range(2), form))
+    log.with_name(f"{LOG_FILE}.1").write_text(lines(range(2, 4), form))
+    log.write_text(lines(range(4, 6), form) + "torn")
+    show_logs(log.parent.parent, None, lines=3, follow=False, as_json=False)
+    shown = [line.split(" ", 1)[1] for line in capsys.readouterr().out.splitlines()]
+    assert shown == [f"{WHO} line {number}" for number in (3, 4, 5)]
+
+
+def test_only_one_process(log: Path, capsys):
+    log.write_text(
+        lines(range(3)) + lines(range(3), source="alice.uq@other:app:me") + "no line of a log\n{]\n{}\n"
+    )
+    show_logs(log.parent.parent, ProcessId("other", "app", "me"), lines=2, follow=False, as_json=False)
+    assert capsys.readouterr().out.count("other:app:me") == 2
+
+
+def test_a_node_that_printed_nothing_has_an_empty_log(log: Path, capsys):
+    show_logs(log.parent.parent, None, lines=3, follow=False, as_json=False)
+    assert capsys.readouterr().out == ""
+
+
+class _Enough(Exception):
+    pass
+
+
+def test_what_comes_later_is_followed_through_a_rotation(log: Path, capsys, monkeypatch: pytest.MonkeyPatch):
+    steps = iter(
+        [
+            lambda: log.write_text(lines(range(1))),
+            lambda: log.write_text(lines(range(1)) + lines(range(1, 2))[:20]),
+            lambda: log.write_text(lines(range(2))),
+            lambda: (log.rename(log.with_name(f"{LOG_FILE}.1")), log.write_text(lines(range(2, 3)))),
+            lambda: None,
+        ]
+    )
+
+    def later(_seconds: float) -> None:
+        step = next(steps, None)
+        if step is None:
+            raise _Enough
+        step()
+
+    monkeypatch.setattr("runtime.log_command.time.sleep", later)
+    with pytest.raises(_Enough):
+        show_logs(log.parent.parent, None, lines=3, follow=True, as_json=True)
+    shown = capsys.readouterr().out.splitlines()
+    assert [line.split('"text":"')[1][:6] for line in shown] == ["line 0", "line 1", "line 2"]
+
+
+def test_a_line_goes_on_where_it_is_indented():
+    from runtime.log_command import _Parser
+
+    parser = _Parser()
+    text = as_text(Line(0.0, 0, WHO, "one\ntwo")) + "\n"
+    assert list(parser.feed(text)) == []
+    assert list(parser.rest()) == [LogLine("1970-01-01T00:00:00.000Z", WHO, "one\ntwo")]
