@@ -1,8 +1,9 @@
 """What an actor imports: `from userland.process_lib import Address, Request, Response, await_message`.
 
 Every name of the reference's process library in snake_case (PROTOCOL section 5), the seed's names first; the names of
-later eras are aliases (`_aliases`). `homepage`, `http`, `kv`, `net`, `sqlite`, `timer` and `vfs` are sub-modules, `wit`
-holds the raw values, `testing` runs one process in a plain test, `tester` makes a process that tests others.
+later eras are aliases (`_aliases`). `homepage`, `http`, `kv`, `net`, `sqlite`, `state`, `timer` and `vfs` are
+sub-modules, `wit` holds the raw values, `testing` runs one process in a plain test, `tester` makes a process that tests
+others.
 """
 
 from kernel.address import (
@@ -30,7 +31,7 @@ from kernel.errors import (
 )
 from kernel.message import Message, Payload, Reason, SendError, SendErrorKind
 from userland.process_lib import _address as _address
-from userland.process_lib import homepage, http, kv, net, sqlite, timer, vfs, wit
+from userland.process_lib import homepage, http, kv, net, sqlite, state, timer, vfs, wit
 from userland.process_lib._builders import BuildError, BuildErrorKind, Request, Response
 from userland.process_lib._capabilities import (
     attach_capability,
@@ -250,6 +251,7 @@ __all__ = [
     "spawn",
     "sqlite",
     "start_soon",
+    "state",
     "timer",
     "unbind_http_path",
     "unbind_ws_path",
