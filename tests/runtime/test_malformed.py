@@ -29,12 +29,14 @@ MODULES = {
         "state:sys:nectar",
         "vfs:sys:nectar",
         "timer:sys:nectar",
+        "eth:sys:nectar",
+        "terminal:terminal:nectar",
         "http_server:sys:nectar",
         "homepage:homepage:nectar",
         "main:app_store:nectar",
     )
 }
-AREAS = ("kernel", "state", "vfs", "homepage", "app_store", "http_server")
+AREAS = ("kernel", "state", "vfs", "homepage", "app_store", "http_server", "terminal")
 SHAPES = [*chain.from_iterable(golden_file(area).values() for area in AREAS), b'{"SetTimer":300}']
 ELSEWHERE = Address.from_str(f"bob.uq@{APP}")
 
@@ -110,6 +112,8 @@ async def check_all_answer(web: WebNode, app: App) -> None:
     assert await ask(app, "state:sys:nectar", b'{"GetState":"%s"}' % APP.encode()) == b'"GetState"'
     assert b"IOError" in await ask(app, "vfs:sys:nectar", b'{"path":"/app:alice.uq/pkg/f","action":"Read"}')
     assert await ask(app, "timer:sys:nectar", (10).to_bytes(8, "little")) == b""
+    assert b"NoRpcForChain" in await ask(app, "eth:sys:nectar", b'{"Request":{}}')
+    assert await ask(app, "terminal:terminal:nectar", b"top") == b'{"Ok":""}'
     assert await app.ask(Bind("/asked", False, False, False)) is None
     assert (await web.http("GET", f"/{APP}/asked")).body == b"ok"
     assert b'"GetApps"' in await ask(app, "homepage:homepage:nectar", b'"GetApps"')

@@ -70,9 +70,9 @@ def test_at_a_terminal_words_are_completed_and_remembered(person: Person, node: 
     try:
         until(b"> ")
         os.write(ours, b"ech\thello\n")
-        until(b"\nhello\r\n")
+        until(b"\nhello\r\n> ")
         os.write(ours, b"m app:\thi -a 5\n")
-        until(b"got hi")
+        until(b"got hi\r\n> ")
         os.write(ours, b"\x04")
         assert running.wait(20) == 0
     finally:

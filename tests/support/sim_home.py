@@ -27,7 +27,7 @@ from runtime.sim.workers import InlineWorkers
 from tests.support.web_app import NODE
 from tests.support.web_node import EPOCH, RPC_TOKEN, secrets
 
-MODULES = (":sys:nectar", ":app_store:nectar", ":homepage:nectar")
+MODULES = (":sys:nectar", ":app_store:nectar", ":homepage:nectar", ":terminal:nectar")
 """How the ids of the runtime's own processes end."""
 
 
