@@ -9,7 +9,7 @@ import attrs
 
 from kernel.address import OUR, Address, ProcessId
 from kernel.message import KernelMessage, Request, size_of
-from kernel.variants import U32, U64, struct, unit
+from kernel.variants import U8, U32, U64, struct, unit
 
 LONGEST_IPC = 400
 MOST_KEPT = 10_000
@@ -41,7 +41,22 @@ class AskDeadLetters:
     """What could be brought back to nobody."""
 
 
+@struct("Verbosity")
+@attrs.frozen
+class SetVerbosity:
+    """From now on show what `process` (None: everybody) prints up to `level`, 0 to 3; None: nothing of it."""
+
+    process: ProcessId | None
+    level: U8 | None
+
+
 # -- answers
+
+
+@unit("Verbosity")
+@attrs.frozen
+class VerbositySet:
+    """Done."""
 
 
 @attrs.frozen

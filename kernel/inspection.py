@@ -55,6 +55,9 @@ class Inspection:
                 return self._trace(keep)
             case debug.AskDeadLetters():
                 return self._dead_letters()
+            case debug.SetVerbosity(process_or_all, level):
+                router.console.choose(process_or_all, level)
+                return debug.VerbositySet()
 
     def _processes(self) -> tuple[protocol.ProcessStatus, ...]:
         return tuple(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from kernel.address import Address, ProcessId
-from kernel.capability import MESSAGING, NETWORK, Capability
+from kernel.capability import KERNEL, MESSAGING, NETWORK, Capability
 from kernel.exits import Backoff, ExitCause
 from kernel.mailbox import DEFAULT_LIMITS, Limits, Mailbox
 from kernel.parking import Sleep, wake
@@ -49,7 +49,7 @@ class Holdings:
         issuer = capability.issuer
         if issuer.node == self._node and capability.params == MESSAGING:
             self.messaging[issuer.process] = None
-        elif capability.params == NETWORK and capability == Capability.network(self._node):
+        elif self._is_network(capability):
             self.network = True
         else:
             if self._others is None:
@@ -64,7 +64,7 @@ class Holdings:
         issuer = capability.issuer
         if issuer.node == self._node and capability.params == MESSAGING:
             self.messaging.pop(issuer.process, None)
-        elif capability.params == NETWORK and capability == Capability.network(self._node):
+        elif self._is_network(capability):
             self.network = False
         elif self._others is not None and issuer in self._others:
             self._others[issuer].pop(capability.params, None)
@@ -80,11 +80,16 @@ class Holdings:
             held = True
         return held
 
+    def _is_network(self, capability: Capability) -> bool:
+        """Signed or not, which two are not equal."""
+        issuer = capability.issuer
+        return capability.params == NETWORK and issuer.node == self._node and issuer.process == KERNEL
+
     def holds(self, capability: Capability) -> bool:
         issuer = capability.issuer
         if issuer.node == self._node and capability.params == MESSAGING:
             return issuer.process in self.messaging
-        if capability.params == NETWORK and capability == Capability.network(self._node):
+        if self._is_network(capability):
             return self.network
         return self._others is not None and capability.params in self._others.get(issuer, ())
 

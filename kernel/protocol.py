@@ -9,7 +9,16 @@ import attrs
 from kernel.address import Address, ProcessId
 from kernel.capability import Capability, SignedCapability
 from kernel.codec import U8, U32, U64, Err, Ok, Shape, carry, newtype, struct, tuple_variant, unit
-from kernel.debug import AskDeadLetters, AskMayMessage, AskTrace, DeadLettersAre, MayMessageIs, TraceIs
+from kernel.debug import (
+    AskDeadLetters,
+    AskMayMessage,
+    AskTrace,
+    DeadLettersAre,
+    MayMessageIs,
+    SetVerbosity,
+    TraceIs,
+    VerbositySet,
+)
 from kernel.message import KernelMessage, OnExit, Payload, Request, Response, SendErrorKind
 
 PAYLOAD: Shape[Payload] = Shape(Payload)
@@ -269,7 +278,14 @@ class AskProcesses:
 
 
 DebugQuestion = (
-    AskProcessMap | AskProcess | AskHasCap | AskProcesses | AskMayMessage | AskTrace | AskDeadLetters
+    AskProcessMap
+    | AskProcess
+    | AskHasCap
+    | AskProcesses
+    | AskMayMessage
+    | AskTrace
+    | AskDeadLetters
+    | SetVerbosity
 )
 
 
@@ -385,7 +401,16 @@ class ProcessesAre:
     processes: tuple[ProcessStatus, ...]
 
 
-DebugAnswer = ProcessMapIs | ProcessIs | HasCapIs | ProcessesAre | MayMessageIs | TraceIs | DeadLettersAre
+DebugAnswer = (
+    ProcessMapIs
+    | ProcessIs
+    | HasCapIs
+    | ProcessesAre
+    | MayMessageIs
+    | TraceIs
+    | DeadLettersAre
+    | VerbositySet
+)
 
 
 @newtype("Debug")

@@ -35,6 +35,7 @@ from kernel.refusals import Refusal, exited, expired, no_carrier, no_such_proces
 from kernel.routing import DECISIONS
 from kernel.signing import Signing
 from kernel.turns import Turns
+from kernel.verbosity import ChosenVerbosity
 
 _HOW = ("", "privileged", "awaited", "awaited privileged")
 
@@ -46,7 +47,7 @@ class Router:
         self.node = node
         self.kernel_address = Address(node, KERNEL)
         self.chance = chance
-        self.console = console
+        self.console = ChosenVerbosity(console)
         self.signing = Signing(node, keys)
         self.processes: dict[ProcessId, Process] = {}
         self.open: dict[int, OpenRequest] = {}

@@ -8,7 +8,16 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from runtime import cli_authors, cli_boot, cli_inspect, cli_nodes, cli_packages, cli_processes, cli_sim
+from runtime import (
+    cli_authors,
+    cli_boot,
+    cli_inspect,
+    cli_nodes,
+    cli_packages,
+    cli_processes,
+    cli_sim,
+    cli_terminal,
+)
 from runtime.cli_boot import RunNode
 from runtime.command_error import FAILED, USAGE, CommandError
 from runtime.options import BootOptions
@@ -52,6 +61,6 @@ def _parser(run_node: RunNode) -> _Parser:
         return commands.add_parser(name, help=does, description=does, allow_abbrev=False)
 
     cli_boot.add_commands(command, run_node)
-    for group in (cli_authors, cli_processes, cli_inspect, cli_packages, cli_nodes, cli_sim):
+    for group in (cli_authors, cli_processes, cli_inspect, cli_packages, cli_nodes, cli_terminal, cli_sim):
         group.add_commands(command)
     return parser

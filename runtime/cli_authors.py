@@ -15,7 +15,9 @@ TESTS = "tests.toml"
 def add_commands(command: NewCommand) -> None:
     new = command("new", "Write a package that runs, with its test.")
     new.add_argument("folder", metavar="DIR", type=Path, help="is made; may exist when it is empty")
-    new.add_argument("--template", metavar="NAME", required=True, help="echo, chat or fibonacci")
+    new.add_argument(
+        "--template", metavar="NAME", required=True, help="echo, chat, fibonacci or file_transfer"
+    )
     new.add_argument("--ui", action="store_true", help="with its page for browsers")
     new.add_argument("--package", metavar="NAME", type=_name, help="default: the name of DIR")
     new.add_argument(

@@ -12,9 +12,9 @@ import attrs
 import trio
 
 from kernel import commands
-from kernel.address import PackageId, ProcessId
+from kernel.address import Address, PackageId, ProcessId
 from kernel.admission import STATE, VFS
-from kernel.capability import KERNEL
+from kernel.capability import KERNEL, ROOT, Capability
 from kernel.events import Event, Observer
 from kernel.exits import ExitCause
 from kernel.kernel import Kernel, Ports
@@ -61,6 +61,8 @@ from sys_processes.net.table import NetLimits
 from sys_processes.sqlite import process as sqlite
 from sys_processes.sqlite.protocol import SQLITE
 from sys_processes.state import process as state
+from sys_processes.terminal import process as terminal
+from sys_processes.terminal.protocol import TERMINAL
 from sys_processes.timer import process as timer
 from sys_processes.timer.protocol import TIMER
 from sys_processes.vfs import process as vfs
@@ -204,6 +206,8 @@ class Node:
             kernel.add_module(SQLITE, sqlite.make(devices.databases), public=True)
         kernel.add_module(HTTP_SERVER, http_server.make(self._door), public=True)
         kernel.add_module(HOMEPAGE, homepage.make(), public=True)
+        at_terminal = kernel.add_module(TERMINAL, terminal.make(), public=False)
+        kernel.grants.add(at_terminal, Capability(Address(self.name, VFS), ROOT))
         if self._network is not None:
             kernel.add_module(NET, self._carrier(self._network), public=False)
         store = app_store.make(self.packages, devices.workers)

@@ -25,7 +25,7 @@ FAULTS = (
     WorldKind.DISK,
     WorldKind.CLOCK,
 )
-MODULES = ("sys", "app_store", "homepage")
+MODULES = ("sys", "app_store", "homepage", "terminal")
 """The packages of a node's own processes. What they say to each other is no exercise."""
 
 

@@ -60,7 +60,7 @@ def test_the_keyboard_stays_on_the_app_that_it_moves(start: Tab):
     press(start, "Fibonacci: favorite")
     expect(star).to_have_attribute("aria-pressed", "true")
     expect(star).to_be_focused()
-    assert shown(start) == ["Fibonacci", "Chat", "Counter", "Echo"]
+    assert shown(start) == ["Fibonacci", "Chat", "Counter", "Echo", "Files"]
     press(start, "Fibonacci: favorite")
     expect(star).to_have_attribute("aria-pressed", "false")
     start.page.get_by_role("link", name="Arrange").press("Enter")
@@ -70,10 +70,10 @@ def test_the_keyboard_stays_on_the_app_that_it_moves(start: Tab):
         expect(start.page.get_by_role("button", name="Move Fibonacci up")).to_be_focused()
     press(start, "Move Fibonacci up")
     expect(start.page.get_by_role("button", name="Move Fibonacci down")).to_be_focused()
-    assert shown(start) == ["Fibonacci", "Chat", "Counter", "Echo"]
+    assert shown(start) == ["Fibonacci", "Chat", "Counter", "Echo", "Files"]
     start.page.go_back()
     start.page.wait_for_url(start.url("/"))
-    assert shown(start) == ["Fibonacci", "Chat", "Counter", "Echo"]
+    assert shown(start) == ["Fibonacci", "Chat", "Counter", "Echo", "Files"]
 
 
 def test_each_example_opens_in_the_look_of_its_node_and_leads_home(start: Tab):

@@ -154,6 +154,18 @@ async def test_a_child_of_a_networked_parent_gets_the_network():
         assert await child.do(lambda calls: calls.can_message(Address("bob.uq", "x:y:z")))
 
 
+async def test_a_child_that_gets_all_of_its_parent_gets_the_network_too():
+    """What `our_capabilities` gives is signed."""
+    async with kernel_node() as node:
+        parent = await node.puppet("parent", network=True)
+        held = await parent.do(lambda calls: calls.our_capabilities())
+        child = await spawned(node, parent, request_capabilities=held)
+        assert await child.do(lambda calls: calls.can_message(Address("bob.uq", "x:y:z")))
+        assert "network" in str(await child.do(lambda calls: calls.our_capabilities()))
+        await child.do(lambda calls: calls.drop_capabilities(held))
+        assert not await child.do(lambda calls: calls.can_message(Address("bob.uq", "x:y:z")))
+
+
 async def test_a_child_grants_messaging_or_more_to_the_processes_named():
     """PROTOCOL 4.4."""
     async with kernel_node() as node:

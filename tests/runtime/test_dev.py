@@ -115,6 +115,7 @@ def test_without_packages_it_runs_the_examples(person: Person):
             "counter:counter:nectar",
             "echo:echo:nectar",
             "fibonacci:fibonacci:nectar",
+            "file_transfer:file_transfer:nectar",
         ):
             assert b"<html" in node.http("GET", f"/{app}/", cookie=cookie).body
         assert node.send("echo:echo:nectar", "again").ipc == b"again"

@@ -105,7 +105,7 @@ async def install(web: WebNode, cookie: str) -> None:
     rights = ["http_server:sys:nectar", "vfs:sys:nectar"]
     files = package(SERVES_A_FILE, name="page", request_capabilities=rights, grant_capabilities=rights)
     zipped = pack({**files, "pkg/ui/index.html": b"<p>installed</p>"})
-    new = SEED.new_package("page:me")
+    new = {"NewPackage": {"package": "page:me", "approve": True}}
     assert (await kit(web, kit_call(SEED.process, new, zipped))).body == {"NewPackageResponse": "Success"}
     started = await kit(web, kit_call(SEED.process, SEED.install("page:me")))
     assert started.body == {"InstallResponse": "Success"}, started.said

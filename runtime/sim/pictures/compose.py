@@ -30,6 +30,7 @@ HIDDEN = (
     "state:sys:nectar",
     "net:sys:nectar",
     "homepage:homepage:nectar",
+    "terminal:terminal:nectar",
     "main:app_store:nectar",
 )
 """What every node has and few look for. Messages between nodes are arrows from process to process, without `net`."""
