@@ -41,6 +41,14 @@ class AskDeadLetters:
     """What could be brought back to nobody."""
 
 
+@struct("TimeUsed")
+@attrs.frozen
+class AskTimeUsed:
+    """How long each process ran. It is measured for `measure` seconds from now on, and not before somebody asks."""
+
+    measure: U32
+
+
 @struct("Verbosity")
 @attrs.frozen
 class SetVerbosity:
@@ -124,9 +132,21 @@ class DeadLettersAre:
     letters: tuple[BuriedMessage, ...]
 
 
+@struct("TimeUsed")
 @attrs.frozen
+class TimeUsedIs:
+    """Of every process the seconds that it ran while measured. `at`: seconds, to compare with another answer."""
+
+    at: float
+    processes: dict[ProcessId, float]
+
+
+@attrs.define
 class Glimpse:
-    """What is kept of a message that was seen: nothing that holds on to what it carried."""
+    """What is kept of a message that was seen: nothing that holds on to what it carried. Never changed.
+
+    Not frozen by attrs: several are made of each message of a traced node.
+    """
 
     id: int
     source: Address

@@ -13,9 +13,10 @@ from kernel.admission import may_message, rule
 from kernel.events import Event, EventKind, Observer
 from kernel.kernel import Kernel
 from kernel.process import Process
+from kernel.turn_times import TurnTimes
 
 
-@attrs.frozen
+@attrs.define
 class _Seen:
     """Of an `Event`: it is kept for long, and must not hold what a message carried."""
 
@@ -33,6 +34,7 @@ class Inspection:
         self._kernel = kernel
         self._events: deque[_Seen] = deque(maxlen=0)
         self._others: Observer | None = None
+        self._times = TurnTimes(kernel.node)
 
     def answer(self, question: protocol.DebugQuestion) -> protocol.DebugAnswer:
         router = self._kernel.router
@@ -55,6 +57,9 @@ class Inspection:
                 return self._trace(keep)
             case debug.AskDeadLetters():
                 return self._dead_letters()
+            case debug.AskTimeUsed(measure):
+                self._times.measure(measure)
+                return debug.TimeUsedIs(current_time(), self._times.used(router.processes))
             case debug.SetVerbosity(process_or_all, level):
                 router.console.choose(process_or_all, level)
                 return debug.VerbositySet()
