@@ -205,6 +205,7 @@ class Process:
         "abandoned",
         "accepts",
         "address",
+        "answered",
         "asked",
         "backoff",
         "begun",
@@ -253,6 +254,7 @@ class Process:
         self.system = False
         self.holdings = holdings
         self.mailbox = Mailbox(limits)
+        self.answered = 0
         self.state = ProcessState.STARTING
         self.accepts = True
         self.scope: trio.CancelScope | None = None

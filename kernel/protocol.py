@@ -365,7 +365,7 @@ class ProcessState(enum.StrEnum):
 
 @attrs.frozen
 class ProcessStatus:
-    """`mailbox` counts messages not received yet, `bytes` their ipc and payloads, `received` those it took so far."""
+    """`mailbox` counts messages not received yet, `bytes` their ipc and payloads, `received` all that it got so far."""
 
     id: ProcessId
     state: ProcessState

@@ -319,6 +319,7 @@ class Router:
             return
         if self.observer is not None:
             self.notify(EventKind.ANSWERED, owner.pid, envelope)
+        owner.answered += 1
         entry.outcome = envelope
         if entry.task is not None:
             task = entry.task
@@ -386,6 +387,7 @@ class Router:
         if self.observer is not None:
             self.notify(EventKind.RETURNED, owner.pid, envelope, refusal.reason, error)
         if entry.awaited:
+            owner.answered += 1
             entry.outcome = error
             if entry.task is not None:
                 task = entry.task

@@ -11,7 +11,7 @@ from kernel import protocol as wire
 from kernel.address import Address
 from kernel.capability import Capability
 from kernel.debug import LONGEST_IPC, MOST_KEPT, AskDeadLetters, AskMayMessage, AskTrace, readable
-from kernel.message import Payload, Response
+from kernel.message import Payload, Response, SendError
 from kernel.protocol import KERNEL_ANSWER, KERNEL_COMMAND
 from kernel.syscalls import current
 from tests.kernel.test_kernel_commands import KERNEL, commanded
@@ -73,6 +73,26 @@ async def test_mailboxes_are_told_with_their_bytes_and_what_was_received():
         answer = await look(operator, wire.AskProcesses())
         (status,) = (one for one in answer.processes if one.id == b.pid)
         assert (status.mailbox, status.bytes, status.received) == (2, 10, 1)
+
+
+async def test_answers_and_errors_that_a_task_awaits_count_as_received():
+    async with commanded() as (node, operator):
+        a, b = await node.puppets("a", "b")
+
+        async def received() -> int:
+            answer = await look(operator, wire.AskProcesses())
+            (status,) = (one for one in answer.processes if one.id == a.pid)
+            return status.received
+
+        assert await received() == 0
+        asked = a.begin_ask(b, b"1")
+        await b.receive()
+        await b.respond(b"2")
+        assert (await asked.result()).ipc == b"2"
+        assert await received() == 1
+        with pytest.raises(SendError):
+            await a.ask(Address(NODE, pid_of("nobody")), b"1")
+        assert await received() == 2
 
 
 async def test_nothing_is_traced_until_somebody_asks():
