@@ -24,13 +24,15 @@ def may_message(sender: Process, receiver: Process) -> bool:
 
 def rule(sender: Process, receiver: Process) -> str:
     """By which rule it may, or what is missing."""
+    if not may_message(sender, receiver):
+        return lacks_messaging(sender, receiver)
+    if receiver is sender:
+        return "a process may message itself"
     if receiver.public:
         return f"{receiver.pid} is public: every process of the node may message it"
     if receiver.pid in sender.holdings.messaging:
         return f"{sender.pid} holds the messaging capability of {receiver.pid}"
-    if may_message(sender, receiver):
-        return f"{sender.pid} is a module of the node"
-    return lacks_messaging(sender, receiver)
+    return f"{sender.pid} is a module of the node"
 
 
 def lacks_messaging(sender: Process, receiver: Process) -> str:

@@ -7,9 +7,10 @@ from collections import deque
 import attrs
 
 from kernel.address import ProcessId
-from kernel.message import KernelMessage
+from kernel.message import KernelMessage, size_of
 
 KEPT = 1000
+KEPT_BYTES = 16 * 1024 * 1024
 
 
 @attrs.frozen
@@ -23,15 +24,21 @@ class DeadLetter:
 
 
 class DeadLetters:
-    """Bounded: the oldest go first, `total` counts all that ever came."""
+    """Bounded in number, and in bytes of ipc and payload: the oldest go first, the last one stays whatever its size.
+    `total` counts all that ever came.
+    """
 
     def __init__(self) -> None:
-        self._ring: deque[DeadLetter] = deque(maxlen=KEPT)
+        self._ring: deque[DeadLetter] = deque()
+        self._bytes = 0
         self.total = 0
 
     def add(self, letter: DeadLetter) -> None:
         self.total += 1
         self._ring.append(letter)
+        self._bytes += size_of(letter.message)
+        while len(self._ring) > 1 and (len(self._ring) > KEPT or self._bytes > KEPT_BYTES):
+            self._bytes -= size_of(self._ring.popleft().message)
 
     def all(self) -> list[DeadLetter]:
         """Those still kept, oldest first."""

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import attrs
 
-from kernel.address import ProcessId
-from kernel.message import KernelMessage, Request
+from kernel.address import OUR, Address, ProcessId
+from kernel.message import KernelMessage, Request, size_of
 from kernel.variants import U8, U32, U64, struct, unit
 
 LONGEST_IPC = 400
@@ -39,6 +39,14 @@ class AskTrace:
 @attrs.frozen
 class AskDeadLetters:
     """What could be brought back to nobody."""
+
+
+@struct("TimeUsed")
+@attrs.frozen
+class AskTimeUsed:
+    """How long each process ran. It is measured for `measure` seconds from now on, and not before somebody asks."""
+
+    measure: U32
 
 
 @struct("Verbosity")
@@ -124,26 +132,85 @@ class DeadLettersAre:
     letters: tuple[BuriedMessage, ...]
 
 
+@struct("TimeUsed")
+@attrs.frozen
+class TimeUsedIs:
+    """Of every process the seconds that it ran while measured. `at`: seconds, to compare with another answer."""
+
+    at: float
+    processes: dict[ProcessId, float]
+
+
+@attrs.define
+class Glimpse:
+    """What is kept of a message that was seen: nothing that holds on to what it carried. Never changed.
+
+    Not frozen by attrs: several are made of each message of a traced node.
+    """
+
+    id: int
+    source: Address
+    target: Address
+    rsvp: Address | None
+    request: bool
+    expects: int | None
+    ipc: bytes
+    mime: str | None
+    payload: int | None
+    size: int
+
+    def logged(self, digest: str = "") -> LoggedMessage:
+        """As it is shown."""
+        return LoggedMessage(
+            self.id,
+            str(self.source),
+            str(self.target),
+            self.request,
+            None if self.rsvp is None else str(self.rsvp),
+            self.expects,
+            readable(self.ipc),
+            None if self.payload is None else f"{self.mime or 'no mime type'}, {self.payload} B",
+            self.size,
+            digest,
+        )
+
+
+def glimpse(envelope: KernelMessage, node: str = OUR) -> Glimpse:
+    """`node` is put where the target says `our`."""
+    message, payload, target = envelope.message, envelope.payload, envelope.target
+    return Glimpse(
+        envelope.id,
+        envelope.source,
+        Address(node, target.process) if target.node == OUR else target,
+        envelope.rsvp,
+        isinstance(message, Request),
+        message.expects_response if isinstance(message, Request) else None,
+        # A character has four bytes at most; one more tells that it was cut.
+        message.ipc[: 4 * (LONGEST_IPC + 1)],
+        None if payload is None else payload.mime,
+        None if payload is None else len(payload.bytes),
+        size_of(envelope),
+    )
+
+
 def logged(envelope: KernelMessage, digest: str = "") -> LoggedMessage:
     """As it is shown."""
-    message, payload = envelope.message, envelope.payload
-    is_request = isinstance(message, Request)
-    return LoggedMessage(
-        envelope.id,
-        str(envelope.source),
-        str(envelope.target),
-        is_request,
-        None if envelope.rsvp is None else str(envelope.rsvp),
-        message.expects_response if isinstance(message, Request) else None,
-        readable(message.ipc),
-        None if payload is None else f"{payload.mime or 'no mime type'}, {len(payload.bytes)} B",
-        len(message.ipc) + (0 if payload is None else len(payload.bytes)),
-        digest,
-    )
+    return glimpse(envelope).logged(digest)
 
 
 def readable(ipc: bytes) -> str:
     """As text in one line, cut at `LONGEST_IPC` characters; what cannot be shown is escaped."""
-    text = ipc[: 4 * LONGEST_IPC].decode("utf-8", "backslashreplace")
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    return shown if len(shown) <= LONGEST_IPC else shown[: LONGEST_IPC - 1] + "…"
+    return one_line(ipc[: 4 * (LONGEST_IPC + 1)].decode("utf-8", "backslashreplace"))
+
+
+def one_line(text: str) -> str:
+    """Cut at `LONGEST_IPC` characters; what cannot be shown, or would move a terminal's cursor, is escaped."""
+    escaped = without_controls(text[: LONGEST_IPC + 1])
+    return escaped if len(escaped) <= LONGEST_IPC else escaped[: LONGEST_IPC - 1] + "…"
+
+
+def without_controls(text: str) -> str:
+    """What cannot be shown, or would move a terminal's cursor, is escaped."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

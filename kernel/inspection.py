@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from collections import deque
 
+import attrs
 from trio import current_time
 
 from kernel import debug, protocol
 from kernel.address import ProcessId
 from kernel.admission import may_message, rule
-from kernel.events import Event, Observer
+from kernel.events import Event, EventKind, Observer
 from kernel.kernel import Kernel
 from kernel.process import Process
+from kernel.turn_times import TurnTimes
+
+
+@attrs.define
+class _Seen:
+    """Of an `Event`: it is kept for long, and must not hold what a message carried."""
+
+    kind: EventKind
+    at: float
+    subject: ProcessId | None
+    note: str
+    message: debug.Glimpse | None
 
 
 class Inspection:
@@ -19,8 +32,9 @@ class Inspection:
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
-        self._events: deque[Event] = deque(maxlen=0)
+        self._events: deque[_Seen] = deque(maxlen=0)
         self._others: Observer | None = None
+        self._times = TurnTimes(kernel.node)
 
     def answer(self, question: protocol.DebugQuestion) -> protocol.DebugAnswer:
         router = self._kernel.router
@@ -43,6 +57,9 @@ class Inspection:
                 return self._trace(keep)
             case debug.AskDeadLetters():
                 return self._dead_letters()
+            case debug.AskTimeUsed(measure):
+                self._times.measure(measure)
+                return debug.TimeUsedIs(current_time(), self._times.used(router.processes))
             case debug.SetVerbosity(process_or_all, level):
                 router.console.choose(process_or_all, level)
                 return debug.VerbositySet()
@@ -83,7 +100,9 @@ class Inspection:
             router.observer = self._others
 
     def _see(self, event: Event) -> None:
-        self._events.append(event)
+        message = None if event.message is None else debug.glimpse(event.message, self._kernel.node)
+        note = event.note[: debug.LONGEST_IPC + 1]
+        self._events.append(_Seen(event.kind, event.at, event.subject, note, message))
         if self._others is not None:
             self._others(event)
 
@@ -97,11 +116,10 @@ class Inspection:
         return debug.DeadLettersAre(letters.total, tuple(buried))
 
 
-def _traced(event: Event, epoch: float) -> debug.TracedEvent:
+def _traced(event: _Seen, epoch: float) -> debug.TracedEvent:
     subject = "" if event.subject is None else str(event.subject)
-    message = None if event.message is None else debug.logged(event.message)
-    note = event.note.encode("utf-8", "backslashreplace").decode()
-    return debug.TracedEvent(epoch + event.at, event.kind.value, subject, note, message)
+    message = None if event.message is None else event.message.logged()
+    return debug.TracedEvent(epoch + event.at, event.kind.value, subject, debug.one_line(event.note), message)
 
 
 def _record(process: Process) -> protocol.ProcessRecord:

@@ -118,7 +118,8 @@ class Kernel:
                 p.backoff.restarts if p.backoff else 0,
                 p.last_error,
                 p.mailbox.bytes,
-                p.mailbox.taken,
+                # What a task awaits reaches it straight, past the mailbox.
+                p.mailbox.taken + p.answered,
             )
             for p in self.router.processes.values()
         ]

@@ -197,6 +197,15 @@ class OpenRequest(_Unsettled):
     def fire(self) -> None:
         self.expired(self)
 
+    def give(self, outcome: KernelMessage | SendError) -> None:
+        """To the task that waits, now or later."""
+        self.owner.answered += 1
+        self.outcome = outcome
+        task = self.task
+        if task is not None:
+            self.task = None
+            wake(task)
+
 
 class Process:
     """One run of a process. A restart makes a new one that takes over the holdings."""
@@ -205,6 +214,7 @@ class Process:
         "abandoned",
         "accepts",
         "address",
+        "answered",
         "asked",
         "backoff",
         "begun",
@@ -253,6 +263,7 @@ class Process:
         self.system = False
         self.holdings = holdings
         self.mailbox = Mailbox(limits)
+        self.answered = 0
         self.state = ProcessState.STARTING
         self.accepts = True
         self.scope: trio.CancelScope | None = None

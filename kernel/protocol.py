@@ -12,10 +12,12 @@ from kernel.codec import U8, U32, U64, Err, Ok, Shape, carry, newtype, struct, t
 from kernel.debug import (
     AskDeadLetters,
     AskMayMessage,
+    AskTimeUsed,
     AskTrace,
     DeadLettersAre,
     MayMessageIs,
     SetVerbosity,
+    TimeUsedIs,
     TraceIs,
     VerbositySet,
 )
@@ -285,6 +287,7 @@ DebugQuestion = (
     | AskMayMessage
     | AskTrace
     | AskDeadLetters
+    | AskTimeUsed
     | SetVerbosity
 )
 
@@ -362,7 +365,7 @@ class ProcessState(enum.StrEnum):
 
 @attrs.frozen
 class ProcessStatus:
-    """`mailbox` counts messages not received yet, `bytes` their ipc and payloads, `received` those it took so far."""
+    """`mailbox` counts messages not received yet, `bytes` their ipc and payloads, `received` all that it got so far."""
 
     id: ProcessId
     state: ProcessState
@@ -409,6 +412,7 @@ DebugAnswer = (
     | MayMessageIs
     | TraceIs
     | DeadLettersAre
+    | TimeUsedIs
     | VerbositySet
 )
 

@@ -28,7 +28,6 @@ from kernel.message import (
     size_of,
 )
 from kernel.message_ids import MessageIds
-from kernel.parking import wake
 from kernel.ports import Chance, Console, Keys
 from kernel.process import OpenRequest, Process, TaskState, Window
 from kernel.refusals import Refusal, exited, expired, no_carrier, no_such_process, not_running, overfull
@@ -319,11 +318,7 @@ class Router:
             return
         if self.observer is not None:
             self.notify(EventKind.ANSWERED, owner.pid, envelope)
-        entry.outcome = envelope
-        if entry.task is not None:
-            task = entry.task
-            entry.task = None
-            wake(task)
+        entry.give(envelope)
 
     # -- outcomes
 
@@ -386,11 +381,7 @@ class Router:
         if self.observer is not None:
             self.notify(EventKind.RETURNED, owner.pid, envelope, refusal.reason, error)
         if entry.awaited:
-            entry.outcome = error
-            if entry.task is not None:
-                task = entry.task
-                entry.task = None
-                wake(task)
+            entry.give(error)
         elif owner.accepts:
             owner.mailbox.put(Returned(error, entry, envelope.size))
         else:

@@ -51,8 +51,12 @@ class Line:
 
 def as_text(line: Line) -> str:
     """Time, source and text; what could move a terminal's cursor is escaped, further lines are indented."""
-    shown = _writable(line.text).translate(_ESCAPED).rstrip("\n").replace("\n", "\n    ")
-    return f"{_stamp(line.time)} {_writable(line.source)} {shown}"
+    return f"{_stamp(line.time)} {_writable(line.source)} {shown(_writable(line.text))}"
+
+
+def shown(text: str) -> str:
+    """As it follows time and source."""
+    return text.translate(_ESCAPED).rstrip("\n").replace("\n", "\n    ")
 
 
 def as_json(line: Line) -> str:

@@ -15,7 +15,15 @@ import attrs
 
 from kernel.address import Address, ProcessId
 from kernel.capability import MESSAGING, NETWORK
-from kernel.debug import AskDeadLetters, AskMayMessage, BuriedMessage, DeadLettersAre, MayMessageIs
+from kernel.debug import (
+    AskDeadLetters,
+    AskMayMessage,
+    AskTimeUsed,
+    BuriedMessage,
+    DeadLettersAre,
+    MayMessageIs,
+    TimeUsedIs,
+)
 from kernel.jsontext import dump
 from kernel.protocol import AskProcessMap, ProcessMapIs, ProcessRecord, ProcessStatus
 from runtime.cli_words import write
@@ -24,7 +32,9 @@ from runtime.kernel_call import look, processes_of
 from runtime.rpc_client import NodeDoor
 from runtime.table import Cell, as_table
 
-_TOP_COLUMNS = ("id", "state", "mailbox", "bytes", "received", "per_second", "restarts", "last_error")
+_TOP_COLUMNS = ("id", "state", "mailbox", "bytes", "per_second", "busy", "restarts", "last_error")
+_MEASURED_ON = 5
+"""Seconds after the next look that is due: nobody looks any more when it does not come."""
 _CLEAR = "\x1b[H\x1b[2J"
 
 # -- top
@@ -32,28 +42,40 @@ _CLEAR = "\x1b[H\x1b[2J"
 
 def top(door: NodeDoor, *, every: int, once: bool, as_json: bool) -> None:
     """Until `q` or Ctrl-C at a terminal. Raises `CommandError`."""
-    before, then = processes_of(door), time.monotonic()
+    before = _look_at(door, every)
     if once or as_json or not (sys.stdout.isatty() and sys.stdin.isatty()):
         time.sleep(1.0)
-        rows = _rows(before, processes_of(door), time.monotonic() - then)
-        write(dump(rows).decode() if as_json else as_table(_TOP_COLUMNS, rows))
+        rows = _rows(before, _look_at(door, 0))
+        write(dump(rows).decode() if as_json else as_table(_TOP_COLUMNS, [_as_cells(row) for row in rows]))
         return
     with _keys() as pressed:
         while not pressed(every):
-            now_there, now = processes_of(door), time.monotonic()
-            rows = sorted(_rows(before, now_there, now - then), key=_by_load)
-            _show(door, rows)
-            before, then = now_there, now
+            after = _look_at(door, every)
+            _show(door, sorted(_rows(before, after), key=_by_load))
+            before = after
 
 
-def _rows(
-    before: Sequence[ProcessStatus], after: Sequence[ProcessStatus], seconds: float
-) -> list[dict[str, Cell]]:
-    known = {process.id: process.received for process in before}
+@attrs.frozen
+class _Look:
+    processes: tuple[ProcessStatus, ...]
+    times: TimeUsedIs
+
+
+def _look_at(door: NodeDoor, again_in: int) -> _Look:
+    """The node measures how long its processes run until the next look."""
+    # The times last: their clock is that of both.
+    processes = processes_of(door)
+    return _Look(processes, look(door, AskTimeUsed(again_in + _MEASURED_ON), TimeUsedIs))
+
+
+def _rows(before: _Look, after: _Look) -> list[dict[str, Cell]]:
+    known = {process.id: process.received for process in before.processes}
+    seconds = max(after.times.at - before.times.at, 0.001)
     rows: list[dict[str, Cell]] = []
-    for process in after:
+    for process in after.processes:
         # Fewer than before: it was started anew.
         more = max(0, process.received - known.get(process.id, 0))
+        used = after.times.processes.get(process.id, 0.0) - before.times.processes.get(process.id, 0.0)
         rows.append({
             "id": str(process.id),
             "state": process.state.value,
@@ -61,10 +83,17 @@ def _rows(
             "bytes": process.bytes,
             "received": process.received,
             "per_second": round(more / seconds, 1),
+            "busy": round(used / seconds, 4),
             "restarts": process.restarts,
             "last_error": process.last_error,
         })  # fmt: skip
     return rows
+
+
+def _as_cells(row: dict[str, Cell]) -> dict[str, Cell]:
+    busy = row["busy"]
+    assert isinstance(busy, float)
+    return row | {"busy": f"{busy:.1%}"}
 
 
 def _by_load(row: dict[str, Cell]) -> tuple[float, int]:
@@ -78,7 +107,7 @@ def _show(door: NodeDoor, rows: Sequence[dict[str, Cell]]) -> None:
     size = shutil.get_terminal_size()
     total = sum(row["per_second"] for row in rows if isinstance(row["per_second"], float))
     lines = [f"{door.url}: {len(rows)} processes, {total:.0f} messages a second; q ends this", ""]
-    lines += as_table(_TOP_COLUMNS, rows).splitlines()
+    lines += as_table(_TOP_COLUMNS, [_as_cells(row) for row in rows]).splitlines()
     sys.stdout.write(_CLEAR + "\r\n".join(line[: size.columns] for line in lines[: size.lines - 1]))
     sys.stdout.flush()
 

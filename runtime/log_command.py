@@ -17,7 +17,7 @@ from kernel.address import ProcessId
 from kernel.jsontext import NotJson, dump, parse
 from runtime.cli_words import write
 from runtime.command_error import CommandError
-from runtime.console import FILES, LOG_FILE
+from runtime.console import FILES, LOG_FILE, shown
 from runtime.home import LOGS
 
 _TEXT = re.compile(r"(?P<time>\d{4}-\d\d-\d\dT[\d:.]+Z) (?P<source>\S+) ?(?P<text>.*)")
@@ -48,10 +48,11 @@ def show_logs(home: Path, process: ProcessId | None, *, lines: int, follow: bool
             _show(line, as_json=as_json)
         while follow:
             time.sleep(_LOOK_AGAIN)
-            for text in reader.more():
-                for line in (*parser.feed(text), *parser.rest()):
-                    if wanted is None or line.source.endswith(wanted):
-                        _show(line, as_json=as_json)
+            there = [line for text in reader.more() for line in parser.feed(text)]
+            # The last line is whole when nothing was added since: a long one is not written in one piece.
+            for line in there if reader.grew else parser.rest():
+                if wanted is None or line.source.endswith(wanted):
+                    _show(line, as_json=as_json)
 
 
 def log_folder(home: Path) -> Path:
@@ -66,8 +67,8 @@ def _show(line: LogLine, *, as_json: bool) -> None:
     if as_json:
         write(dump(attrs.asdict(line)).decode())
     else:
-        text = line.text.replace("\n", "\n    ")
-        write(f"{line.time} {line.source} {text}")
+        # A log of JSON holds what was printed as it was.
+        write(f"{line.time} {line.source} {shown(line.text)}")
 
 
 def _all_text(folder: Path, reader: _Reader) -> Iterator[str]:
@@ -75,7 +76,7 @@ def _all_text(folder: Path, reader: _Reader) -> Iterator[str]:
     for number in range(FILES - 1, 0, -1):
         older = folder / f"{LOG_FILE}.{number}"
         if older.exists():
-            yield older.read_text(errors="replace")
+            yield older.read_text("utf-8", errors="replace")
     yield from reader.more()
 
 
@@ -86,6 +87,8 @@ class _Reader:
         self._path = path
         self._file: BinaryIO | None = None
         self._rest = b""
+        self.grew = False
+        """Whether there was anything new, be it less than a line, when it was last asked for more."""
 
     def close(self) -> None:
         if self._file is not None:
@@ -93,6 +96,7 @@ class _Reader:
 
     def more(self) -> Iterator[str]:
         """Whole lines."""
+        self.grew = False
         while True:
             yield from self._read()
             try:
@@ -109,6 +113,7 @@ class _Reader:
 
     def _read(self) -> Iterator[str]:
         added = b"" if self._file is None else self._file.read()
+        self.grew = self.grew or bool(added)
         whole, newline, self._rest = (self._rest + added).rpartition(b"\n")
         if newline:
             yield (whole + newline).decode(errors="replace")
@@ -121,7 +126,8 @@ class _Parser:
         self._open: LogLine | None = None
 
     def feed(self, text: str) -> Iterator[LogLine]:
-        for raw in text.splitlines():
+        # Not `splitlines`: what a process prints may hold what Unicode takes for the end of a line.
+        for raw in text.split("\n"):
             if raw.startswith("    ") and self._open is not None:
                 self._open = attrs.evolve(self._open, text=f"{self._open.text}\n{raw[4:]}")
                 continue

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import attrs
 
-from kernel.debug import AskTrace, TracedEvent, TraceIs
+from kernel.debug import AskTrace, TracedEvent, TraceIs, without_controls
 from kernel.events import EventKind
 from kernel.jsontext import dump
 from runtime.cli_inspect import KEEP
@@ -41,7 +41,8 @@ def show_trace(door: NodeDoor, arguments: argparse.Namespace) -> None:
         _draw(found.events, door, arguments)
     else:
         for line in _lines(found.events, everything=arguments.all):
-            write(line)
+            # Names that other nodes claim can hold anything.
+            write(without_controls(line))
     if not found.events and not arguments.off:
         sys.stderr.write(
             f"nothing was kept so far; from now on {door.url} keeps its last {found.keeps} events: ask again\n"

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 
 from kernel import protocol as wire
+from kernel.address import Address
+from kernel.capability import Capability
 from kernel.debug import LONGEST_IPC, MOST_KEPT, AskDeadLetters, AskMayMessage, AskTrace, readable
-from kernel.message import Response
+from kernel.message import Payload, Response, SendError
 from kernel.protocol import KERNEL_ANSWER, KERNEL_COMMAND
 from kernel.syscalls import current
 from tests.kernel.test_kernel_commands import KERNEL, commanded
@@ -35,6 +40,16 @@ async def test_who_may_message_whom_and_by_which_rule(public: bool, granted: boo
         assert why in found.why
 
 
+async def test_a_process_may_message_itself_as_long_as_it_keeps_that_capability():
+    async with commanded() as (node, operator):
+        a = await node.puppet("a", public=False)
+        found = await look(operator, AskMayMessage(a.pid, a.pid))
+        assert (found.allowed, found.why) == (True, "a process may message itself")
+        await a.do(lambda calls: calls.drop_capabilities([Capability.messaging(a.address)]))
+        found = await look(operator, AskMayMessage(a.pid, a.pid))
+        assert (found.allowed, "lacks the messaging capability" in found.why) == (False, True)
+
+
 async def test_modules_of_the_node_may_message_each_other():
     async with commanded() as (node, operator):
         node.kernel.add_module(pid_of("module"), _idle, public=False)
@@ -60,6 +75,26 @@ async def test_mailboxes_are_told_with_their_bytes_and_what_was_received():
         assert (status.mailbox, status.bytes, status.received) == (2, 10, 1)
 
 
+async def test_answers_and_errors_that_a_task_awaits_count_as_received():
+    async with commanded() as (node, operator):
+        a, b = await node.puppets("a", "b")
+
+        async def received() -> int:
+            answer = await look(operator, wire.AskProcesses())
+            (status,) = (one for one in answer.processes if one.id == a.pid)
+            return status.received
+
+        assert await received() == 0
+        asked = a.begin_ask(b, b"1")
+        await b.receive()
+        await b.respond(b"2")
+        assert (await asked.result()).ipc == b"2"
+        assert await received() == 1
+        with pytest.raises(SendError):
+            await a.ask(Address(NODE, pid_of("nobody")), b"1")
+        assert await received() == 2
+
+
 async def test_nothing_is_traced_until_somebody_asks():
     async with commanded() as (node, operator):
         node.kernel.router.observer = None
@@ -73,6 +108,40 @@ async def test_nothing_is_traced_until_somebody_asks():
         assert kinds == [("appended", "\\x00hi")]
         assert len(found.events) == 5
         assert all(abs(event.at - node.kernel.ports.wall_clock()) < 60 for event in found.events)
+
+
+async def test_a_trace_tells_of_payloads_and_does_not_hold_them():
+    async with commanded() as (node, operator):
+        node.kernel.router.observer = None
+        b = await node.puppet("b", public=True)
+        await look(operator, AskTrace(100))
+        payload = Payload("image/png", bytes(100_000))
+        held = weakref.ref(payload)
+        await operator.send(Address("our", b.pid), b"see", payload=payload)
+        assert (await b.receive()).ipc == b"see"
+        # What still has it by rights: the receiver to inherit it, the sender's last step.
+        b.finish()
+        found = await look(operator, AskTrace())
+        del payload
+        gc.collect()
+        assert held() is None
+        sent = [event.message for event in found.events if event.kind == "sent"]
+        (message,) = (message for message in sent if message.ipc == "see")
+        assert (message.target, message.payload, message.size) == (
+            str(b.address),
+            "image/png, 100000 B",
+            100_003,
+        )
+
+
+async def test_a_long_note_is_cut_and_shown_in_one_line():
+    async with commanded() as (node, operator):
+        node.kernel.router.observer = None
+        await look(operator, AskTrace(100))
+        await operator.do(lambda calls: calls.print_to_terminal(0, "\x1b[2J\n" + "x" * 100_000))
+        found = await look(operator, AskTrace())
+        (note,) = (event.note for event in found.events if event.kind == "printed")
+        assert (note[:9], len(note), note[-1]) == ("\\x1b[2J\\n", LONGEST_IPC, "…")
 
 
 async def test_a_trace_is_bounded_and_ends_when_it_is_told_to():
@@ -112,6 +181,8 @@ def test_a_long_ipc_is_cut():
     assert readable(b"x" * LONGEST_IPC) == "x" * LONGEST_IPC
     assert readable(b"x" * (LONGEST_IPC + 1)) == "x" * (LONGEST_IPC - 1) + "…"
     assert readable(b"a\nb\xff") == "a\\nb\\xff"
+    assert readable("🐝".encode() * LONGEST_IPC) == "🐝" * LONGEST_IPC
+    assert readable("🐝".encode() * (LONGEST_IPC + 1)) == "🐝" * (LONGEST_IPC - 1) + "…"
 
 
 async def _idle(our) -> None:

@@ -154,6 +154,9 @@ shapes(
     ask_may_message=wire.Debug(debug.AskMayMessage(CHESS, ProcessId("timer", "sys", "nectar"))),
     ask_trace=wire.Debug(debug.AskTrace(1000)),
     ask_dead_letters=wire.Debug(debug.AskDeadLetters()),
+    ask_time_used=wire.Debug(debug.AskTimeUsed(6)),
+    set_verbosity=wire.Debug(debug.SetVerbosity(CHESS, 2)),
+    set_verbosity_of_all=wire.Debug(debug.SetVerbosity(None, None)),
 )
 shapes(
     wire.KERNEL_ANSWER,
@@ -194,6 +197,8 @@ shapes(
     dead_letters=wire.DebugIs(
         debug.DeadLettersAre(2, (debug.BuriedMessage(1700000000.5, CHESS, "who asked has ended", SEEN),))
     ),
+    time_used=wire.DebugIs(debug.TimeUsedIs(12.5, {CHESS: 0.25})),
+    verbosity_set=wire.DebugIs(debug.VerbositySet()),
     done=Ok(None),
     no_such_process=Err(wire.Refusal.NoSuchProcess),
     malformed_request=Err(wire.Refusal.MalformedRequest),

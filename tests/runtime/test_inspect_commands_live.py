@@ -57,11 +57,15 @@ def test_ps_tells_what_a_process_received(asked: Person, node: LiveNode):
 
 def test_top_into_a_pipe_is_one_table_with_rates(asked: Person, node: LiveNode):
     said = asked.nectar("top", "--url", node.url)
-    assert (said.code, said.out.splitlines()[0].split()[:2]) == (0, ["ID", "STATE"])
+    titles = ["ID", "STATE", "MAILBOX", "BYTES", "PER", "SECOND", "BUSY", "RESTARTS", "LAST", "ERROR"]
+    assert (said.code, said.out.splitlines()[0].split()) == (0, titles)
+    (row,) = [line.split() for line in said.out.splitlines() if line.startswith(APP)]
+    assert row[5].endswith("%")
     rows = json_of(asked.nectar("top", "--json", "--url", node.url).out)
-    # It asks the kernel once a second.
+    # It asks the kernel twice a second.
     (kernel,) = [row for row in rows if row["id"] == "kernel:sys:nectar"]
-    assert 0.1 < kernel["per_second"] <= 2
+    assert 0.1 < kernel["per_second"] <= 3
+    assert 0 < kernel["busy"] < 1
 
 
 def test_top_at_a_terminal_ends_with_q(person: Person, node: LiveNode):

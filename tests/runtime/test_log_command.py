@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from kernel.address import ProcessId
+from kernel.jsontext import parse
 from runtime.console import LOG_FILE, Line, as_json, as_text
 from runtime.home import LOGS
 from runtime.log_command import LogLine, show_logs
@@ -47,8 +49,47 @@ def test_a_node_that_printed_nothing_has_an_empty_log(log: Path, capsys):
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize("form", [as_text, as_json])
+def test_what_unicode_takes_for_the_end_of_a_line_is_none(log: Path, capsys, form):
+    odd = form(Line(0.0, 0, WHO, "one\u2028two\u2029three")) + "\n"
+    log.with_name(f"{LOG_FILE}.1").write_text(odd)
+    log.write_text(odd)
+    show_logs(log.parent.parent, None, lines=9, follow=False, as_json=True)
+    shown = [parse(line.encode()) for line in capsys.readouterr().out.split("\n")[:-1]]
+    assert [line["text"] for line in shown] == ["one\u2028two\u2029three"] * 2
+
+
+def test_a_log_of_json_steers_no_terminal(log: Path, capsys):
+    log.write_text(as_json(Line(0.0, 0, WHO, "\x1b[2Jone\ntwo\n")) + "\n")
+    show_logs(log.parent.parent, None, lines=9, follow=False, as_json=False)
+    assert capsys.readouterr().out == f"1970-01-01T00:00:00.000Z {WHO} \\x1b[2Jone\n    two\n"
+
+
 class _Enough(Exception):
     pass
+
+
+def follow(log: Path, monkeypatch: pytest.MonkeyPatch, steps: Iterator[Callable[[], object]]) -> None:
+    """Each step happens while the follower sleeps."""
+
+    def later(_seconds: float) -> None:
+        step = next(steps, None)
+        if step is None:
+            raise _Enough
+        step()
+
+    monkeypatch.setattr("runtime.log_command.time.sleep", later)
+    with pytest.raises(_Enough):
+        show_logs(log.parent.parent, None, lines=3, follow=True, as_json=True)
+
+
+def test_a_line_of_several_is_followed_also_when_it_is_written_in_pieces(log: Path, capsys, monkeypatch):
+    whole = as_text(Line(0.0, 0, WHO, "one\ntwo\nthree")) + "\n"
+    middle = whole.index("    two")
+    pieces = [whole[:middle], whole[: middle + 6], whole, whole, whole]
+    follow(log, monkeypatch, iter([lambda piece=piece: log.write_text(piece) for piece in pieces]))
+    (shown,) = capsys.readouterr().out.splitlines()
+    assert parse(shown.encode())["text"] == "one\ntwo\nthree"
 
 
 def test_what_comes_later_is_followed_through_a_rotation(log: Path, capsys, monkeypatch: pytest.MonkeyPatch):
@@ -61,16 +102,7 @@ def test_what_comes_later_is_followed_through_a_rotation(log: Path, capsys, monk
             lambda: None,
         ]
     )
-
-    def later(_seconds: float) -> None:
-        step = next(steps, None)
-        if step is None:
-            raise _Enough
-        step()
-
-    monkeypatch.setattr("runtime.log_command.time.sleep", later)
-    with pytest.raises(_Enough):
-        show_logs(log.parent.parent, None, lines=3, follow=True, as_json=True)
+    follow(log, monkeypatch, steps)
     shown = capsys.readouterr().out.splitlines()
     assert [line.split('"text":"')[1][:6] for line in shown] == ["line 0", "line 1", "line 2"]
 
