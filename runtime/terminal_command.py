@@ -9,8 +9,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from kernel.codec import Err, Malformed, Ok
+from kernel.debug import without_controls
 from kernel.jsontext import dump
 from runtime.cli_words import write
 from runtime.command_error import FAILED, CommandError
@@ -22,6 +24,8 @@ from sys_processes.terminal.protocol import TERMINAL, TERMINAL_ANSWER
 HISTORY = "terminal_history"
 MOST_HISTORY = 10_000
 PROMPT = "> "
+_LEAVE = ("exit", "quit")
+_OF_NODES = ("hi", "peer")
 
 
 def converse(door: NodeDoor, home: Path, *, as_json: bool) -> int:
@@ -57,15 +61,20 @@ def _show(door: NodeDoor, line: str, *, as_json: bool = False) -> bool:
         text = answer.value if isinstance(answer, Ok) else answer.error
         write(dump({"line": line, "ok": isinstance(answer, Ok), "text": text}).decode())
     elif isinstance(answer, Err):
-        sys.stderr.write(f"{line.split(' ', maxsplit=1)[0][:40]}: {answer.error}\n")
+        sys.stderr.write(f"{line.split(' ', maxsplit=1)[0][:40]}: {_shown(answer.error, sys.stderr)}\n")
         sys.stderr.flush()
     elif answer.value:
-        write(answer.value)
+        write(_shown(answer.value, sys.stdout))
     return isinstance(answer, Ok)
 
 
+def _shown(text: str, to: TextIO) -> str:
+    """What processes answer steers no terminal; a pipe gets it as it is."""
+    return "\n".join(map(without_controls, text.split("\n"))) if to.isatty() else text
+
+
 def _at_terminal(door: NodeDoor, home: Path) -> None:
-    write(f"{door.url}: `help` lists the commands, Ctrl-D ends this")
+    write(f"{door.url}: `help` lists the commands, Ctrl-D or `exit` ends this")
     with _line_editor(door, home):
         while True:
             try:
@@ -76,6 +85,8 @@ def _at_terminal(door: NodeDoor, home: Path) -> None:
             except KeyboardInterrupt:
                 write("")
                 continue
+            if line.strip().removeprefix("/") in _LEAVE:
+                return
             try:
                 _show(door, line)
             except KeyboardInterrupt:
@@ -92,6 +103,7 @@ def _line_editor(door: NodeDoor, home: Path) -> Iterator[None]:
         return
     history = home / HISTORY
     with suppress(OSError):
+        history.touch(mode=0o600)
         readline.read_history_file(history)
     readline.set_history_length(MOST_HISTORY)
     readline.set_completer_delims(" ")
@@ -102,11 +114,10 @@ def _line_editor(door: NodeDoor, home: Path) -> Iterator[None]:
     finally:
         with suppress(OSError):
             readline.write_history_file(history)
-            history.chmod(0o600)
 
 
 class _Completer:
-    """The first word is a command, the others are ids of processes."""
+    """The first word is a command, the others are ids of processes, or names of nodes behind `hi` and `peer`."""
 
     def __init__(self, door: NodeDoor) -> None:
         self._door = door
@@ -117,10 +128,19 @@ class _Completer:
             import readline  # noqa: PLC0415
 
             is_first = readline.get_begidx() == 0
-            names = [*COMMANDS] if is_first else self._processes()
+            first = readline.get_line_buffer().lstrip().removeprefix("/").partition(" ")[0]
+            names = [*COMMANDS] if is_first else self._nodes() if first in _OF_NODES else self._processes()
             slash = "/" if is_first and begun.startswith("/") else ""
             self._found = [f"{slash}{name} " for name in names if f"{slash}{name}".startswith(begun)]
         return self._found[number] if number < len(self._found) else None
+
+    def _nodes(self) -> list[str]:
+        try:
+            answer = _typed(self._door, "peers")
+        except CommandError:
+            return []
+        lines = answer.value.splitlines()[1:] if isinstance(answer, Ok) else []
+        return [line.split()[0] for line in lines]
 
     def _processes(self) -> list[str]:
         try:

@@ -323,6 +323,8 @@ def help_text(about: str | None, aliases: Mapping[str, str]) -> str:
     """Of one command, or of all. Raises `BadLine`."""
     if about is not None:
         word = COMMANDS.get(SHORT.get(about, about))
+        if word is None and about in aliases:
+            return f"{about} = {aliases[about]}"
         if word is None:
             raise BadLine(_unknown(about, aliases))
         short = [name for name, meant in SHORT.items() if meant == SHORT.get(about, about)]

@@ -73,12 +73,19 @@ def test_at_a_terminal_words_are_completed_and_remembered(person: Person, node: 
         until(b"\nhello\r\n> ")
         os.write(ours, b"m app:\thi -a 5\n")
         until(b"got hi\r\n> ")
-        os.write(ours, b"\x04")
+        os.write(ours, b"m app:app:me \x16\x1b[31mred -a 5\n")
+        until(b"got \\x1b[31mred\r\n> ")
+        os.write(ours, b"exit\n")
         assert running.wait(20) == 0
     finally:
         running.kill()
         running.wait()
         os.close(ours)
     history = person.home / "home" / "terminal_history"
-    assert history.read_text().splitlines() == ["echo hello", f"m {APP} hi -a 5"]
+    assert history.read_text().splitlines() == [
+        "echo hello",
+        f"m {APP} hi -a 5",
+        f"m {APP} \x1b[31mred -a 5",
+        "exit",
+    ]
     assert history.stat().st_mode & 0o777 == 0o600

@@ -125,6 +125,7 @@ def test_the_help_names_every_command_and_each_has_its_own():
         assert word.does in text
     assert "also: m" in help_text("m", {})
     assert help_text("peers", {}) == "peers\n" + core.COMMANDS["peers"].does
+    assert help_text("e", {"e": "m echo:echo:nectar"}) == "e = m echo:echo:nectar"
     with pytest.raises(BadLine, match="did you mean"):
         help_text("peerz", {})
 
