@@ -178,12 +178,12 @@ class Installer:
             plan = await self._plan(files, approved=approved, claimed=package)
             if not (approved or self._trusting):
                 check_approved(plan, await self._approvals.of(package))
-            await self._approvals.add(package, plan.rights)
             name = f"{package.package}.zip"
             if any(path.startswith(f"{name}/") for path in plan.files):
                 problem = "is a folder, and the node keeps the package's zip under that name"
                 raise PackageError(f"pkg/{name}", "$", problem, "rename it")
             await self._put(attrs.evolve(plan, files={**plan.files, name: archive}))
+            await self._approvals.add(package, plan.rights)
             # A removal that failed half-way must not be finished at the expense of these files.
             self._unfinished.end(package)
             await self._kernel.records.flush()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from kernel.jsontext import JsonValue
@@ -121,6 +119,9 @@ async def test_a_node_with_an_open_rpc_route_trusts_its_tools_with_all_but_contr
         assert answer.body["ApprovedResponse"]["must_ask"] is False
 
 
-def test_manifests_differ():
-    """So that these tests can fail."""
-    assert json.loads(asking(TIMER)["pkg/manifest.json"]) != json.loads(package(TWO)["pkg/manifest.json"])
+async def test_what_is_refused_for_another_reason_is_not_approved_by_the_way():
+    clash = asking(TIMER) | {"pkg/app.zip/x": b""}
+    async with SimHome().booted() as node:
+        answer = await put_approved(node, clash)
+        assert "keeps the package's zip under that name" in answer.said
+        assert await approved(node) == []
