@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import attrs
 
@@ -334,11 +334,3 @@ def help_text(about: str | None, aliases: Mapping[str, str]) -> str:
     lines = [f"{word.form.ljust(width)}  {word.does}" for word in COMMANDS.values()]
     shorter = ", ".join(f"{name} for {meant}" for name, meant in SHORT.items())
     return "\n".join([*lines, "", f"A slash before a command changes nothing. Short: {shorter}."])
-
-
-def columns(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Under their titles, each as wide as its longest value. Of a value with several lines the first is shown."""
-    cells = [list(titles), *([str(value).partition("\n")[0] for value in row] for row in rows)]
-    widths = [max(len(line[place]) for line in cells) for place in range(len(titles))]
-    shown = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in cells)
-    return "\n".join(line.rstrip() for line in shown)

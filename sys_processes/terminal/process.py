@@ -15,6 +15,7 @@ from kernel.message import Message, Request, SendError
 from kernel.ports import Init, StoreFailed
 from kernel.protocol import KERNEL_ANSWER, KERNEL_COMMAND
 from kernel.syscalls import current
+from sys_processes._columns import columns
 from sys_processes._serve import Answer, Later, Outcome, serve
 from sys_processes.http_server.protocol import HTTP_SERVER
 from sys_processes.net.protocol import (
@@ -170,22 +171,17 @@ async def _processes() -> Answer:
     assert isinstance(answer, kernel_protocol.DebugIs)
     assert isinstance(answer.answer, kernel_protocol.ProcessesAre)
     rows = [
-        (p.id, p.state.value, p.mailbox, p.bytes, p.received, p.restarts, p.last_error or "")
+        (p.id, p.state.value, p.mailbox, p.bytes, p.received, p.restarts, p.last_error)
         for p in answer.answer.processes
     ]
-    return _shown(
-        core.columns(("ID", "STATE", "MAILBOX", "BYTES", "RECEIVED", "RESTARTS", "LAST ERROR"), rows)
-    )
+    return _shown(columns(("ID", "STATE", "MAILBOX", "BYTES", "RECEIVED", "RESTARTS", "LAST ERROR"), rows))
 
 
 async def _peers() -> Answer:
     match await _ask_net(GetStates()):
         case States(states) if states:
-            rows = [
-                (s.name, s.state, "" if s.round_trip_ms is None else s.round_trip_ms, s.in_flight, s.waiting)
-                for s in states
-            ]
-            return _shown(core.columns(("NAME", "STATE", "ROUND TRIP MS", "IN FLIGHT", "WAITING"), rows))
+            rows = [(s.name, s.state, s.round_trip_ms, s.in_flight, s.waiting) for s in states]
+            return _shown(columns(("NAME", "STATE", "ROUND TRIP MS", "IN FLIGHT", "WAITING"), rows))
     return _shown("no other node is known")
 
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.address import Address, ProcessId
+from kernel.address import Address
 from sys_processes.terminal import core
-from sys_processes.terminal.core import BadLine, columns, help_text, parse
+from sys_processes.terminal.core import BadLine, help_text, parse
 from sys_processes.terminal.protocol import Kept
 
 ECHO = Address("our", "echo:echo:nectar")
@@ -128,7 +128,3 @@ def test_the_help_names_every_command_and_each_has_its_own():
     assert help_text("e", {"e": "m echo:echo:nectar"}) == "e = m echo:echo:nectar"
     with pytest.raises(BadLine, match="did you mean"):
         help_text("peerz", {})
-
-
-def test_a_table_is_as_wide_as_its_values():
-    assert columns(("A", "BB"), [(ProcessId("a", "b", "c"), 1), ("x\ny", "")]) == "A      BB\na:b:c  1\nx"
