@@ -87,6 +87,27 @@ def test_a_path_bound_as_encrypted_is_met_like_the_root(page: Tab):
 
 
 def test_what_a_bound_path_pushes_before_it_is_encrypted_is_not_believed(page: Tab):
+    held: list[str | bytes] = []
+
+    def relay(client: WebSocketRoute) -> None:
+        # The register waits for the greeting: a node that read it first would encrypt that one.
+        node = client.connect_to_server()
+
+        def from_client(frame: str | bytes) -> None:
+            held.append(frame)
+            if len(held) > 1:
+                node.send(frame)
+
+        def from_node(frame: str | bytes) -> None:
+            client.send(frame)
+            if frame == "/greeting":
+                node.send(held[0])
+
+        client.on_message(from_client)
+        node.on_message(from_node)
+
+    page.page.route_web_socket("**", relay)
+    page.visit(PAGE)
     page.connect(encrypted=True, uri=f"{PAGE}greeting")
     page.wait_told("ready")
     page.send(1)
