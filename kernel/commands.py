@@ -6,9 +6,10 @@ from kernel import protocol
 from kernel.address import Address, ProcessId
 from kernel.codec import Err, Malformed, Ok
 from kernel.errors import ProgramError
+from kernel.explain import explain
 from kernel.inspection import Inspection
 from kernel.kernel import Kernel
-from kernel.lifecycle import CannotCreate, NewProcess, explain
+from kernel.lifecycle import CannotCreate, NewProcess
 from kernel.message import Message, Payload, Response, SendError
 from kernel.ports import Init, StoreFailed
 from kernel.process import ProcessState

@@ -42,8 +42,9 @@ class Event:
     """`subject` is the process it happened to, or that did it; `at` is on trio's clock, in seconds.
 
     The note of SENT says `awaited`, `privileged` or both, of RETURNED and of a TAKEN error the reason, of CREATED
-    `public`, `system` or both, of GRANTED and REVOKED the capability, of ENDING the cause, and `kept` when what it
-    granted is not taken back. `error` is what a RETURNED message comes back as.
+    `public`, `system` or both, and `ends-with` the process that it ends with, of GRANTED and REVOKED the capability,
+    of ENDING the cause, and `kept` when what it granted is not taken back. `error` is what a RETURNED message comes
+    back as.
     """
 
     kind: EventKind

@@ -343,11 +343,28 @@ class Host:
         request_capabilities: Sequence[Capability] = (),
         grant_capabilities: Sequence[ProcessId | tuple[ProcessId, str]] = (),
         public: bool = False,
+        *,
+        detached: bool = False,
     ) -> ProcessId:
         self._task()
         return await self._kernel.spawn(
-            self._process, name, path, on_exit, request_capabilities, grant_capabilities, public
+            self._process,
+            name,
+            path,
+            on_exit,
+            request_capabilities,
+            grant_capabilities,
+            public,
+            detached=detached,
         )
+
+    def watch(self, process: ProcessId) -> bool:
+        self._task()
+        return self._kernel.lifecycle.notices.watch(self._process, process)
+
+    def unwatch(self, process: ProcessId) -> None:
+        self._task()
+        self._kernel.lifecycle.notices.unwatch(self._process, process)
 
     def set_on_exit(self, on_exit: OnExit) -> None:
         self._task()
@@ -493,11 +510,10 @@ class Host:
     # -- of some system processes only
 
     def watch_exits(self, ended: Callable[[ProcessId], None]) -> None:
-        """A Request of the kernel, `{"ProcessExited":{"id","cause"}}`, for every process that ends from now on."""
         self._task()
         if not self._process.system:
             raise BadCapability("only modules of the runtime may watch the exits of all processes")
-        self._kernel.lifecycle.watch_exits(self._process.pid, ended)
+        self._kernel.lifecycle.notices.watch_all(self._process.pid, ended)
 
     def _as_carrier(self) -> Router:
         self._task()

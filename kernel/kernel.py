@@ -8,14 +8,16 @@ from typing import TypeVar
 import attrs
 import trio
 
+from kernel import offspring
 from kernel.address import OUR, Address, ProcessId, is_safe
 from kernel.capability import MESSAGING, Capability
 from kernel.closure import NO_RESTART, Closure
 from kernel.errors import NoSuchFile, ProcessEnded, ProgramError, SpawnError, SpawnErrorKind
 from kernel.exits import ExitCause
+from kernel.explain import explain
 from kernel.grants import Grants
 from kernel.host import Host
-from kernel.lifecycle import CannotCreate, Lifecycle, NewProcess, explain
+from kernel.lifecycle import CannotCreate, Lifecycle, NewProcess
 from kernel.mailbox import DEFAULT_LIMITS, Limits
 from kernel.message import OnExit
 from kernel.ports import Chance, Console, Init, Keys, Program, Programs, Store
@@ -131,7 +133,18 @@ class Kernel:
             self.router.print(0, self.router.kernel_address, problem)
         missing = [record for record in records if record.id not in self.router.processes]
         restored = [await self._restore_one(record) for record in missing]
-        return [process for process in restored if process is not None]
+        created = [process for process in restored if process is not None]
+        return [process for process in created if self._restore_parent(process)]
+
+    def _restore_parent(self, process: Process) -> bool:
+        """A child process whose parent was not saved ended with it."""
+        parent = self.router.processes.get(process.parent) if process.parent is not None else None
+        if parent is not None:
+            offspring.attach(parent, process)
+        elif process.parent is not None:
+            self.lifecycle.ask_end(process, ExitCause.KILLED)
+            return False
+        return True
 
     async def _restore_one(self, record: ProcessRecord) -> Process | None:
         program: Program | None = None
@@ -149,6 +162,8 @@ class Kernel:
             tuple(record.capabilities),
             record.limits,
             record.source,
+            record.parent,
+            attached=record.parent is not None,
         )
         try:
             process = self.lifecycle.create(new)
@@ -188,8 +203,13 @@ class Kernel:
         request_capabilities: Sequence[Capability],
         grant_capabilities: Sequence[CapabilityGrant],
         public: bool,
+        *,
+        detached: bool,
     ) -> ProcessId:
-        """A child of `parent` (PROTOCOL 4.4, 4.5): created, granted and started in one step. Raises `SpawnError`."""
+        """A child of `parent` (PROTOCOL 4.4, 4.5): created, granted and started in one step. Raises `SpawnError`.
+
+        It ends with its parent, unless `detached`.
+        """
         try:
             pid = ProcessId(name, parent.pid.package, parent.pid.publisher)
         except ValueError as error:
@@ -212,6 +232,7 @@ class Kernel:
             public,
             (Capability.messaging(parent.address), *held),
             parent=parent.pid,
+            attached=not detached,
         )
         try:
             child = self.lifecycle.create(new)

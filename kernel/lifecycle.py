@@ -7,24 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextvars import Context, copy_context
-from math import inf
-from traceback import extract_tb
 from typing import TYPE_CHECKING
 
 import attrs
 import trio
 
+from kernel import offspring
 from kernel.address import Address, ProcessId, fresh_name
 from kernel.capability import KERNEL, Capability
 from kernel.closure import NO_RESTART, Closure
 from kernel.deadlines import Alarm
-from kernel.errors import KernelError, ProgramError
+from kernel.errors import KernelError
 from kernel.events import EventKind
+from kernel.exit_notices import ExitNotices
 from kernel.exits import END_SECONDS, OUTCOMES, Backoff, ExitCause, Outcome
+from kernel.explain import explain, is_cancellation, is_cut_off
 from kernel.host import Host
-from kernel.jsontext import dump
 from kernel.mailbox import DEFAULT_LIMITS, Limits
-from kernel.message import KernelMessage, OnExit, Request
+from kernel.message import OnExit
 from kernel.parking import park, wake
 from kernel.process import Holdings, Process, ProcessState, TaskState
 from kernel.syscalls import process as current_process
@@ -44,45 +44,12 @@ class CannotCreate(KernelError):
         self.taken = taken
 
 
-def explain(error: BaseException, drive: str = "") -> str:
-    """One line of valid Unicode: type, text, and the place that raised, if possible one in a file below `drive`.
-
-    Never raises itself.
-    """
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    try:
-        text = str(error)
-    except BaseException:  # noqa: BLE001 - an actor's exception may fail to print itself, or worse
-        text = f"<the text of {type(error).__name__} raises>"
-    if not isinstance(error, ProgramError):
-        frames = list(extract_tb(error.__traceback__))
-        frames = [frame for frame in frames if frame.filename.startswith(drive)] or frames
-        where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-        text = f"{type(error).__name__}: {text}{where}"
-    return " ".join(text.encode(errors="backslashreplace").decode().splitlines())
-
-
-def _is_cancellation(error: BaseException) -> bool:
-    # No recursion: an actor may nest its groups as deep as it likes.
-    waiting = [error]
-    while waiting:
-        found = waiting.pop()
-        if isinstance(found, BaseExceptionGroup):
-            waiting.extend(found.exceptions)
-        elif not isinstance(found, trio.Cancelled):
-            return False
-    return True
-
-
-def _is_cut_off() -> bool:
-    """Whether the calling task is cancelled from outside of its process: the whole node goes."""
-    return trio.current_effective_deadline() == -inf
-
-
 @attrs.frozen
 class NewProcess:
-    """What a process is made of. It also gets messaging to itself, and `parent` gets messaging to it."""
+    """What a process is made of. It also gets messaging to itself, and `parent` gets messaging to it.
+
+    `attached`: it ends with the parent.
+    """
 
     pid: ProcessId
     program: Program | None
@@ -93,6 +60,7 @@ class NewProcess:
     limits: Limits = DEFAULT_LIMITS
     source: bytes | None = None
     parent: ProcessId | None = None
+    attached: bool = False
     system: bool = False
 
 
@@ -109,7 +77,7 @@ class Lifecycle:
         self._nursery: trio.Nursery | None = None
         self._context: Context | None = None
         self._stopping = False
-        self._watchers: dict[ProcessId, Callable[[ProcessId], None]] = {}
+        self.notices = ExitNotices(router)
         self.abandoned: list[ProcessId] = []
 
     def attach(self, nursery: trio.Nursery) -> None:
@@ -139,19 +107,24 @@ class Lifecycle:
         process.holdings.messaging[pid] = None
         for capability in new.capabilities:
             self._grants.add(process, capability)
+        process.parent = new.parent if new.attached else None
         self._records.save(process)
         router.processes[pid] = process
         parent = router.processes.get(new.parent) if new.parent is not None else None
         if parent is not None:
             self._grants.grant(parent, Capability.messaging(process.address))
+            if new.attached:
+                offspring.attach(parent, process)
         if router.observer is not None:
             self._tell_created(process)
         return process
 
     def _tell_created(self, process: Process) -> None:
         """With all that it begins with, so that who observes can tell what it may do."""
-        words = ("public " if process.public else "") + ("system" if process.system else "")
-        self._router.notify(EventKind.CREATED, process.pid, note=words.strip())
+        words = ["public"] * process.public + ["system"] * process.system
+        if process.parent is not None:
+            words.append(f"ends-with {process.parent}")
+        self._router.notify(EventKind.CREATED, process.pid, note=" ".join(words))
         for capability in process.holdings.all():
             self._router.notify(EventKind.GRANTED, process.pid, note=str(capability))
 
@@ -197,11 +170,14 @@ class Lifecycle:
                     await init(process.address)
                 except BaseException as error:  # noqa: BLE001 - the process boundary: nothing an actor raises may pass
                     self._left(process, error)
+            self._note_cut_off(process)
             if process.children:
                 await self._end_children(process)
+            process.over = True
+            if process.offspring:
+                await self._end_offspring(process)
         finally:
-            if process.asked is None and _is_cut_off():
-                process.asked = ExitCause.CANCELLED
+            self._note_cut_off(process)
             if not process.abandoned:
                 self._finish(process)
 
@@ -214,13 +190,18 @@ class Lifecycle:
 
     def _left(self, process: Process, error: BaseException) -> None:
         """What left a task of the process decides the cause, unless it is a cancellation."""
-        if _is_cancellation(error) and (process.ending or _is_cut_off()):
+        if is_cancellation(error) and (process.ending or is_cut_off()):
             if process.asked is None:
                 process.record_cause(ExitCause.CANCELLED)
             return
         text = explain(error, f"/{process.pid.package}:{process.pid.publisher}/")
         process.record_cause(ExitCause.CRASH, text)
         self._router.print(0, process.address, f"crashed: {text}")
+
+    @staticmethod
+    def _note_cut_off(process: Process) -> None:
+        if process.asked is None and is_cut_off():
+            process.asked = ExitCause.CANCELLED
 
     # -- child tasks
 
@@ -265,31 +246,70 @@ class Lifecycle:
                 await task(*args)
         except BaseException as error:  # noqa: BLE001 - the process boundary, as for init
             self._left(process, error)
+            self._note_cut_off(process)
             self._cancel_tasks(process)
         finally:
             assert process.children is not None
             del process.children[scope]
-            if not process.children and process.joining is not None:
-                wake(process.joining)
-                process.joining = None
+            if not process.children:
+                self._wake_joining(process)
 
     async def _end_children(self, process: Process) -> None:
-        assert process.children is not None
         self._cancel_tasks(process)
+        while process.children:
+            await self._join(process)
+
+    @staticmethod
+    async def _join(process: Process) -> None:
+        """Until the last child task, or the last child process, has ended."""
 
         def left() -> None:
             process.joining = None
 
-        while process.children:
-            process.joining = trio.lowlevel.current_task()
-            await park(left)
+        process.joining = trio.lowlevel.current_task()
+        await park(left)
+
+    # -- child processes
+
+    async def _end_offspring(self, process: Process) -> None:
+        self._ask_offspring(process)
+        while process.offspring:
+            await self._join(process)
+
+    def _ask_offspring(self, process: Process) -> None:
+        cause = ExitCause.CANCELLED if self._is_cancelled(process) else ExitCause.KILLED
+        self._ask_descendants(process, cause, revoke=process.revokes)
+
+    def _ask_descendants(self, process: Process, cause: ExitCause, *, revoke: bool) -> None:
+        """Each has its own 2 s, and all have them at once."""
+        for child in offspring.descendants(self._router.processes, process):
+            if child.asked is None:
+                child.last_error = child.last_error or f"its parent {child.parent} ended"
+                self._ask_one(child, cause, revoke=revoke)
+
+    def _leave_parent(self, process: Process) -> None:
+        parent = offspring.leave(self._router.processes, process)
+        if parent is not None and parent.over:
+            self._wake_joining(parent)
+
+    @staticmethod
+    def _wake_joining(process: Process) -> None:
+        if process.joining is not None:
+            wake(process.joining)
+            process.joining = None
 
     # -- ending
 
     def ask_end(self, process: Process, cause: ExitCause, *, revoke: bool = True) -> None:
-        """End it, its on-exit rule off. It has 2 s, then it is abandoned. Asking again changes nothing."""
+        """End it and its child processes, their on-exit rules off. Each has 2 s, then it is abandoned. Asking again
+        changes nothing.
+        """
         if process.asked is not None:
             return
+        self._ask_descendants(process, cause, revoke=revoke)
+        self._ask_one(process, cause, revoke=revoke)
+
+    def _ask_one(self, process: Process, cause: ExitCause, *, revoke: bool) -> None:
         process.asked = cause
         process.revokes = revoke
         process.record_cause(cause)
@@ -306,6 +326,8 @@ class Lifecycle:
         if process.ending:
             return
         process.ending = True
+        if process.offspring:
+            self._ask_offspring(process)
         if process.scope is not None:
             process.scope.cancel()
         for scope in list(process.children or ()):
@@ -313,8 +335,8 @@ class Lifecycle:
         self._router.deadlines.add(trio.current_time() + END_SECONDS, Alarm(lambda: self.abandon(process)))
 
     def abandon(self, process: Process) -> None:
-        """Leave it as it is: its time to end is over."""
-        if process.state is not ProcessState.RUNNING:
+        """Leave it as it is: its time to end is over. Of one that only waits for child processes theirs will be."""
+        if process.state is not ProcessState.RUNNING or process.over:
             return
         process.abandoned = True
         process.record_cause(ExitCause.TIMEOUT)
@@ -327,46 +349,48 @@ class Lifecycle:
         """The last step of a process (docs/processes.md, "How a process ends")."""
         router = self._router
         process.enter(ProcessState.ENDED)
-        if process.asked is ExitCause.CANCELLED or (self._stopping and process.asked is None):
+        if self._is_cancelled(process):
             outcome = OUTCOMES[ExitCause.CANCELLED][process.on_exit.kind]
         elif process.system:
             outcome = Outcome.RESTARTED
         else:
             outcome = OUTCOMES[process.asked or process.cause][process.on_exit.kind]
+        if process.offspring:
+            self._ask_offspring(process)
         if router.processes.get(process.pid) is process:
             del router.processes[process.pid]
-        self._warn_watchers(process)
+        self.notices.warn(process)
         router.release(process)
         router.notify(EventKind.EXITED, process.pid, note=process.cause.name)
         router.print(2, process.address, f"ended: {process.cause.name.lower()}")
-        self._tell_watchers(process)
+        self.notices.forget(process)
+        if not self._stopping:
+            self.notices.tell(process, restarts=outcome is Outcome.RESTARTED)
         if outcome is Outcome.RESTARTED:
             self._restart(process)
-        elif outcome is not Outcome.KEPT and outcome is not Outcome.FORGOTTEN:
-            if outcome is Outcome.REQUESTS_SENT:
-                self._send_exit_requests(process)
-            if process.revokes:
-                self._grants.revoke_issued(process)
-            self._grants.forget_holder(process)
-            self._records.delete(process)
+        else:
+            if outcome is not Outcome.KEPT and outcome is not Outcome.FORGOTTEN:
+                self._remove(process, outcome)
+            self._leave_parent(process)
         for event in (process.ended, process.first_receive):
             if event is not None:
                 event.set()
 
+    def _remove(self, process: Process, outcome: Outcome) -> None:
+        if outcome is Outcome.REQUESTS_SENT:
+            self._send_exit_requests(process)
+        if process.revokes:
+            self._grants.revoke_issued(process)
+        self._grants.forget_holder(process)
+        self._records.delete(process)
+
+    def _is_cancelled(self, process: Process) -> bool:
+        """The whole node goes."""
+        return process.asked is ExitCause.CANCELLED or (self._stopping and process.asked is None)
+
     def _restart(self, former: Process) -> None:
         uptime = trio.current_time() - former.started_at
-        process = Process(
-            former.address,
-            former.program,
-            path=former.path,
-            on_exit=former.on_exit,
-            public=former.public,
-            holdings=former.holdings,
-            limits=former.mailbox.limits,
-        )
-        process.source = former.source
-        process.system = former.system
-        process.last_error = former.last_error
+        process = former.successor()
         process.backoff = former.backoff or Backoff()
         delay = process.backoff.next_delay(uptime)
         self._router.processes[process.pid] = process
@@ -388,32 +412,6 @@ class Lifecycle:
         for target, request, payload in process.on_exit.entries:
             once = attrs.evolve(request, expects_response=None, inherit=False)
             self._router.send_request(process, state, target, once, None, payload)
-
-    # -- who watches
-
-    def watch_exits(self, pid: ProcessId, ended: Callable[[ProcessId], None]) -> None:
-        """From now on this system process is told of every exit: at once by `ended`, later by a Request."""
-        self._watchers[pid] = ended
-
-    def _warn_watchers(self, process: Process) -> None:
-        """Before those who wait for room in its mailbox go on, and before its next run."""
-        for pid, ended in self._watchers.items():
-            if pid in self._router.processes:
-                ended(process.pid)
-
-    def _tell_watchers(self, process: Process) -> None:
-        router = self._router
-        for pid in self._watchers:
-            watcher = router.processes.get(pid)
-            if watcher is None or watcher is process or self._stopping:
-                continue
-            ipc = dump({"ProcessExited": {"id": str(process.pid), "cause": process.cause.name.capitalize()}})
-            notice = KernelMessage(
-                router.ids.take(), router.kernel_address, watcher.address, None, Request(ipc=ipc)
-            )
-            router.notify(EventKind.SENT, KERNEL, notice)
-            router.notify(EventKind.APPENDED, pid, notice)
-            watcher.mailbox.put(notice)
 
     # -- the on-exit rule
 
@@ -439,8 +437,10 @@ class Lifecycle:
 
     async def _end_and_wait(self, processes: list[Process]) -> None:
         for process in processes:
+            # Of all before the first is asked: with it may end others.
             if process.ended is None:
                 process.ended = trio.Event()
+        for process in processes:
             self.ask_end(process, ExitCause.CANCELLED)
         for process in processes:
             assert process.ended is not None

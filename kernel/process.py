@@ -208,7 +208,12 @@ class OpenRequest(_Unsettled):
 
 
 class Process:
-    """One run of a process. A restart makes a new one that takes over the holdings."""
+    """One run of a process. A restart makes a new one that takes over the holdings.
+
+    `children` are the scopes of its child tasks, `offspring` the child processes that end with it; `parent` is the one
+    that it ends with. `over`: its tasks have ended, and what it still waits for are its child processes. `watchers` are
+    told of its end, `watches` are those of whose end it is told.
+    """
 
     __slots__ = (
         "abandoned",
@@ -227,9 +232,12 @@ class Process:
         "joining",
         "last_error",
         "mailbox",
+        "offspring",
         "on_exit",
+        "over",
         "owed",
         "paced",
+        "parent",
         "path",
         "pid",
         "program",
@@ -240,6 +248,8 @@ class Process:
         "started_at",
         "state",
         "system",
+        "watchers",
+        "watches",
     )
 
     def __init__(
@@ -269,7 +279,12 @@ class Process:
         self.scope: trio.CancelScope | None = None
         self.children: dict[trio.CancelScope, None] | None = None
         self.begun = 0
+        self.over = False
         self.joining: Task | None = None
+        self.parent: ProcessId | None = None
+        self.offspring: dict[ProcessId, None] | None = None
+        self.watchers: dict[Process, None] | None = None
+        self.watches: dict[Process, None] | None = None
         self.owed: dict[int, OpenRequest] | None = None
         self.backoff: Backoff | None = None
         self.started_at = 0.0
@@ -282,6 +297,23 @@ class Process:
         self.last_error: str | None = None
         self.ended: trio.Event | None = None
         self.first_receive: trio.Event | None = None
+
+    def successor(self) -> Process:
+        """The next run of the same process."""
+        process = Process(
+            self.address,
+            self.program,
+            path=self.path,
+            on_exit=self.on_exit,
+            public=self.public,
+            holdings=self.holdings,
+            limits=self.mailbox.limits,
+        )
+        process.source = self.source
+        process.system = self.system
+        process.parent = self.parent
+        process.last_error = self.last_error
+        return process
 
     def record_cause(self, cause: ExitCause, error: str | None = None) -> None:
         """Keep the one of greater precedence."""

@@ -18,7 +18,9 @@ GRANTED = "granted"
 
 @attrs.frozen
 class ProcessRecord:
-    """What is needed to run a process again. `source` is code that came in a message and lies in no file."""
+    """What is needed to run a process again. `source` is code that came in a message and lies in no file; `parent` is
+    what it ends with.
+    """
 
     id: ProcessId
     path: str
@@ -28,6 +30,7 @@ class ProcessRecord:
     mailbox_messages: int
     mailbox_bytes: int
     source: bytes | None = None
+    parent: ProcessId | None = attrs.field(default=None, metadata={"omit_default": True})
 
     @property
     def limits(self) -> Limits:
@@ -74,6 +77,7 @@ class ProcessRecords:
             limits.messages,
             limits.bytes,
             process.source,
+            process.parent,
         )
         try:
             value = _RECORD.encode(record)

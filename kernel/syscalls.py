@@ -111,11 +111,25 @@ class Syscalls(Protocol):
         request_capabilities: Sequence[Capability] = (),
         grant_capabilities: Sequence[ProcessId | tuple[ProcessId, str]] = (),
         public: bool = False,
+        *,
+        detached: bool = False,
     ) -> ProcessId:
         """Create, grant and start a child in one step (PROTOCOL 4.4, 4.5). Raises `SpawnError`.
 
-        In the place of a path, a function is the child's `init`; then `on_exit` must be None.
+        In the place of a path, a function is the child's `init`; then `on_exit` must be None. A child ends with its
+        parent, unless `detached`.
         """
+
+    def watch(self, process: ProcessId) -> bool:
+        """Ask to be told, once, when that local process ends (or this run of it): a Request of the kernel,
+        `kernel.exited.ProcessExited`, behind everything that it had sent us.
+
+        False when there is no such process: nothing comes then. Raises `BadCapability` when we may not message it, and
+        ValueError for ourselves.
+        """
+
+    def unwatch(self, process: ProcessId) -> None:
+        """A notice that lies in our mailbox stays there."""
 
     def set_on_exit(self, on_exit: OnExit) -> None: ...
 
@@ -183,10 +197,10 @@ class Syscalls(Protocol):
         """Whether a message of `size` bytes (ipc and payload) sent in this same step would fit that local mailbox."""
 
     def watch_exits(self, ended: Callable[[ProcessId], None]) -> None:
-        """From now on the kernel sends us `{"ProcessExited":{"id":..,"cause":..}}` for every process that ends.
+        """From now on the kernel sends us `kernel.exited.ProcessExited` for every process that ends.
 
-        It comes after everything the process had sent us. `ended` is called earlier, in the very step of the end, so
-        that what we hold for this run of the process does not go to its next one. It must not make syscalls.
+        It comes behind everything that the process had sent us. `ended` is called earlier, in the very step of the end,
+        so that what we hold for this run of the process does not go to its next one. It must not make syscalls.
         Only for modules of the runtime (`BadCapability`).
         """
 

@@ -30,7 +30,10 @@ class LawProcess:
     system: bool
     messaging: str
     """The capability that allows to message it, as events name it."""
+    parent: str
+    """The process that it ends with, if there is one."""
     accepts: bool = True
+    ending: bool = False
     held: dict[str, None] = attrs.Factory(dict)
     unread: dict[KernelMessage, Place] = attrs.Factory(dict)
     errors: dict[int, int] = attrs.Factory(dict)
@@ -64,6 +67,8 @@ class LawNode:
     name: str
     boot: int
     processes: dict[ProcessId, LawProcess] = attrs.Factory(dict)
+    offspring: dict[str, dict[ProcessId, None]] = attrs.Factory(dict)
+    """By parent."""
     open: dict[int, Opened] = attrs.Factory(dict)
     sent: dict[KernelMessage, int] = attrs.Factory(dict)
     """Local ones that have not come to a mailbox, with the numbers of their sends."""
@@ -79,7 +84,13 @@ class LawNode:
 
     def create(self, pid: ProcessId, words: str) -> None:
         messaging = f"{self.name}@{pid}^{MESSAGING}"
-        self.processes[pid] = LawProcess(pid, "public" in words, "system" in words, messaging)
+        flags, _, parent = words.partition("ends-with ")
+        former = self.processes.get(pid)
+        if former is not None:
+            self.offspring.get(former.parent, {}).pop(pid, None)
+        if parent:
+            self.offspring.setdefault(parent, {})[pid] = None
+        self.processes[pid] = LawProcess(pid, "public" in flags, "system" in flags, messaging, parent)
 
     def revoke(self, process: LawProcess, note: str) -> None:
         """`note` is a capability, or says that all of one issuer are meant."""
@@ -89,6 +100,11 @@ class LawNode:
             return
         start = f"{self.name}@{of_all}^"
         process.held = {held: None for held in process.held if not held.startswith(start)}
+
+    def outlives(self, parent: LawProcess) -> LawProcess | None:
+        """A process that is to end with that one, and was not asked to."""
+        offspring = (self.processes[pid] for pid in self.offspring.get(str(parent.pid), ()))
+        return next((p for p in offspring if p.accepts and not p.ending), None)
 
     def may_message(self, sender: LawProcess, receiver: LawProcess) -> bool:
         """PROTOCOL 4.2, computed from what was told of grants, not from the kernel's tables."""

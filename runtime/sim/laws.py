@@ -17,6 +17,7 @@ from kernel.address import OUR
 from kernel.admission import NET
 from kernel.capability import KERNEL
 from kernel.events import Event, EventKind
+from kernel.exits import ExitCause
 from kernel.message import KernelMessage, Reason, Request, Response
 from runtime.sim.crossings import CARRY_SECONDS, Crossings
 from runtime.sim.law_tables import LawNode, LawProcess, Life, Opened, Place
@@ -41,6 +42,7 @@ class Law(enum.StrEnum):
     ENDS = "every message ends"  # delivered, answered, returned, or a dead letter
     RIGHTS = "capabilities"  # nothing is delivered without the capability at the moment of the send
     UNIQUE_IDS = "unique ids"  # of open requests of one node
+    OFFSPRING = "child processes"  # end with their parent
     TIMER = "timers"  # ring neither early, nor late, nor never
 
 
@@ -71,6 +73,7 @@ class Laws:
             EventKind.FIRED: self._fired,
             EventKind.CREATED: self._created,
             EventKind.STARTED: self._started,
+            EventKind.ENDING: self._ending,
             EventKind.EXITED: self._exited,
             EventKind.GRANTED: self._granted,
             EventKind.REVOKED: self._revoked,
@@ -398,12 +401,23 @@ class Laws:
         process = node.process(event.subject)
         if process is not None:
             process.accepts = True
+            process.ending = False
+
+    def _ending(self, _entry: Entry, event: Event, node: LawNode) -> None:
+        process = node.process(event.subject)
+        if process is not None:
+            process.ending = True
 
     def _exited(self, entry: Entry, event: Event, node: LawNode) -> None:
         process = node.process(event.subject)
         if process is None:
             return
         process.accepts = False
+        # Where a whole node is cut off, nobody is asked.
+        left = node.outlives(process) if event.note != ExitCause.CANCELLED.name else None
+        if left is not None:
+            text = f"{process.pid} exited, and its child process {left.pid} was not asked to end"
+            self._break(Law.OFFSPRING, entry.at, (entry.number,), text)
         for message, (_, number) in process.unread.items():
             # A relay that was not read ends with the request that it carries on.
             if message.rsvp in {None, message.source} or message.id in node.open:

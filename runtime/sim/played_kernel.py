@@ -10,12 +10,14 @@ from typing import Protocol
 import trio
 
 from kernel.address import Address, ProcessId
+from kernel.exit_notices import ExitNotices
 from kernel.grants import Grants
 from kernel.kernel import Kernel, Ports
 from kernel.lifecycle import Lifecycle
 from kernel.mailbox import Item, Limits, Mailbox
 from kernel.message import KernelMessage, Reason, Response, SendErrorKind, size_of
 from kernel.message_ids import MessageIds
+from kernel.process import Process
 from kernel.refusals import Refusal
 from kernel.router import Router
 
@@ -122,6 +124,13 @@ class PlayedRouter(Router):
             self.forget(entry)
 
 
+class PlayedNotices(ExitNotices):
+    """The notices themselves are in the record, as all that comes from outside of the packages."""
+
+    def send(self, hearer: Process, ipc: bytes) -> None:
+        pass
+
+
 class PlayedKernel(Kernel):
     """`run` it; deadlines do not fire by themselves."""
 
@@ -132,6 +141,7 @@ class PlayedKernel(Kernel):
         self.router = self.played
         self.grants = Grants(self.router, self.records)
         self.lifecycle = Lifecycle(self.router, self.records, self.grants, self._make_host)
+        self.lifecycle.notices = PlayedNotices(self.router)
         self._script = script
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:

@@ -303,7 +303,7 @@ class Player:
 
     def _created(self, event: Event, pid: ProcessId) -> None:
         self._world.kernel.play_mailbox(pid)
-        if "system" in event.note:
+        if "system" in event.note.split():
             self.names.modules[pid] = None
         actor = self.names.actor()
         if actor is None:

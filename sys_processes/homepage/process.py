@@ -13,9 +13,9 @@ from urllib.parse import quote
 import attrs
 
 from kernel.address import Address, ProcessId
-from kernel.capability import KERNEL
-from kernel.codec import Err, Malformed, Shape, struct
+from kernel.codec import Err, Malformed
 from kernel.errors import StateError
+from kernel.exited import ProcessExited
 from kernel.message import Message, Payload, Request, SendError
 from kernel.ports import Init
 from kernel.syscalls import current
@@ -83,17 +83,6 @@ _STYLESHEETS: Final = ("/nectar.css", "/kinode.css")
 _PATHS: Final = {"/": "GET, HEAD", "/apps": "GET, HEAD", "/favorite": "POST", "/order": "POST"}
 
 
-@struct("ProcessExited")
-@attrs.frozen
-class _Exited:
-    """The kernel's notice."""
-
-    id: ProcessId
-
-
-_EXITED: Shape[_Exited] = Shape(_Exited)
-
-
 @attrs.frozen
 class _Call:
     """http_server passes an HTTP call on."""
@@ -102,7 +91,7 @@ class _Call:
     body: bytes
 
 
-_Asked: TypeAlias = HomepageRequest | _Exited | _Call
+_Asked: TypeAlias = HomepageRequest | ProcessExited | _Call
 _DONE: Final = Answer(DONE)
 
 
@@ -168,8 +157,9 @@ class _Homepage:
     # -- requests
 
     def decode(self, message: Message) -> _Asked:
-        if message.is_process(KERNEL):
-            return _EXITED.decode(message.ipc)
+        exited = ProcessExited.from_message(message)
+        if exited is not None:
+            return exited
         if message.is_process(HTTP_SERVER) and message.metadata == METADATA_HTTP:
             call = REQUEST.decode(message.ipc)
             if isinstance(call, Http):
@@ -179,7 +169,7 @@ class _Homepage:
     async def handle(self, message: Message, request: _Asked) -> Outcome:
         source = message.source.process
         match request:
-            case _Exited(process):
+            case ProcessExited(process):
                 self._apps.gone(process)
                 return None
             case _Call(call, body):

@@ -9,10 +9,11 @@ import trio
 
 from kernel.address import Address
 from kernel.codec import Err, Malformed
+from kernel.exited import ProcessExited
 from kernel.message import Message, Payload
 from kernel.ports import Init
 from kernel.syscalls import current
-from sys_processes._exits import Exited, exit_notice, hear_of_exits
+from sys_processes._exits import hear_of_exits
 from sys_processes._queues import Queues
 from sys_processes._serve import Answer, Later, Outcome, serve
 from sys_processes.devices import Dialer
@@ -39,7 +40,7 @@ from sys_processes.http_client.transport import fetch
 MOST_REQUESTS = 1000
 """Under way at a time, of all processes."""
 
-_Asked: TypeAlias = AnyRequest | Exited
+_Asked: TypeAlias = AnyRequest | ProcessExited
 _Plain: TypeAlias = OutgoingHttpRequest | WebSocketOpen | WebSocketPush | WebSocketClose
 
 
@@ -52,11 +53,11 @@ class _HttpClient:
         self._under_way = 0
 
     def decode(self, message: Message) -> _Asked:
-        return exit_notice(message) or ANY_REQUEST.decode(message.ipc)
+        return ProcessExited.from_message(message) or ANY_REQUEST.decode(message.ipc)
 
     async def handle(self, message: Message, request: _Asked) -> Outcome:
         """Requests run beside each other; what is said of sockets happens in the order in which a process says it."""
-        if isinstance(request, Exited):
+        if isinstance(request, ProcessExited):
             for leave in self._sockets.gone(Address(message.source.node, request.id)):
                 current().start_soon(leave)
             return None

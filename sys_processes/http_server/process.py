@@ -11,7 +11,7 @@ import trio
 
 from kernel.address import Address, ProcessId
 from kernel.capability import KERNEL
-from kernel.jsontext import NotJson, parse
+from kernel.exited import EndedBy, ProcessExited
 from kernel.message import Message, Payload, Reason, Response, SendError
 from kernel.ports import Init
 from kernel.syscalls import current
@@ -93,17 +93,11 @@ class _Server:
             current().print_to_terminal(2, f"refused {message.source.process}: {error}")
 
     def _hear_kernel(self, message: Message) -> None:
-        try:
-            notice = parse(message.ipc)
-        except NotJson:
-            return
-        exited = notice.get("ProcessExited") if isinstance(notice, dict) else None
-        name = exited.get("id") if isinstance(exited, dict) else None
-        if isinstance(exited, dict) and isinstance(name, str):
-            process = ProcessId.from_str(name)
-            self._paths.drop_all(process, killed=exited.get("cause") == "Killed")
-            self._channels.owner_gone(process)
-            self._pages.forget(process)
+        exited = ProcessExited.from_message(message)
+        if exited is not None:
+            self._paths.drop_all(exited.id, killed=exited.cause is EndedBy.Killed)
+            self._channels.owner_gone(exited.id)
+            self._pages.forget(exited.id)
 
     def ended(self, process: ProcessId) -> None:
         """In the step in which the process ends; the kernel's message about it comes later."""

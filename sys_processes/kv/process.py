@@ -12,13 +12,13 @@ from typing import TypeAlias
 
 from kernel.address import Address, ProcessId
 from kernel.codec import Err, Malformed
+from kernel.exited import ProcessExited
 from kernel.message import Message, Payload
 from kernel.ports import Init
 from kernel.syscalls import current
 from sys_processes._crew import serve_in_turns
 from sys_processes._database_desk import TROUBLES, Desk, common_error
 from sys_processes._databases import Transactions, database
-from sys_processes._exits import Exited, exit_notice
 from sys_processes._serve import Answer, Outcome
 from sys_processes.devices import DatabaseName, Engine, KeyWrite, NoDatabase
 from sys_processes.kv.core import early_failure, is_early, key_of, kind_of_right, missing, too_large
@@ -50,7 +50,7 @@ from sys_processes.kv.protocol import (
     Set,
 )
 
-_Asked: TypeAlias = KvRequest | Exited
+_Asked: TypeAlias = KvRequest | ProcessExited
 
 
 def _answer(response: KvResponse, payload: Payload | None = None) -> Answer:
@@ -66,10 +66,10 @@ class _Kv:
         self._desk = desk
 
     def decode(self, message: Message) -> _Asked:
-        return exit_notice(message) or KV_REQUEST.decode(message.ipc)
+        return ProcessExited.from_message(message) or KV_REQUEST.decode(message.ipc)
 
     async def handle(self, message: Message, request: _Asked) -> Outcome:
-        if isinstance(request, Exited):
+        if isinstance(request, ProcessExited):
             return self._desk.gone(request.id)
         work = partial(self._serve, message.source.process, request, message.payload())
         entered = self._desk.enter(message, work)

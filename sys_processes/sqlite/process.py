@@ -12,13 +12,13 @@ from typing import TypeAlias
 
 from kernel.address import Address, ProcessId
 from kernel.codec import Err, Malformed
+from kernel.exited import ProcessExited
 from kernel.message import Message, Payload
 from kernel.ports import Init
 from kernel.syscalls import current
 from sys_processes._crew import serve_in_turns
 from sys_processes._database_desk import TROUBLES, Desk, common_error
 from sys_processes._databases import Transactions, database
-from sys_processes._exits import Exited, exit_notice
 from sys_processes._serve import Answer, Outcome
 from sys_processes.devices import DatabaseName, Databases, NoDatabase, Statement
 from sys_processes.sqlite.core import (
@@ -63,7 +63,7 @@ from sys_processes.sqlite.protocol import (
     Write,
 )
 
-_Asked: TypeAlias = SqliteRequest | Exited
+_Asked: TypeAlias = SqliteRequest | ProcessExited
 
 
 def _answer(response: SqliteResponse, payload: Payload | None = None) -> Answer:
@@ -79,10 +79,10 @@ class _Sqlite:
         self._desk = desk
 
     def decode(self, message: Message) -> _Asked:
-        return exit_notice(message) or SQLITE_REQUEST.decode(message.ipc)
+        return ProcessExited.from_message(message) or SQLITE_REQUEST.decode(message.ipc)
 
     async def handle(self, message: Message, request: _Asked) -> Outcome:
-        if isinstance(request, Exited):
+        if isinstance(request, ProcessExited):
             return self._desk.gone(request.id)
         work = partial(self._serve, message.source.process, request, message.payload())
         entered = self._desk.enter(message, work)

@@ -12,11 +12,12 @@ from kernel.address import Address, PackageId, ProcessId, ProcessIdParseError
 from kernel.capability import ROOT
 from kernel.codec import Err, Malformed
 from kernel.errors import BadCapability
+from kernel.exited import ProcessExited
 from kernel.message import Message, Payload
 from kernel.ports import Init
 from kernel.syscalls import current
 from sys_processes._crew import serve_in_turns
-from sys_processes._exits import Exited, exit_notice, hear_of_exits
+from sys_processes._exits import hear_of_exits
 from sys_processes._queues import MOST_BYTES, MOST_REQUESTS, Queues
 from sys_processes._serve import Answer, Later, Outcome
 from sys_processes._zip import BadZip, CheckedZip
@@ -100,7 +101,7 @@ _PIECE = 1 << 20
 """Bytes of a file that are in memory while it is hashed."""
 _NEEDS_PAYLOAD = (Write, WriteAll, WriteAt, Append, AddZip)
 
-_Asked: TypeAlias = VfsRequest | Exited
+_Asked: TypeAlias = VfsRequest | ProcessExited
 
 
 class _Refused(Exception):
@@ -132,10 +133,10 @@ class _Vfs:
     # -- from a message to its answer
 
     def decode(self, message: Message) -> _Asked:
-        return exit_notice(message) or VFS_REQUEST.decode(message.ipc)
+        return ProcessExited.from_message(message) or VFS_REQUEST.decode(message.ipc)
 
     async def handle(self, message: Message, request: _Asked) -> Outcome:
-        if isinstance(request, Exited):
+        if isinstance(request, ProcessExited):
             return Later(self._queues.enter(request.id, 0, partial(self._forget, request.id)))
         payload, source = message.payload(), message.source.process
         size = len(message.ipc) + (len(payload.bytes) if payload else 0)

@@ -185,6 +185,8 @@ CALLS = {
     "trace": lambda c: c.trace("label"),
     "is_running": lambda c: c.is_running(STUBBORN),
     "has_room": lambda c: c.has_room(STUBBORN, 1),
+    "watch": lambda c: c.watch(pid_of("other")),
+    "unwatch": lambda c: c.unwatch(pid_of("other")),
     "watch_exits": lambda c: c.watch_exits(print),
     "deliver_remote": lambda c: c.deliver_remote(None),
     "give_back": lambda c: c.give_back(None, None, definite=True),

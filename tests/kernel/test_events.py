@@ -224,9 +224,11 @@ async def test_a_module_that_watches_is_told_of_every_exit_after_all_that_was_se
         await node.kill(a)
         heard = await watcher.unread()
         assert [m.ipc for m in heard[:1]] == [b"last words"]
-        assert [parse(m.ipc)["ProcessExited"] for m in heard[1:]] == [
-            {"id": "a:test:test", "cause": "Crash"},
-            {"id": "other:sys:nectar", "cause": "Done"},
+        crashed, *others = [parse(m.ipc)["ProcessExited"] for m in heard[1:]]
+        assert crashed.pop("error").startswith("ValueError: as told at ")
+        assert crashed == {"id": "a:test:test", "cause": "Crash", "restarts": True}
+        assert others == [
+            {"id": "other:sys:nectar", "cause": "Done", "restarts": True},
             {"id": "a:test:test", "cause": "Killed"},
         ]
         assert all(m.source == Address(NODE, "kernel:sys:nectar") for m in heard[1:])

@@ -26,6 +26,9 @@ async def child(our):
     message = await await_message()
     Response().ipc(b"child says " + message.ipc).send()
 
+async def pet(our):
+    await sleep(3600)
+
 async def begin(our):
     state = await get_state()
     await set_state((state or b"") + b"x")
@@ -46,6 +49,9 @@ async def children(our):
     answer = await Request().target((our.node, str(pid))).ipc(b"hi").send_and_await_response(5)
     tell(our, answer.ipc.decode())
     other = await spawn(None, "/kid.py", OnExit.none())
+    tell(our, f"{watch(other)} {watch('no:such:process')}")
+    tell(our, str(watch(await spawn("pet", fn=pet))))
+    await spawn(None, "/kid.py", OnExit.restart(), detached=True)
     answer = await Request().target((our.node, str(other))).ipc(b"hi").send_and_await_response(5)
     for attempt in (
         Request().target((our.node, str(other))).ipc(b"no answer"),
@@ -78,6 +84,10 @@ async def init(our):
         try:
             message = await await_message()
         except SendError as error:
+            continue
+        ended = ProcessExited.from_message(message)
+        if ended is not None:
+            tell(our, str(ended))
             continue
         match message.ipc:
             case b"crash":

@@ -127,8 +127,11 @@ class RecordingSyscalls:
         request_capabilities: Sequence[Capability] = (),
         grant_capabilities: Sequence[ProcessId | tuple[ProcessId, str]] = (),
         public: bool = False,
+        *,
+        detached: bool = False,
     ) -> ProcessId:
-        self._note("spawn", name, path, on_exit, list(request_capabilities), list(grant_capabilities), public)
+        asked = (name, path, on_exit, list(request_capabilities), list(grant_capabilities), public)
+        self._note("spawn", *asked, *(["detached"] if detached else []))
         return ProcessId(name, self._our.package, self._our.publisher)
 
     def set_on_exit(self, on_exit: OnExit) -> None:
@@ -195,6 +198,13 @@ class RecordingSyscalls:
 
     def has_room(self, process: ProcessId, size: int) -> bool:
         return process == self._our.process
+
+    def watch(self, process: ProcessId) -> bool:
+        self._note("watch", process)
+        return process != self._our.process
+
+    def unwatch(self, process: ProcessId) -> None:
+        self._note("unwatch", process)
 
     def watch_exits(self, ended: Callable[[ProcessId], None]) -> None:
         self._note("watch_exits")

@@ -29,6 +29,7 @@ from kernel.errors import (
     SpawnErrorKind,
     StateError,
 )
+from kernel.exited import EndedBy, ProcessExited
 from kernel.message import Message, Payload, Reason, SendError, SendErrorKind
 from userland.process_lib import _address as _address
 from userland.process_lib import homepage, http, kv, net, sqlite, state, timer, vfs, wit
@@ -80,6 +81,8 @@ from userland.process_lib._process import (
     sleep,
     spawn,
     start_soon,
+    unwatch,
+    watch,
 )
 from userland.process_lib.http import (
     BadRequest,
@@ -136,6 +139,7 @@ __all__ = [
     "BuildError",
     "BuildErrorKind",
     "Capability",
+    "EndedBy",
     "FetchedResponse",
     "Http",
     "HttpBindingConfig",
@@ -159,6 +163,7 @@ __all__ = [
     "PathBindError",
     "Payload",
     "ProcessEnded",
+    "ProcessExited",
     "ProcessId",
     "ProcessIdParseError",
     "Reason",
@@ -255,7 +260,9 @@ __all__ = [
     "timer",
     "unbind_http_path",
     "unbind_ws_path",
+    "unwatch",
     "vfs",
+    "watch",
     "widget",
     "wit",
     "ws_push_all_channels",

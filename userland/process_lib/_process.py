@@ -206,6 +206,8 @@ async def spawn(
     request_capabilities: Capabilities = (),
     grant_capabilities: Grants | bool = (),
     public: bool = False,
+    *,
+    detached: bool = False,
 ) -> ProcessId: ...
 
 
@@ -218,6 +220,7 @@ async def spawn(
     request_capabilities: Capabilities = (),
     grant_capabilities: Grants | bool = (),
     public: bool = False,
+    detached: bool = False,
 ) -> ProcessId: ...
 
 
@@ -230,8 +233,11 @@ async def spawn(
     public: bool = False,
     *,
     fn: Init | None = None,
+    detached: bool = False,
 ) -> ProcessId:
     """Start a child of this package (PROTOCOL 4.4, 4.5); a name of None becomes a fresh one.
+
+    It ends when we end, however that is, and before we start anew; a `detached` one goes on.
 
     `request_capabilities`, of ours, for the child: each a `Capability`, or a process id for messaging to it;
     or "All", or None. `grant_capabilities`, issued by the child: a process id for messaging, or
@@ -252,6 +258,7 @@ async def spawn(
         _requested(request_capabilities),
         grants,
         public,
+        detached=detached,
     )
 
 
@@ -264,6 +271,21 @@ def _code(path: str | None, fn: Init | None) -> str | Init:
         f"spawn takes the path of a file or fn=, an async function, got path={path!r} and fn={fn!r}; "
         'write spawn(name, "child.py", OnExit.none()), or async def child(our) and spawn(name, fn=child)'
     )
+
+
+def watch(process: Process) -> bool:
+    """Be told when this run of a local process ends: by one message, which `ProcessExited.from_message` knows, behind
+    all that the process had sent us.
+
+    False when there is no such process: then no message comes. Raises `BadCapability` when we may not message it, and
+    ValueError for ourselves.
+    """
+    return current().watch(to_process_id(process))
+
+
+def unwatch(process: Process) -> None:
+    """Not be told any more; a message that lies in our mailbox already still comes."""
+    current().unwatch(to_process_id(process))
 
 
 # -- printing
