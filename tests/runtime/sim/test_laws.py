@@ -15,8 +15,9 @@ from runtime.sim.trace import WorldKind
 from sys_processes.timer import process as timer
 from sys_processes.timer.protocol import TIMER, encode_timer
 from tests.kernel.test_events import conversation
-from tests.support.kernel_node import NODE, KernelNode, Puppet
+from tests.support.kernel_node import NODE, KernelNode, Puppet, pid_of
 from tests.support.law_node import LawWorld, law_node, law_world
+from tests.support.shelf import Code
 
 
 class AlwaysSeven(MessageIds):
@@ -234,6 +235,21 @@ async def test_an_error_for_a_dead_asker_has_to_be_buried():
         node.kernel.router.bury = lambda *args: None
         await trio.sleep(5)
         assert watched.broken_law() == Law.ENDS
+
+
+async def test_a_child_process_that_outlives_its_parent_is_found(monkeypatch):
+    async with law_node() as (node, watched):
+        child = Puppet(node, pid_of("child"))
+        node.programs.at["/child.py"] = Code(child.init)
+        monkeypatch.setattr("kernel.offspring.attach", lambda *args: None)
+        for detached, broken in ((True, None), (False, Law.OFFSPRING)):
+            parent = await node.puppet(f"parent_{detached}")
+            given = (f"child_{detached}", "/child.py", OnExit.none())
+            await parent.do(
+                lambda calls, given=given, detached=detached: calls.spawn(*given, detached=detached)
+            )
+            await node.kill(parent)
+            assert watched.broken_law() == broken
 
 
 async def test_a_skipped_capability_check_is_found(monkeypatch):

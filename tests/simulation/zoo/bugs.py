@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.simulation.zoo.chat import chat
 from tests.simulation.zoo.keep import keep
 from tests.simulation.zoo.kernel_bugs import KERNEL, STATE, TIMER
+from tests.simulation.zoo.kin import kin
 from tests.simulation.zoo.lives import lives
 from tests.simulation.zoo.net_bugs import NET
 from tests.simulation.zoo.plant import Bug, Workload
@@ -16,7 +17,7 @@ from tests.simulation.zoo.tally import tally
 from tests.simulation.zoo.web import web
 from tests.simulation.zoo.web_bugs import APP, HTTP
 
-WORKLOADS: tuple[Workload, ...] = (talk, lives, keep, stored, web, rights, tally, chat)
+WORKLOADS: tuple[Workload, ...] = (talk, lives, kin, keep, stored, web, rights, tally, chat)
 BUGS: tuple[Bug, ...] = tuple(
     bug for part in (KERNEL, TIMER, STATE, KV, VFS, NET, HTTP, APP) for bug in part.bugs
 )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import trio
 
 import kernel.router
+from kernel import offspring
 from kernel.address import ProcessId
 from kernel.deadlines import Deadlines
+from kernel.exit_notices import ExitNotices
 from kernel.exits import Backoff
 from kernel.grants import Grants
 from kernel.lifecycle import Lifecycle
@@ -21,6 +23,7 @@ from sys_processes.state import process as state
 from sys_processes.state.process import _States
 from sys_processes.timer.process import _Timers
 from tests.simulation.zoo.keep import keep
+from tests.simulation.zoo.kin import kin
 from tests.simulation.zoo.lives import lives
 from tests.simulation.zoo.plant import Part, swapped
 from tests.simulation.zoo.rights import rights
@@ -209,6 +212,37 @@ def debts_forgotten():
 
 
 # -- the timer
+
+
+@KERNEL.bug(kin, "Whoever ends leaves its child processes behind.")
+def child_left_behind():
+    return swapped(offspring, "attach", lambda attach: lambda parent, child: None)
+
+
+@KERNEL.bug(kin, "A child that was started anew after a crash has no parent any more.")
+def child_set_free():
+    def make(restart):
+        def wrong(self, former):
+            offspring.leave(self._router.processes, former)
+            restart(self, former)
+
+        return wrong
+
+    return swapped(Lifecycle, "_restart", make)
+
+
+@KERNEL.bug(kin, "Of two that end in one instant, who watches is told of one.")
+def notice_lost():
+    def make(tell):
+        def wrong(self, process, *, restarts):
+            now = trio.current_time()
+            if getattr(self, "_told_at", None) != now:
+                self._told_at = now
+                tell(self, process, restarts=restarts)
+
+        return wrong
+
+    return swapped(ExitNotices, "tell", make)
 
 
 @TIMER.bug(lives, "Of more than four timers at once, one never rings.")

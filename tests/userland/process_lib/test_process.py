@@ -191,6 +191,21 @@ async def test_spawn_takes_capabilities_in_the_forms_of_each_era(given, expected
     assert calls.calls == [("spawn", ("child", "child.py", RawOnExit.restart(), expected, [], False))]
 
 
+async def test_a_child_may_be_detached():
+    with recording() as calls:
+        await process_lib.spawn("child", "child.py", OnExit.restart(), detached=True)
+        await process_lib.spawn(None, fn=_child, detached=True)
+    assert [args[-1] for _, args in calls.calls] == ["detached"] * 2
+
+
+async def test_watching_takes_a_process_in_any_form():
+    with recording() as calls:
+        assert process_lib.watch("a:b:c")
+        process_lib.unwatch(("a", "b", "c"))
+    pid = ProcessId("a", "b", "c")
+    assert calls.calls == [("watch", (pid,)), ("unwatch", (pid,))]
+
+
 async def test_spawn_grants_messaging_or_given_params_to_others():
     with recording() as calls:
         await process_lib.spawn(
