@@ -14,6 +14,10 @@ from kernel.variants import U8, U32, U64, struct, unit
 LONGEST_IPC = 400
 MOST_KEPT = 10_000
 """Events, by a node that is traced."""
+MOST_SHOWN = 1_000
+"""Messages in one answer."""
+SHOWN_NEXT = 5
+"""Messages that wait for a step."""
 
 # -- questions
 
@@ -58,6 +62,19 @@ class SetVerbosity:
     level: U8 | None
 
 
+@struct("Stepping")
+@attrs.frozen
+class AskStepping:
+    """From now on hold what user processes are sent and what they answer (`on` true), or hold no more (false), or
+    change nothing of that (None); and let the first `step` of those that are held go on.
+    """
+
+    on: bool | None = None
+    step: U32 = 0
+
+
+Question = AskMayMessage | AskTrace | AskDeadLetters | AskTimeUsed | SetVerbosity | AskStepping
+
 # -- answers
 
 
@@ -82,6 +99,12 @@ class LoggedMessage:
     """Its mime type and size."""
     size: int
     digest: str
+
+    def line(self) -> str:
+        """Who says what to whom."""
+        does = "answers" if not self.request else "tells" if self.expects is None else "asks"
+        payload = "" if self.payload is None else f" [{self.payload}]"
+        return f"{self.source} {does} {self.target}: {self.ipc:.120}{payload}"
 
 
 @attrs.frozen
@@ -139,6 +162,20 @@ class TimeUsedIs:
 
     at: float
     processes: dict[ProcessId, float]
+
+
+@struct("Stepping")
+@attrs.frozen
+class SteppingIs:
+    """`gone` are the messages that went on, `held` is how many wait, `next` are the first of them."""
+
+    on: bool
+    gone: tuple[LoggedMessage, ...]
+    held: U32
+    next: tuple[LoggedMessage, ...]
+
+
+Answer = MayMessageIs | TraceIs | DeadLettersAre | TimeUsedIs | VerbositySet | SteppingIs
 
 
 @attrs.define

@@ -19,6 +19,7 @@ class EventKind(enum.StrEnum):
     SENT = (
         "sent"  # a process, or the kernel, handed a message over; what became of it follows in the same step
     )
+    HELD = "held"  # a message waits until a person who steps lets it go on
     APPENDED = "appended"  # a message or error went into a mailbox
     ANSWERED = "answered"  # an awaited answer or error went straight to the task that waits
     TAKEN = "taken"  # a process took a message or error out of its mailbox

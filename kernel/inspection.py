@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
+from itertools import islice
 
 import attrs
 from trio import current_time
 
-from kernel import debug, protocol
+from kernel import debug, protocol, stepping
 from kernel.address import ProcessId
 from kernel.admission import may_message, rule
 from kernel.events import Event, EventKind, Observer
 from kernel.kernel import Kernel
+from kernel.message import KernelMessage
 from kernel.process import Process
 from kernel.turn_times import TurnTimes
 
@@ -51,6 +54,12 @@ class Inspection:
                 return protocol.HasCapIs(held)
             case protocol.AskProcesses():
                 return protocol.ProcessesAre(self._processes())
+            case _:
+                return self._more(question)
+
+    def _more(self, question: debug.Question) -> debug.Answer:
+        router = self._kernel.router
+        match question:
             case debug.AskMayMessage(source, target):
                 return self._may_message(source, target)
             case debug.AskTrace(keep):
@@ -63,6 +72,8 @@ class Inspection:
             case debug.SetVerbosity(process_or_all, level):
                 router.console.choose(process_or_all, level)
                 return debug.VerbositySet()
+            case debug.AskStepping(on, step):
+                return self._step(on, step)
 
     def _processes(self) -> tuple[protocol.ProcessStatus, ...]:
         return tuple(
@@ -81,6 +92,19 @@ class Inspection:
                 why=f"no process {missing} on {self._kernel.node}; `nectar ps` lists those that run",
             )
         return debug.MayMessageIs(allowed=may_message(sender, receiver), why=rule(sender, receiver))
+
+    def _step(self, on: bool | None, count: int) -> debug.SteppingIs:
+        router = self._kernel.router
+        gone: list[KernelMessage] = []
+        if on:
+            stepping.turn_on(router)
+        elif on is False:
+            gone = stepping.turn_off(router)
+        steps = router.stepping
+        if steps is None:
+            return debug.SteppingIs(False, _logged(gone), 0, ())
+        gone = steps.step(count)
+        return debug.SteppingIs(True, _logged(gone), len(steps), _logged(steps.next(debug.SHOWN_NEXT)))
 
     # -- the trace
 
@@ -114,6 +138,10 @@ class Inspection:
             for letter in letters.all()
         ]
         return debug.DeadLettersAre(letters.total, tuple(buried))
+
+
+def _logged(envelopes: Iterable[KernelMessage]) -> tuple[debug.LoggedMessage, ...]:
+    return tuple(debug.logged(envelope) for envelope in islice(envelopes, debug.MOST_SHOWN))
 
 
 def _traced(event: _Seen, epoch: float) -> debug.TracedEvent:

@@ -27,6 +27,7 @@ from kernel.mailbox import DEFAULT_LIMITS, Limits
 from kernel.message import OnExit
 from kernel.parking import park, wake
 from kernel.process import Holdings, Process, ProcessState, TaskState
+from kernel.stepping import turn_off
 from kernel.syscalls import process as current_process
 
 if TYPE_CHECKING:
@@ -432,6 +433,7 @@ class Lifecycle:
         """End every process, users' first, each with its 2 s. Returns when all have ended or were abandoned."""
         users = [p for p in self._router.processes.values() if not p.system]
         self._stopping = True
+        turn_off(self._router)
         await self._end_and_wait(users)
         await self._end_and_wait(list(self._router.processes.values()))
 

@@ -6,21 +6,10 @@ import enum
 
 import attrs
 
+from kernel import debug
 from kernel.address import Address, ProcessId
 from kernel.capability import Capability, SignedCapability
 from kernel.codec import U8, U32, U64, Err, Ok, Shape, carry, newtype, struct, tuple_variant, unit
-from kernel.debug import (
-    AskDeadLetters,
-    AskMayMessage,
-    AskTimeUsed,
-    AskTrace,
-    DeadLettersAre,
-    MayMessageIs,
-    SetVerbosity,
-    TimeUsedIs,
-    TraceIs,
-    VerbositySet,
-)
 from kernel.message import KernelMessage, OnExit, Payload, Request, Response, SendErrorKind
 
 PAYLOAD: Shape[Payload] = Shape(Payload)
@@ -279,17 +268,7 @@ class AskProcesses:
     """Ours: who runs, in what state."""
 
 
-DebugQuestion = (
-    AskProcessMap
-    | AskProcess
-    | AskHasCap
-    | AskProcesses
-    | AskMayMessage
-    | AskTrace
-    | AskDeadLetters
-    | AskTimeUsed
-    | SetVerbosity
-)
+DebugQuestion = AskProcessMap | AskProcess | AskHasCap | AskProcesses | debug.Question
 
 
 @newtype("Debug")
@@ -404,17 +383,7 @@ class ProcessesAre:
     processes: tuple[ProcessStatus, ...]
 
 
-DebugAnswer = (
-    ProcessMapIs
-    | ProcessIs
-    | HasCapIs
-    | ProcessesAre
-    | MayMessageIs
-    | TraceIs
-    | DeadLettersAre
-    | TimeUsedIs
-    | VerbositySet
-)
+DebugAnswer = ProcessMapIs | ProcessIs | HasCapIs | ProcessesAre | debug.Answer
 
 
 @newtype("Debug")

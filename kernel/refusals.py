@@ -6,7 +6,7 @@ import attrs
 
 from kernel.address import Address
 from kernel.admission import NET
-from kernel.message import Reason, SendErrorKind
+from kernel.message import KernelMessage, Message, Reason, SendError, SendErrorKind
 from kernel.process import Process
 
 
@@ -67,3 +67,22 @@ def no_carrier(node: str, target: str) -> Refusal:
 
 def expired(seconds: int | None) -> Refusal:
     return Refusal(SendErrorKind.Timeout, Reason.deadline_passed, f"no answer within {seconds} s")
+
+
+def send_error(
+    envelope: KernelMessage, refusal: Refusal, context: bytes | None, *, definite: bool
+) -> SendError:
+    """What the sender of that message gets."""
+    failed = KernelMessage(
+        envelope.id, envelope.target, envelope.source, None, envelope.message, envelope.payload
+    )
+    return SendError(
+        refusal.kind,
+        refusal.reason,
+        target=envelope.target,
+        message=Message(failed),
+        payload=envelope.payload,
+        context=context,
+        definite=definite,
+        detail=refusal.detail,
+    )

@@ -18,7 +18,6 @@ from kernel.events import Event, EventKind, Observer, shown
 from kernel.mailbox import Returned
 from kernel.message import (
     KernelMessage,
-    Message,
     Payload,
     Reason,
     Request,
@@ -30,9 +29,19 @@ from kernel.message import (
 from kernel.message_ids import MessageIds
 from kernel.ports import Chance, Console, Keys
 from kernel.process import OpenRequest, Process, TaskState, Window
-from kernel.refusals import Refusal, exited, expired, no_carrier, no_such_process, not_running, overfull
+from kernel.refusals import (
+    Refusal,
+    exited,
+    expired,
+    no_carrier,
+    no_such_process,
+    not_running,
+    overfull,
+    send_error,
+)
 from kernel.routing import DECISIONS
 from kernel.signing import Signing
+from kernel.stepping import Stepping
 from kernel.turns import Turns
 from kernel.verbosity import ChosenVerbosity
 
@@ -54,6 +63,7 @@ class Router:
         self.dead_letters = DeadLetters()
         self.observer: Observer | None = None
         self.turns: Turns | None = None
+        self.stepping: Stepping | None = None
         self.ids = MessageIds(self.draw, self.open)
 
     # -- what observers and people see
@@ -136,11 +146,11 @@ class Router:
         node = target.node
         if node == self.node or node == OUR:
             receiver = self.processes.get(target.process) or self.find(target.process)
-            refusal = self._deliver(sender, receiver, envelope, entry, privileged)
+            refusal = self.deliver(sender, receiver, envelope, entry, privileged)
         else:
             refusal = self._hand_to_carrier(sender, envelope, entry)
         if refusal is not None:
-            self._refuse(sender, envelope, entry, refusal)
+            self.refuse(sender, envelope, entry, refusal)
         return entry
 
     def _warn_lost_context(self, sender: Process, target: Address) -> None:
@@ -157,7 +167,7 @@ class Router:
     def is_ours(self, node: str) -> bool:
         return node in (self.node, OUR)
 
-    def _deliver(
+    def deliver(
         self,
         sender: Process,
         receiver: Process | None,
@@ -174,6 +184,8 @@ class Router:
             return Refusal(
                 SendErrorKind.Timeout, Reason.capability_missing, lacks_messaging(sender, receiver)
             )
+        if self.stepping is not None and not receiver.system:
+            return self.stepping.hold_request(sender, receiver, envelope, entry)
         envelope.target = receiver.address
         if not receiver.mailbox.offer(envelope):
             return overfull(receiver, envelope.size)
@@ -203,6 +215,12 @@ class Router:
         if holder.owed is None:
             holder.owed = {}
         holder.owed[number] = entry
+
+    def owe_to_nobody(self, envelope: KernelMessage) -> None:
+        """It is on its way: the end of whoever had the open request last is not its end."""
+        entry = self.open.get(envelope.id)
+        if entry is not None and entry.holder is not None and entry.holder.owed is not None:
+            entry.holder.owed.pop(envelope.id, None)
 
     # -- other nodes
 
@@ -239,11 +257,13 @@ class Router:
             # Signatures take time: only those of what somebody waits for are looked at.
             wanted = envelope.id in self.open
             message.capabilities = self.signing.verified(message.capabilities) if wanted else ()
-            self._answer(envelope)
+            self.answer(envelope)
             return None
         envelope.size = size_of(envelope)
         if not receiver.mailbox.fits_from_afar(envelope.size):
             return overfull(receiver, envelope.size, afar=True)
+        if self.stepping is not None and not receiver.system:
+            return self.stepping.hold_remote(receiver, envelope)
         message.capabilities = self.signing.verified(message.capabilities)
         receiver.mailbox.put(envelope)
         self.notify(EventKind.APPENDED, receiver.pid, envelope)
@@ -288,16 +308,21 @@ class Router:
         if prompting.rsvp is None and isinstance(request, Request) and request.expects_response is None:
             self.print(1, sender.address, f"dropped a Response to {prompting.source}, which expects none")
             self.bury(target.process, envelope, "no response was expected")
-        elif target.node == self.node:
-            self._answer(envelope)
+        elif target.node != self.node:
+            self._answer_afar(sender, envelope)
+        elif self.stepping is not None and not sender.system:
+            self.stepping.hold_response(target.process, envelope)
         else:
-            envelope.size = size_of(envelope)
-            refusal = self._hand_to_carrier(sender, envelope, None)
-            if refusal is not None:
-                self.print(1, sender.address, refusal.detail)
-                self.bury(target.process, envelope, refusal.detail)
+            self.answer(envelope)
 
-    def _answer(self, envelope: KernelMessage) -> None:
+    def _answer_afar(self, sender: Process, envelope: KernelMessage) -> None:
+        envelope.size = size_of(envelope)
+        refusal = self._hand_to_carrier(sender, envelope, None)
+        if refusal is not None:
+            self.print(1, sender.address, refusal.detail)
+            self.bury(envelope.target.process, envelope, refusal.detail)
+
+    def answer(self, envelope: KernelMessage) -> None:
         entry = self.open.get(envelope.id)
         target = envelope.target.process
         if entry is None or (entry.owner.pid is not target and entry.owner.pid != target):
@@ -342,24 +367,7 @@ class Router:
             self._close(entry)
             self.notify(EventKind.FORGOTTEN, entry.owner.pid, entry.envelope)
 
-    def _error(
-        self, envelope: KernelMessage, refusal: Refusal, context: bytes | None, *, definite: bool
-    ) -> SendError:
-        failed = KernelMessage(
-            envelope.id, envelope.target, envelope.source, None, envelope.message, envelope.payload
-        )
-        return SendError(
-            refusal.kind,
-            refusal.reason,
-            target=envelope.target,
-            message=Message(failed),
-            payload=envelope.payload,
-            context=context,
-            definite=definite,
-            detail=refusal.detail,
-        )
-
-    def _refuse(
+    def refuse(
         self, sender: Process, envelope: KernelMessage, entry: OpenRequest | None, refusal: Refusal
     ) -> None:
         """It went nowhere: back to its sender, in this same step."""
@@ -377,7 +385,7 @@ class Router:
         self._close(entry)
         owner = entry.owner
         envelope = entry.envelope
-        error = self._error(envelope, refusal, entry.context, definite=definite)
+        error = send_error(envelope, refusal, entry.context, definite=definite)
         if self.observer is not None:
             self.notify(EventKind.RETURNED, owner.pid, envelope, refusal.reason, error)
         if entry.awaited:
@@ -392,7 +400,7 @@ class Router:
         if not sender.accepts or not sender.mailbox.fits(envelope.size):
             self.bury(sender.pid, envelope, refusal.detail)
             return
-        error = self._error(envelope, refusal, None, definite=definite)
+        error = send_error(envelope, refusal, None, definite=definite)
         self.notify(EventKind.RETURNED, sender.pid, envelope, refusal.reason, error)
         sender.mailbox.put(Returned(error, None, envelope.size))
 

@@ -21,6 +21,7 @@ from runtime.rpc_client import NodeDoor
 
 _OF_THE_NODE = "kernel:sys:nectar"
 _TOLD = {
+    EventKind.HELD.value: "waits for a step",
     EventKind.RETURNED.value: "came back",
     EventKind.DEAD_LETTER.value: "dropped",
     EventKind.EXITED.value: "ended",
@@ -55,10 +56,7 @@ def _lines(events: Sequence[TracedEvent], *, everything: bool) -> Iterator[str]:
         if not everything and message is not None and _is_of_the_node(message.source, message.target):
             continue
         if event.kind == EventKind.SENT.value and message is not None:
-            what = "asks" if message.request and message.expects is not None else "tells"
-            what = what if message.request else "answers"
-            payload = "" if message.payload is None else f" [{message.payload}]"
-            yield f"{clock(event.at)} {message.source} {what} {message.target}: {message.ipc:.120}{payload}"
+            yield f"{clock(event.at)} {message.line()}"
         elif event.kind in _TOLD:
             about = "" if message is None else f" ({message.source} -> {message.target})"
             note = f": {event.note}" if event.note else ""

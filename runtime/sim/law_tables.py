@@ -72,6 +72,8 @@ class LawNode:
     open: dict[int, Opened] = attrs.Factory(dict)
     sent: dict[KernelMessage, int] = attrs.Factory(dict)
     """Local ones that have not come to a mailbox, with the numbers of their sends."""
+    held: dict[KernelMessage, None] = attrs.Factory(dict)
+    """Those that were sent and wait for a step."""
     sending: KernelMessage | None = None
     sending_number: int = 0
     privileged: bool = False

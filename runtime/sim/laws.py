@@ -34,9 +34,7 @@ class Law(enum.StrEnum):
 
     FIFO = "order of a pair"  # from one process to another, also across nodes and new links
     ONE_OUTCOME = "one outcome"  # an answer, Timeout or Offline for each awaited id, never two
-    DEADLINE = (
-        "in time"  # a request that waits has its outcome at its deadline, not before by a timeout, not after
-    )
+    DEADLINE = "in time"  # who waits has an outcome at the deadline; no timeout comes before, none after
     AT_MOST_ONCE = "at most once"
     EXITED = "exited"  # nothing is delivered to a process that has exited, and none is taken by it
     ENDS = "every message ends"  # delivered, answered, returned, or a dead letter
@@ -64,6 +62,7 @@ class Laws:
         self._soonest = inf
         self._rules: dict[EventKind | WorldKind, _Rule] = {
             EventKind.SENT: self._sent,
+            EventKind.HELD: self._held,
             EventKind.APPENDED: self._appended,
             EventKind.ANSWERED: self._answered,
             EventKind.TAKEN: self._taken,
@@ -202,6 +201,13 @@ class Laws:
 
     # -- deliveries
 
+    def _held(self, entry: Entry, event: Event, node: LawNode) -> None:
+        """Its rights are those of its send, whenever it is delivered."""
+        message, receiver = _message(event), node.process(event.subject)
+        node.held[message] = None
+        if receiver is not None and message.source.node == node.name:
+            self._check_rights(entry, node, receiver, message)
+
     def _appended(self, entry: Entry, event: Event, node: LawNode) -> None:
         message = _message(event)
         process = node.process(event.subject)
@@ -216,6 +222,8 @@ class Laws:
         if place is not None:
             self._in_order(entry, process.arrived, place, message, "arrived")
             process.unread[message] = place
+        if node.held.pop(message, message) is None:
+            return
         if message.source.node == node.name:
             self._check_rights(entry, node, process, message)
         elif not node.has_network(process):

@@ -81,18 +81,18 @@ class PlayedIds(MessageIds):
 class PlayedRouter(Router):
     """Takes what modules and other nodes did from the record."""
 
-    def deliver(self, envelope: KernelMessage) -> None:
+    def bring_request(self, envelope: KernelMessage) -> None:
         """A Request from outside, into the mailbox of its target."""
         receiver = self.processes.get(envelope.target.process)
         envelope.size = size_of(envelope)
         if receiver is not None:
             sender = self.processes.get(envelope.source.process, receiver)
-            self._deliver(sender, receiver, envelope, None, privileged=True)
+            self.deliver(sender, receiver, envelope, None, privileged=True)
 
-    def answer(self, envelope: KernelMessage) -> None:
+    def bring_response(self, envelope: KernelMessage) -> None:
         """A Response from outside."""
         assert isinstance(envelope.message, Response)
-        self._answer(envelope)
+        self.answer(envelope)
 
     def give_up(
         self,

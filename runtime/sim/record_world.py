@@ -62,7 +62,7 @@ class RecordedWorld:
             case lines.Appended(whole=lines.Whole() as whole):
                 self._append(whole.envelope(line.id))
             case lines.Answered(whole=lines.Whole() as whole):
-                self.kernel.played.answer(whole.envelope(line.id))
+                self.kernel.played.bring_response(whole.envelope(line.id))
             case lines.Took():
                 self._take(line)
             case lines.Returned():
@@ -147,9 +147,9 @@ class RecordedWorld:
 
     def _append(self, envelope: KernelMessage) -> None:
         if isinstance(envelope.message, Request):
-            self.kernel.played.deliver(envelope)
+            self.kernel.played.bring_request(envelope)
         else:
-            self.kernel.played.answer(envelope)
+            self.kernel.played.bring_response(envelope)
 
     def _take(self, line: lines.Took) -> None:
         mailbox = self.kernel.mailbox(line.process)

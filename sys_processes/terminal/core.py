@@ -13,6 +13,7 @@ from sys_processes.terminal.protocol import Kept
 HI_SECONDS = 10
 MOST_SECONDS = 3600
 MOST_ALIASES = 1000
+MOST_STEPS = 1000
 
 
 class BadLine(ValueError):
@@ -107,6 +108,14 @@ class SetVerbosity:
     level: int | None
 
 
+@attrs.frozen
+class Step:
+    """`on` None: only let `count` messages go on."""
+
+    on: bool | None = None
+    count: int = 0
+
+
 Command = (
     Nothing
     | Help
@@ -123,6 +132,7 @@ Command = (
     | Peers
     | Peer
     | SetVerbosity
+    | Step
 )
 Reader = Callable[[str, Kept], Command]
 
@@ -272,6 +282,16 @@ def _verbosity(rest: str, _kept: Kept) -> Command:
     return SetVerbosity(of, None if level == "mute" else int(level))
 
 
+def _step(rest: str, _kept: Kept) -> Command:
+    if rest in ("on", "off"):
+        return Step(rest == "on")
+    if rest == "":
+        return Step(count=1)
+    if not (rest.isascii() and rest.isdigit() and 0 < int(rest) <= MOST_STEPS):
+        raise BadLine(f"{rest[:20]!r} is no number of messages from 1 to {MOST_STEPS}; {_form('step')}")
+    return Step(count=int(rest))
+
+
 def _process(text: str, word: str) -> ProcessId:
     try:
         return ProcessId.from_str(text)
@@ -306,6 +326,11 @@ COMMANDS: Mapping[str, Word] = {
     ),
     "verbosity": Word(
         "verbosity [PROCESS] 0-3 | PROCESS mute", "how much the node, or one process, prints", _verbosity
+    ),
+    "step": Word(
+        "step [N | on | off]",
+        "on: hold what processes are sent and answer; let the next N messages go on",
+        _step,
     ),
 }
 SHORT: Mapping[str, str] = {"m": "message", "a": "app", "ps": "top", "?": "help"}

@@ -10,6 +10,7 @@ from kernel import protocol as kernel_protocol
 from kernel.address import OUR, Address
 from kernel.capability import KERNEL
 from kernel.codec import Err, Malformed, Ok
+from kernel.debug import AskStepping, SteppingIs
 from kernel.debug import SetVerbosity as KernelVerbosity
 from kernel.message import Message, Request, SendError
 from kernel.ports import Init, StoreFailed
@@ -126,19 +127,12 @@ async def _done(command: core.Command) -> Answer:
                 return await _cat(path)
             case core.Processes():
                 return await _processes()
-            case core.Kill(process):
-                killed = kernel_protocol.KillProcess(process)
-                await _ask_kernel(killed, _KILL_SECONDS)
-                return _shown(f"killed {process}")
             case core.Peers():
                 return await _peers()
             case core.Peer(name):
                 return await _peer(name)
-            case core.SetVerbosity(process, level):
-                await _ask_kernel(kernel_protocol.Debug(KernelVerbosity(process, level)))
-                return _shown(
-                    f"{process or 'the node'}: {'muted' if level is None else f'verbosity {level}'}"
-                )
+            case core.Kill() | core.SetVerbosity() | core.Step():
+                return await _by_kernel(command)
     except SendError as error:
         return _failed(f"{error.target} did not answer: {error.detail or error.reason}")
     raise AssertionError(command)
@@ -164,6 +158,37 @@ async def _cat(path: str) -> Answer:
             return _shown("" if payload is None else _text(payload.bytes).rstrip("\n"))
         case other:
             return _failed(f"{path} cannot be read: {VFS_RESPONSE.encode(other).decode()}")
+
+
+async def _by_kernel(command: core.Kill | core.SetVerbosity | core.Step) -> Answer:
+    match command:
+        case core.Kill(process):
+            await _ask_kernel(kernel_protocol.KillProcess(process), _KILL_SECONDS)
+            return _shown(f"killed {process}")
+        case core.SetVerbosity(process_or_all, level):
+            await _ask_kernel(kernel_protocol.Debug(KernelVerbosity(process_or_all, level)))
+            shown = "muted" if level is None else f"verbosity {level}"
+            return _shown(f"{process_or_all or 'the node'}: {shown}")
+        case core.Step(on, count):
+            return await _step(on, count)
+
+
+async def _step(on: bool | None, count: int) -> Answer:
+    answer = await _ask_kernel(kernel_protocol.Debug(AskStepping(on, count)))
+    assert isinstance(answer, kernel_protocol.DebugIs)
+    found = answer.answer
+    assert isinstance(found, SteppingIs)
+    if not found.on and on is None:
+        return _failed("nothing is held: `step on` begins it")
+    lines = [message.line() for message in found.gone]
+    if found.held:
+        lines.append(f"{found.held} wait; the next ones:")
+        lines += [f"  {message.line()}" for message in found.next]
+    elif found.on:
+        lines.append("nothing waits; what is sent from now on waits for `step`")
+    else:
+        lines.append("nothing is held any more")
+    return _shown("\n".join(lines))
 
 
 async def _processes() -> Answer:

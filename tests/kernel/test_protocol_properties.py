@@ -65,6 +65,7 @@ _COMMANDS: st.SearchStrategy[object] = st.one_of(
             st.builds(debug.AskMayMessage, strategies.process_ids(), strategies.process_ids()),
             st.builds(debug.AskTrace, st.none() | st.integers(0, 2**32 - 1)),
             st.builds(debug.AskTimeUsed, st.integers(0, 2**32 - 1)),
+            st.builds(debug.AskStepping, st.none() | st.booleans(), st.integers(0, 2**32 - 1)),
             st.builds(
                 debug.SetVerbosity,
                 st.none() | strategies.process_ids(),

@@ -157,6 +157,7 @@ shapes(
     ask_time_used=wire.Debug(debug.AskTimeUsed(6)),
     set_verbosity=wire.Debug(debug.SetVerbosity(CHESS, 2)),
     set_verbosity_of_all=wire.Debug(debug.SetVerbosity(None, None)),
+    ask_stepping=wire.Debug(debug.AskStepping(on=True, step=3)),
 )
 shapes(
     wire.KERNEL_ANSWER,
@@ -199,6 +200,7 @@ shapes(
     ),
     time_used=wire.DebugIs(debug.TimeUsedIs(12.5, {CHESS: 0.25})),
     verbosity_set=wire.DebugIs(debug.VerbositySet()),
+    stepping=wire.DebugIs(debug.SteppingIs(True, (SEEN,), 1, (SEEN,))),
     done=Ok(None),
     no_such_process=Err(wire.Refusal.NoSuchProcess),
     malformed_request=Err(wire.Refusal.MalformedRequest),

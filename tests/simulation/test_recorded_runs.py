@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernel.address import ProcessId
+from kernel.stepping import turn_off, turn_on
 from runtime.sim.disk import MemoryDisk
 from runtime.sim.replay_record import ReplayVerdict, replay_record
 from runtime.sim.scheduler import run_deterministic
@@ -74,6 +75,22 @@ def test_processes_that_use_all_that_there_is(tmp_path: Path, seed: int):
     report = run.assert_same()
     assert report.is_whole
     assert report.compared > 300
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_messages_that_somebody_held_and_let_go_on(tmp_path: Path, seed: int):
+    async def story(web: WebNode) -> None:
+        router = web.node.kernel.router
+        turn_on(router)
+        for _ in range(20):
+            await trio.sleep(0.1)
+            assert router.stepping is not None
+            router.stepping.step(2)
+        turn_off(router)
+        assert (await ask(web, BUSY, "abc")).startswith("cba17")
+        await ask(web, BUSY, "crash")
+
+    record(tmp_path, [busy()], story, seed=seed).assert_same()
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -112,7 +112,7 @@ async def test_ids_are_those_of_the_record_and_answers_come_from_it():
     async with played() as run:
         await run.asking()
         assert list(run.kernel.router.open) == [77]
-        run.kernel.played.answer(
+        run.kernel.played.bring_response(
             KernelMessage(77, Address(NODE, MODULE), Address(NODE, APP), None, Response(ipc=b"answer"))
         )
         await trio.testing.wait_all_tasks_blocked()
@@ -162,7 +162,7 @@ async def test_a_request_from_outside_lies_in_the_mailbox_until_the_record_has_i
 
     async with played() as run:
         run.start(init)
-        run.kernel.played.deliver(envelope(number, b"hello"))
+        run.kernel.played.bring_request(envelope(number, b"hello"))
         assert len(run.kernel.mailbox(APP) or ()) == 1
         run.script.taken = number
         await trio.testing.wait_all_tasks_blocked()

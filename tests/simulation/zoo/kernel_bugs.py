@@ -127,7 +127,7 @@ def delivered_after_exit():
 
         return wrong
 
-    return swapped(Router, "_deliver", make)
+    return swapped(Router, "deliver", make)
 
 
 @KERNEL.bug(talk, "While more than two requests are open, the next one may get the id of one of them.")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+import trio
+import trio.testing
 
 from kernel.codec import Err, Ok
 from kernel.jsontext import dump, parse
@@ -40,6 +42,35 @@ async def test_messages_go_to_a_process_and_its_answer_is_shown():
         assert await typed(node, "/m kept -a 5") == Ok("me")
         assert await typed(node, "app") == Ok(f"our@{APP}")
         assert await typed(node, "app clear") == Ok("no process is chosen")
+
+
+async def test_messages_are_held_and_go_on_step_by_step():
+    async with SimHome().booted(package(ACTOR)) as node:
+        assert await typed(node, "step") == Err("nothing is held: `step on` begins it")
+        waits = "nothing waits; what is sent from now on waits for `step`"
+        assert await typed(node, "step on") == Ok(waits)
+        for word in ("one", "two", "three"):
+            assert await typed(node, f"m {APP} keep {word}") == Ok("sent")
+        said = [f"alice.uq@{TERMINAL} tells alice.uq@{APP}: keep {word}" for word in ("one", "two", "three")]
+        assert await typed(node, "step") == Ok(
+            "\n".join([said[0], "2 wait; the next ones:", *(f"  {one}" for one in said[1:])])
+        )
+        assert await typed(node, "step 5") == Ok("\n".join([*said[1:], waits]))
+        async with trio.open_nursery() as nursery:
+            answers: list[object] = []
+
+            async def ask() -> None:
+                answers.append(await typed(node, f"m {APP} kept -a 5"))
+
+            nursery.start_soon(ask)
+            await trio.testing.wait_all_tasks_blocked()
+            assert (await typed(node, "step")) == Ok(
+                f"alice.uq@{TERMINAL} asks alice.uq@{APP}: kept\n{waits}"
+            )
+            await trio.testing.wait_all_tasks_blocked()
+            off = await typed(node, "step off")
+            assert off == Ok(f"alice.uq@{APP} answers alice.uq@{TERMINAL}: three\nnothing is held any more")
+        assert answers == [Ok("three")]
 
 
 async def test_aliases_and_the_chosen_process_survive_a_crash():
