@@ -22,6 +22,7 @@ from kernel.ports import Delete, Program, Store
 from kernel.process import Process
 from runtime.approvals import Approvals
 from runtime.loader import DiskPrograms
+from runtime.package_scripts import create_script, planned_script
 from runtime.packages import (
     check_code,
     compile_plan,
@@ -197,6 +198,17 @@ class Installer:
                 if not self._trusting:
                     check_approved(plan, await self._approvals.of(package))
             await self._replace(plan, approved=approved)
+
+    async def start_script(self, script: ProcessId, by: ProcessId) -> ProcessId:
+        package = script.package_id
+        async with self._turn:
+            plan = await self._plan_of_drive(package, approved=True)
+            planned = planned_script(plan, script, await self._approvals.of(package))
+            process = await create_script(self._kernel, self._programs, planned, by)
+            for to, params in planned.grants:
+                self._grant(process.pid, to, params)
+            self._kernel.lifecycle.start(process)
+        return process.pid
 
     async def approved(self, package: PackageId) -> tuple[Sequence[AskedRight], bool]:
         return await self._approvals.of(package), not self._trusting

@@ -17,7 +17,7 @@ from runtime.package_code import PackageCode, compile_package
 from sys_processes._zip import MAX_BYTES
 from sys_processes._zip import MAX_ENTRIES as MAX_FILES
 from sys_processes.app_store.archive import is_left_out
-from sys_processes.app_store.core import MANIFEST, METADATA, InstallPlan, PlannedProcess
+from sys_processes.app_store.core import MANIFEST, METADATA, SCRIPTS, InstallPlan, PlannedProcess
 from sys_processes.app_store.fields import PackageError
 from sys_processes.devices import Disk, FileType
 
@@ -66,13 +66,13 @@ def compile_plan(plan: InstallPlan) -> PackageCode:
     try:
         return compile_package(plan.drive, plan.files)
     except ProgramError as error:
-        own = next((process for process in plan.processes if process.code == error.file), None)
+        own = next((one for one in (*plan.processes, *plan.scripts) if one.code == error.file), None)
         raise _bad_code(plan, own, error) from error
 
 
 def check_code(plan: InstallPlan, code: PackageCode, programs: DiskPrograms) -> None:
-    """The code of each process is started once, as no process. Raises `PackageError`."""
-    for process in plan.processes:
+    """The code of each process and script is started once, as no process. Raises `PackageError`."""
+    for process in (*plan.processes, *plan.scripts):
         try:
             programs.check(process.id, process.code, code)
         except ProgramError as error:
@@ -81,7 +81,7 @@ def check_code(plan: InstallPlan, code: PackageCode, programs: DiskPrograms) -> 
 
 def _bad_code(plan: InstallPlan, process: PlannedProcess | None, error: ProgramError) -> PackageError:
     whose = (
-        "" if process is None else f"; it is the code of {process.id} (pkg/manifest.json {process.code_path})"
+        "" if process is None else f"; it is the code of {process.id} ({process.file} {process.code_path})"
     )
     return PackageError(error.file.replace(plan.drive, "pkg", 1), "$", f"{error.problem}{whose}", error.fix)
 
@@ -151,7 +151,7 @@ async def read_plan_files(disk: Disk, package: PackageId) -> dict[str, bytes]:
                 folders.append(path)
             elif kind is FileType.File:
                 files[f"pkg{path.removeprefix(drive)}"] = b""
-    for path in (MANIFEST, METADATA[1]):
+    for path in (MANIFEST, SCRIPTS, METADATA[1]):
         if path in files:
             files[path] = await disk.read(f"{package}/{path}")
     return files

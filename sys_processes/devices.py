@@ -261,6 +261,11 @@ class Packages(Protocol):
     async def install(self, package: PackageId) -> None:
         """Start what its files say, in place of what runs of it. States are kept."""
 
+    async def start_script(self, script: ProcessId, by: ProcessId) -> ProcessId:
+        """A process of a fresh name that runs the script, whose id is made of its own name and of its package, and that
+        `by` may message. It has no right that was not approved, and is gone when it has ended.
+        """
+
     async def remove(self, package: PackageId) -> Sequence[ProcessId]:
         """With its processes (which are returned, also those that had ended before), drives, states, and the rights to
         and of its processes.

@@ -20,12 +20,14 @@ from sys_processes.app_store.manifest import (
     Right,
     parse_manifest,
     parse_metadata,
+    parse_scripts,
 )
 from sys_processes.app_store.protocol import APP_STORE, AskedRight
 from sys_processes.state.protocol import STATE
 from sys_processes.vfs.protocol import VFS
 
 MANIFEST = "pkg/manifest.json"
+SCRIPTS = "pkg/scripts.json"
 METADATA = ("metadata.json", "pkg/metadata.json")
 MAX_ID = 200
 """Characters of a package's id: it names a folder, and with more behind it a file."""
@@ -48,6 +50,7 @@ _CONTROL = {
     (APP_STORE, MESSAGING): "messaging to it installs and removes packages",
     (VFS, ROOT): "its root is everybody's files",
     (STATE, ROOT): "its root is everybody's state",
+    (KERNEL, ROOT): "a script with it has every right there is",
 }
 
 
@@ -56,7 +59,8 @@ class PlannedProcess:
     """A process to create.
 
     `code` is a vfs path below the package's drive. `capabilities` are all that it is given, network included;
-    `grants` are the pairs (process, params) of what it issues to others. `path` is its place in the manifest.
+    `grants` are the pairs (process, params) of what it issues to others. `path` is its place in the `file` that names
+    it. Of a script, `id` has the script's name, which none of its processes has; `root`: they get every right there is.
     """
 
     id: ProcessId
@@ -69,12 +73,14 @@ class PlannedProcess:
     mailbox: Limits
     path: str
     code_path: str
+    file: str
+    root: bool = False
 
 
 @attrs.frozen
 class InstallPlan:
     """`files` are what belongs into the drive `/{package}:{publisher}/pkg`, by their path below it, the metadata
-    included wherever the package has it.
+    included wherever the package has it. `scripts` are what is started whenever somebody asks for it.
     """
 
     package: PackageId
@@ -82,12 +88,13 @@ class InstallPlan:
     processes: tuple[PlannedProcess, ...]
     warnings: tuple[PackageWarning, ...]
     files: Mapping[str, bytes]
+    scripts: tuple[PlannedProcess, ...] = ()
 
     @property
     def rights(self) -> tuple[AskedRight, ...]:
-        """What its processes ask for, each once."""
-        asked = [one for process in self.processes for one in process.capabilities]
-        return tuple(dict.fromkeys(AskedRight(one.issuer.process, one.params) for one in asked))
+        """What its processes and scripts ask for, each once."""
+        asked = [right for process in (*self.processes, *self.scripts) for right in rights_of(process)]
+        return tuple(dict.fromkeys(asked))
 
     @property
     def drive(self) -> str:
@@ -111,6 +118,12 @@ class Surroundings:
         return meant if meant is not None and (meant in self.running or meant == KERNEL) else process
 
 
+def rights_of(process: PlannedProcess) -> list[AskedRight]:
+    """What it asks for."""
+    rights = [AskedRight(one.issuer.process, one.params) for one in process.capabilities]
+    return [*rights, AskedRight(KERNEL, ROOT)] if process.root else rights
+
+
 def unapproved(asked: Iterable[AskedRight], approved: Iterable[AskedRight]) -> list[AskedRight]:
     """Those that nobody approved, whichever of its names a process is given."""
     known = [_seed_named(right) for right in approved]
@@ -128,6 +141,8 @@ def right_text(right: AskedRight) -> str:
         text = f"messages to {right.process}"
     elif (right.process, right.params) == (KERNEL, NETWORK):
         text = "messages to and from other nodes"
+    elif (right.process, right.params) == (KERNEL, ROOT):
+        text = "everything"
     else:
         text = f"{right.params} of {right.process}"
     return text if what is None else f"{text}, which is control over the node: {what}"
@@ -135,11 +150,16 @@ def right_text(right: AskedRight) -> str:
 
 def check_approved(plan: InstallPlan, approved: Iterable[AskedRight]) -> None:
     """Raises `PackageError` when the package asks for more."""
-    if missing := unapproved(plan.rights, approved):
+    check_rights(f"{plan.package}", MANIFEST, plan.rights, approved)
+
+
+def check_rights(whose: str, file: str, asked: Iterable[AskedRight], approved: Iterable[AskedRight]) -> None:
+    """Raises `PackageError` when that asks for more."""
+    if missing := unapproved(asked, approved):
         raise PackageError(
-            MANIFEST,
+            file,
             "$",
-            f"{plan.package} asks for what nobody approved on this node: {'; '.join(map(right_text, missing))}",
+            f"{whose} asks for what nobody approved on this node: {'; '.join(map(right_text, missing))}",
             "look at it, and approve it: nectar start-package DIR --yes",
         )
 
@@ -168,13 +188,19 @@ def plan_install(
     entries, more = parse_manifest(MANIFEST, files[MANIFEST])
     warnings = [*warnings, *more]
     own = [ProcessId(entry.name, metadata.package.package, metadata.package.publisher) for entry in entries]
-    processes = []
-    for entry, process in zip(entries, own, strict=True):
-        processes.append(_plan_process(entry, process, files, around))
+    scripts: list[ManifestEntry] = []
+    if SCRIPTS in files:
+        scripts, more = parse_scripts(SCRIPTS, files[SCRIPTS])
+        warnings += more
+    planned = []
+    for entry in (*entries, *scripts):
+        process = ProcessId(entry.name, metadata.package.package, metadata.package.publisher)
+        planned.append(_plan_process(entry, process, files, around))
         warnings += _absent(entry, own, around)
     drive = {path.removeprefix("pkg/"): data for path, data in files.items() if path.startswith("pkg/")}
     drive[METADATA[0]] = text
-    return InstallPlan(metadata.package, metadata.version, tuple(processes), tuple(warnings), drive)
+    processes, commands = tuple(planned[: len(entries)]), tuple(planned[len(entries) :])
+    return InstallPlan(metadata.package, metadata.version, processes, tuple(warnings), drive, commands)
 
 
 def _metadata(
@@ -225,15 +251,16 @@ def _plan_process(
 ) -> PlannedProcess:
     if entry.name == KERNEL.process:
         raise PackageError(
-            MANIFEST,
-            f"{entry.path}.process_name",
+            entry.file,
+            entry.path if entry.file == SCRIPTS else f"{entry.path}.process_name",
             "no package may call a process 'kernel'",
             "choose another name",
         )
     code = _code(entry, files)
     requests = [attrs.evolve(right, process=around.resolve(right.process)) for right in entry.requests]
-    for right in requests:
-        _check_control(right, process, around)
+    root = [Right(KERNEL, ROOT, f"{entry.path}.root")] if entry.root else []
+    for right in (*requests, *root):
+        _check_control(right, process, entry.file, around)
     capabilities = [Capability(Address(around.node, right.process), right.params) for right in requests]
     if entry.networking and (network := Capability.network(around.node)) not in capabilities:
         capabilities.append(network)
@@ -248,15 +275,17 @@ def _plan_process(
         mailbox=entry.mailbox,
         path=entry.path,
         code_path=entry.code_path,
+        file=entry.file,
+        root=entry.root,
     )
 
 
-def _check_control(right: Right, process: ProcessId, around: Surroundings) -> None:
+def _check_control(right: Right, process: ProcessId, file: str, around: Surroundings) -> None:
     what = _CONTROL.get((right.process, right.params))
     if what is None or around.approved:
         return
     raise PackageError(
-        MANIFEST,
+        file,
         right.path,
         f"this right of {right.process} is control over the node: {what}",
         f"remove it, or name the package on the command line (`nectar boot --package`, `nectar dev`), or start it with "
@@ -269,7 +298,7 @@ def _code(entry: ManifestEntry, files: Mapping[str, bytes]) -> str:
     path = posixpath.normpath("pkg/" + entry.code.lstrip("/"))
     if not path.startswith("pkg/") or "\0" in path or "\\" in path:
         raise PackageError(
-            MANIFEST,
+            entry.file,
             entry.code_path,
             f"{entry.code!r} is not inside pkg/",
             'write a path such as "/chess.py"',
@@ -277,14 +306,14 @@ def _code(entry: ManifestEntry, files: Mapping[str, bytes]) -> str:
     stem, extension = posixpath.splitext(path)
     if extension not in (".py", ".wasm"):
         raise PackageError(
-            MANIFEST, entry.code_path, f"{entry.code!r} names no code", 'write a path that ends in ".py"'
+            entry.file, entry.code_path, f"{entry.code!r} names no code", 'write a path that ends in ".py"'
         )
     if path in files or (extension == ".wasm" and f"{stem}.py" in files):
         return path
     code = sorted(name for name in files if name.endswith((".py", ".wasm")) and name.count("/") == 1)
     there = f"there are {', '.join(code)}" if code else "pkg/ has no code"
     raise PackageError(
-        MANIFEST, entry.code_path, f"there is no {path}; {there}", f"add {stem}.py or correct this"
+        entry.file, entry.code_path, f"there is no {path}; {there}", f"add {stem}.py or correct this"
     )
 
 
@@ -296,11 +325,11 @@ def _absent(entry: ManifestEntry, own: list[ProcessId], around: Surroundings) ->
         process = around.resolve(right.process)
         if process not in around.running and process not in here:
             text = f"{process} does not run here; the capability is granted and of no use until it does"
-            warnings.append(PackageWarning(MANIFEST, right.path, text))
+            warnings.append(PackageWarning(entry.file, right.path, text))
     for right in entry.grants:
         process = around.resolve(right.process)
         if process not in around.running and process not in here:
-            warnings.append(PackageWarning(MANIFEST, right.path, f"{process} does not run here"))
+            warnings.append(PackageWarning(entry.file, right.path, f"{process} does not run here"))
     return warnings
 
 

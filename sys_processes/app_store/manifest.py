@@ -1,6 +1,8 @@
-"""`metadata.json` and `manifest.json` of all eras as one set of values (PROTOCOL 8.1, 0.4)."""
+"""`metadata.json`, `manifest.json` and `scripts.json` of all eras as one set of values (PROTOCOL 8.1, 0.4)."""
 
 from __future__ import annotations
+
+import posixpath
 
 import attrs
 
@@ -15,6 +17,7 @@ from sys_processes.app_store.fields import Fields, PackageError, PackageWarning,
 ON_EXIT: Shape[OnExit] = Shape(OnExit)
 
 _MANIFEST_EXAMPLE = '[{"process_name": "chess", "process_path": "/chess.py"}]'
+_SCRIPTS_EXAMPLE = '{"roll.py": {"request_capabilities": ["dice:dice:me"]}}'
 _RIGHT_EXAMPLE = '"http_server:sys:nectar" or {"process": "vfs:sys:nectar", "params": {"root": true}}'
 
 _METADATA_KEYS = ("package", "publisher", "version", "description", "website", "wit_version")
@@ -45,6 +48,16 @@ _ENTRY_KEYS = (
     "public",
     "mailbox",
 )
+_SCRIPT_KEYS = (
+    "root",
+    "public",
+    "request_networking",
+    "request_messaging",
+    "request_capabilities",
+    "grant_messaging",
+    "grant_capabilities",
+    "wit_version",
+)
 
 
 @attrs.frozen
@@ -69,7 +82,10 @@ class Right:
 
 @attrs.frozen
 class ManifestEntry:
-    """A process of a package. `code` is relative to `pkg/`, as written; `path` its place in the manifest."""
+    """A process of a package. `code` is relative to `pkg/`, as written; `path` its place in the `file` that names it.
+
+    `root`: a script that is given every right there is.
+    """
 
     name: str
     code: str
@@ -81,6 +97,8 @@ class ManifestEntry:
     public: bool
     mailbox: Limits
     path: str
+    file: str
+    root: bool = False
 
 
 def parse_metadata(file: str, raw: bytes) -> tuple[Metadata, list[PackageWarning]]:
@@ -152,20 +170,58 @@ def _entry(place: Place) -> ManifestEntry:
     fields.warn_unknown(_ENTRY_KEYS)
     name = _safe(fields.need("process_name", example='"chess"'))
     code = fields.need("process_path", "process_wasm_path", example='"/chess.py"')
-    networking = fields.get("request_networking")
-    public = fields.get("public")
     return ManifestEntry(
         name=name,
         code=code.text('"/chess.py"'),
         code_path=code.path,
         on_exit=_on_exit(fields.get("on_exit", "on_panic")),
-        networking=networking is not None and networking.flag(),
+        networking=_is_set(fields, "request_networking"),
         requests=_rights(fields, "request_messaging", "request_capabilities"),
         grants=_rights(fields, "grant_messaging", "grant_capabilities"),
-        public=public is not None and public.flag(),
+        public=_is_set(fields, "public"),
         mailbox=_limits(fields.get("mailbox")),
         path=place.path,
+        file=place.file,
     )
+
+
+def parse_scripts(file: str, raw: bytes) -> tuple[list[ManifestEntry], list[PackageWarning]]:
+    """Each is called like its file, without the ending. Raises `PackageError`, also for two of one name."""
+    warnings: list[PackageWarning] = []
+    fields = Place.of_file(file, raw, warnings).fields(_SCRIPTS_EXAMPLE)
+    entries: list[ManifestEntry] = []
+    for code in fields.members:
+        entry = _script(code, fields.need(code, example="{}"))
+        if any(entry.name == other.name for other in entries):
+            problem = f"a second script called {entry.name!r}"
+            raise PackageError(file, entry.path, problem, "give each script a name of its own")
+        entries.append(entry)
+    return entries, warnings
+
+
+def _script(code: str, place: Place) -> ManifestEntry:
+    fields = place.fields("{}")
+    fields.warn_unknown(_SCRIPT_KEYS)
+    name = posixpath.splitext(posixpath.basename(code))[0]
+    return ManifestEntry(
+        name=_safe(attrs.evolve(place, value=name)),
+        code=code,
+        code_path=place.path,
+        on_exit=OnExit.none(),
+        networking=_is_set(fields, "request_networking"),
+        requests=_rights(fields, "request_messaging", "request_capabilities"),
+        grants=_rights(fields, "grant_messaging", "grant_capabilities"),
+        public=_is_set(fields, "public"),
+        mailbox=DEFAULT_LIMITS,
+        path=place.path,
+        file=place.file,
+        root=_is_set(fields, "root"),
+    )
+
+
+def _is_set(fields: Fields, key: str) -> bool:
+    place = fields.get(key)
+    return place is not None and place.flag()
 
 
 def _on_exit(place: Place | None) -> OnExit:
@@ -233,4 +289,5 @@ __all__ = [
     "Right",
     "parse_manifest",
     "parse_metadata",
+    "parse_scripts",
 ]

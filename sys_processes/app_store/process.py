@@ -32,6 +32,8 @@ from sys_processes.app_store.protocol import (
     InstallResponse,
     NewPackage,
     NewPackageResponse,
+    ScriptStarted,
+    StartScript,
     StoreRequest,
     Uninstall,
     UninstallResponse,
@@ -69,6 +71,8 @@ class _AppStore:
             case Approved(package):
                 rights, must_ask = await self._packages.approved(package)
                 return Answer(STORE_ANSWER.encode(ApprovedResponse(tuple(rights), must_ask)))
+            case StartScript(script):
+                return await self._start_script(script, message.source.process)
             case Apps():
                 there = [
                     App(one.package, one.version, one.processes) for one in await self._packages.standing()
@@ -81,6 +85,13 @@ class _AppStore:
         files = await self._workers.run(unpack, payload.bytes)
         put = self._packages.put(new.package, files, payload.bytes, approve=new.approve)
         return "\n".join(await put)
+
+    async def _start_script(self, script: ProcessId, by: ProcessId) -> Answer:
+        try:
+            started = await self._packages.start_script(script, by)
+        except (PackageError, KernelError, StoreFailed, OSError) as error:
+            return Answer(STORE_ANSWER.encode(Err(str(error))))
+        return Answer(STORE_ANSWER.encode(ScriptStarted(started)))
 
     async def _install(self, package: PackageId) -> str:
         await self._packages.install(package)

@@ -86,7 +86,17 @@ class Approved:
     package: PackageId
 
 
-StoreRequest = NewPackage | Install | Uninstall | Download | Apps | Approved
+@newtype
+@attrs.frozen
+class StartScript:
+    """Start a script of a package, with the rights that its `scripts.json` names and that were approved (ours). Its
+    first message, which whoever asked may send, tells it what to do.
+    """
+
+    script: ProcessId
+
+
+StoreRequest = NewPackage | Install | Uninstall | Download | Apps | Approved | StartScript
 STORE_REQUEST: Shape[StoreRequest] = Shape(StoreRequest)
 
 # -- answers
@@ -153,6 +163,14 @@ class ApprovedResponse:
     must_ask: bool
 
 
+@newtype
+@attrs.frozen
+class ScriptStarted:
+    """The process that runs it, of a fresh name."""
+
+    process: ProcessId
+
+
 StoreAnswer = (
     NewPackageResponse
     | InstallResponse
@@ -160,6 +178,7 @@ StoreAnswer = (
     | DownloadResponse
     | AppsResponse
     | ApprovedResponse
+    | ScriptStarted
     | Err[str]
 )
 STORE_ANSWER: Shape[StoreAnswer] = Shape(StoreAnswer)

@@ -101,6 +101,12 @@ class Peer:
 
 
 @attrs.frozen
+class RunScript:
+    script: ProcessId
+    arguments: str
+
+
+@attrs.frozen
 class SetVerbosity:
     """`process` None: of the whole node. `level` None: nothing of it is shown."""
 
@@ -133,6 +139,7 @@ Command = (
     | Peer
     | SetVerbosity
     | Step
+    | RunScript
 )
 Reader = Callable[[str, Kept], Command]
 
@@ -147,16 +154,20 @@ class Word:
 
 
 def parse(line: str, kept: Kept) -> Command:
-    """With or without a slash before it; an alias stands for its command, once. Raises `BadLine`."""
+    """With or without a slash before it; an alias stands for its command, once; the id of a script runs it. Raises
+    `BadLine`.
+    """
     name, rest = _split(line)
     if name in kept.aliases and name not in COMMANDS:
         name, rest = _split(f"{kept.aliases[name]} {rest}")
     if not name:
         return Nothing()
     word = COMMANDS.get(SHORT.get(name, name))
-    if word is None:
-        raise BadLine(_unknown(name, kept.aliases))
-    return word.read(rest, kept)
+    if word is not None:
+        return word.read(rest, kept)
+    if name.count(":") == 2:
+        return RunScript(_process(name, "SCRIPT"), rest)
+    raise BadLine(_unknown(name, kept.aliases))
 
 
 def _split(line: str) -> tuple[str, str]:
@@ -333,11 +344,12 @@ COMMANDS: Mapping[str, Word] = {
         _step,
     ),
 }
+SCRIPT = "SCRIPT:PACKAGE:PUBLISHER [ARGUMENTS]"
 SHORT: Mapping[str, str] = {"m": "message", "a": "app", "ps": "top", "?": "help"}
 
 
 def _form(word: str) -> str:
-    return f"write `{COMMANDS[word].form}`"
+    return f"write `{COMMANDS[word].form if word in COMMANDS else SCRIPT}`"
 
 
 def _misused(word: str) -> BadLine:
@@ -355,7 +367,9 @@ def help_text(about: str | None, aliases: Mapping[str, str]) -> str:
         short = [name for name, meant in SHORT.items() if meant == SHORT.get(about, about)]
         also = f"\nalso: {', '.join(short)}" if short else ""
         return f"{word.form}\n{word.does}{also}"
-    width = max(len(word.form) for word in COMMANDS.values())
-    lines = [f"{word.form.ljust(width)}  {word.does}" for word in COMMANDS.values()]
+    forms = [(word.form, word.does) for word in COMMANDS.values()]
+    forms.append((SCRIPT, "run a script of a package, and show its answer"))
+    width = max(len(form) for form, _ in forms)
+    lines = [f"{form.ljust(width)}  {does}" for form, does in forms]
     shorter = ", ".join(f"{name} for {meant}" for name, meant in SHORT.items())
     return "\n".join([*lines, "", f"A slash before a command changes nothing. Short: {shorter}."])

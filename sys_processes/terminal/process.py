@@ -7,17 +7,24 @@ from __future__ import annotations
 from functools import partial
 
 from kernel import protocol as kernel_protocol
-from kernel.address import OUR, Address
+from kernel.address import OUR, Address, ProcessId
 from kernel.capability import KERNEL
 from kernel.codec import Err, Malformed, Ok
 from kernel.debug import AskStepping, SteppingIs
 from kernel.debug import SetVerbosity as KernelVerbosity
-from kernel.message import Message, Request, SendError
+from kernel.message import Message, Reason, Request, SendError
 from kernel.ports import Init, StoreFailed
 from kernel.protocol import KERNEL_ANSWER, KERNEL_COMMAND
 from kernel.syscalls import current
 from sys_processes._columns import columns
 from sys_processes._serve import Answer, Later, Outcome, serve
+from sys_processes.app_store.protocol import (
+    APP_STORE,
+    STORE_ANSWER,
+    STORE_REQUEST,
+    ScriptStarted,
+    StartScript,
+)
 from sys_processes.http_server.protocol import HTTP_SERVER
 from sys_processes.net.protocol import (
     DELIVERED,
@@ -37,6 +44,8 @@ from sys_processes.vfs.protocol import VFS, VFS_REQUEST, VFS_RESPONSE, Read, Vfs
 
 _SECONDS = 10
 _KILL_SECONDS = 5
+SCRIPT_SECONDS = 10
+"""Less than the RPC route waits for us (`http.timeout`)."""
 _TRUSTED = (HTTP_SERVER, TERMINAL)
 
 
@@ -131,6 +140,8 @@ async def _done(command: core.Command) -> Answer:
                 return await _peers()
             case core.Peer(name):
                 return await _peer(name)
+            case core.RunScript(script, arguments):
+                return await _run(script, arguments)
             case core.Kill() | core.SetVerbosity() | core.Step():
                 return await _by_kernel(command)
     except SendError as error:
@@ -148,6 +159,26 @@ async def _tell(command: core.Tell) -> Answer:
     payload = answer.payload()
     more = "" if payload is None else f"\n[{payload.mime or 'no mime type'}, {len(payload.bytes)} B]"
     return _shown(_text(answer.ipc) + more)
+
+
+async def _run(script: ProcessId, arguments: str) -> Answer:
+    """Its process ends with the script; one that takes longer goes on without us."""
+    store = Address(current().our.node, APP_STORE)
+    answer = await _ask(store, STORE_REQUEST.encode(StartScript(script)))
+    match STORE_ANSWER.decode(answer.ipc):
+        case ScriptStarted(process):
+            pass
+        case Err(problem):
+            return _failed(str(problem))
+        case other:
+            raise AssertionError(other)
+    try:
+        said = await _ask(Address(store.node, process), arguments.encode(), SCRIPT_SECONDS)
+    except SendError as error:
+        if error.reason is Reason.deadline_passed:
+            return _failed(f"no answer within {SCRIPT_SECONDS} s; it goes on: `kill {process}` ends it")
+        return _failed(f"{script} did not answer: {error.detail or error.reason}")
+    return _shown(_text(said.ipc))
 
 
 async def _cat(path: str) -> Answer:

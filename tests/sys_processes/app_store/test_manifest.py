@@ -7,7 +7,7 @@ from kernel.jsontext import JsonValue, dump
 from kernel.mailbox import DEFAULT_LIMITS, Limits
 from kernel.message import OnExit, Request
 from sys_processes.app_store.fields import PackageError
-from sys_processes.app_store.manifest import ManifestEntry, parse_manifest, parse_metadata
+from sys_processes.app_store.manifest import ManifestEntry, parse_manifest, parse_metadata, parse_scripts
 
 FILE = "pkg/manifest.json"
 
@@ -184,3 +184,53 @@ def test_metadata_that_names_no_package_is_refused_with_its_place(raw: bytes, pa
     with pytest.raises(PackageError) as caught:
         parse_metadata("metadata.json", raw)
     assert caught.value.path == path
+
+
+# -- scripts.json
+
+SCRIPTS = "pkg/scripts.json"
+
+
+def test_a_script_is_called_like_its_file() -> None:
+    """PROTOCOL 8.1."""
+    raw = (
+        b'{"hi.wasm":{"root":false,"public":true,"request_networking":true,"request_capabilities":["net:sys:nectar"],'
+        b'"grant_capabilities":["chess:chess:nectar"],"wit_version":null},"tools/reset.py":{"root":true}}'
+    )
+    (hi, reset), warnings = parse_scripts(SCRIPTS, raw)
+    assert warnings == []
+    assert (hi.name, hi.code, hi.on_exit, hi.networking, hi.public, hi.root) == (
+        "hi", "hi.wasm", OnExit.none(), True, True, False,
+    )  # fmt: skip
+    assert [str(right.process) for right in hi.requests] == ["net:sys:nectar"]
+    assert [str(right.process) for right in hi.grants] == ["chess:chess:nectar"]
+    assert (reset.name, reset.code, reset.networking, reset.public, reset.root) == (
+        "reset", "tools/reset.py", False, False, True,
+    )  # fmt: skip
+    assert (reset.file, reset.path) == (SCRIPTS, "$.tools/reset.py")
+
+
+@pytest.mark.parametrize(
+    ("raw", "problem"),
+    [
+        (b"[]", "$: expected an object, found []"),
+        (b"nonsense", "is no JSON"),
+        (b'{"hi.py":7}', "$.hi.py: expected an object, found 7"),
+        (b'{"hi.py":null}', "'hi.py' is missing"),
+        (b'{"hi.py":{"root":"yes"}}', "$.hi.py.root: expected true or false"),
+        (b'{"hi there.py":{}}', "'hi there' cannot be part of an id"),
+        (b'{"hi.py":{},"x/hi.wasm":{}}', "$.x/hi.wasm: a second script called 'hi'"),
+        (b'{"hi.py":{"request_capabilities":"x"}}', "$.hi.py.request_capabilities: expected a list"),
+    ],
+)
+def test_scripts_that_cannot_be_read_say_where_and_what_to_write(raw: bytes, problem: str) -> None:
+    with pytest.raises(PackageError) as caught:
+        parse_scripts(SCRIPTS, raw)
+    assert problem.removeprefix("$: ") in str(caught.value)
+    assert caught.value.file == SCRIPTS
+    assert caught.value.fix
+
+
+def test_an_unknown_key_of_a_script_is_a_warning() -> None:
+    _, (warning,) = parse_scripts(SCRIPTS, b'{"hi.py":{"rooot":true}}')
+    assert str(warning) == "pkg/scripts.json $.hi.py: unknown key 'rooot' is ignored; did you mean \"root\"?"

@@ -24,6 +24,8 @@ from sys_processes.app_store.protocol import (
     NewPackage,
     NewPackageResponse,
     Outcome,
+    ScriptStarted,
+    StartScript,
     StoreAnswer,
     StoreRequest,
     Uninstall,
@@ -48,6 +50,7 @@ REQUESTS: dict[str, StoreRequest] = {
     "new_package_approved": NewPackage(CHESS, approve=True),
     "approved": Approved(CHESS),
     "apps": Apps(),
+    "start_script": StartScript(ProcessId("hi", "chess", "nectar")),
     "apps_null": Apps(),
 }
 ANSWERS: dict[str, StoreAnswer] = {
@@ -62,6 +65,7 @@ ANSWERS: dict[str, StoreAnswer] = {
     "approved_response": ApprovedResponse(
         (AskedRight(ProcessId("timer", "sys", "nectar"), MESSAGING),), True
     ),
+    "script_started": ScriptStarted(ProcessId("1234", "chess", "nectar")),
     "malformed": Err("why"),
 }
 
@@ -86,7 +90,8 @@ def test_the_package_to_install_is_the_same_however_it_is_written(name: str) -> 
 
 
 @pytest.mark.parametrize(
-    "name", ["new_package", "new_package_approved", "install", "uninstall", "apps", "approved"]
+    "name",
+    ["new_package", "new_package_approved", "install", "uninstall", "apps", "approved", "start_script"],
 )
 def test_a_request_is_written_in_the_words_of_the_seed(name: str) -> None:
     assert STORE_REQUEST.encode(REQUESTS[name]) == golden(f"app_store/{name}")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.address import Address
+from kernel.address import Address, ProcessId
 from sys_processes.terminal import core
 from sys_processes.terminal.core import BadLine, help_text, parse
 from sys_processes.terminal.protocol import Kept
@@ -45,6 +45,8 @@ CHOSEN = Kept({"e": "m echo:echo:nectar", "loop": "loop", "p": "top"}, str(ECHO)
         ("peers", core.Peers()),
         ("peer bob.uq", core.Peer("bob.uq")),
         ("verbosity 2", core.SetVerbosity(None, 2)),
+        ("hi:chess:nectar", core.RunScript(ProcessId("hi", "chess", "nectar"), "")),
+        ("/hi:chess:nectar  a  b ", core.RunScript(ProcessId("hi", "chess", "nectar"), "a  b")),
         ("step", core.Step(count=1)),
         ("step 12", core.Step(count=12)),
         ("step on", core.Step(on=True)),

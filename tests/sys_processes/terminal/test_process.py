@@ -31,6 +31,7 @@ async def typed(node: SimNode, line: str) -> Ok[str] | Err[str]:
         )
     finally:
         await client.close()
+    assert reply.status == 200, reply
     return TERMINAL_ANSWER.decode(bytes(parse(reply.body)["ipc"]))
 
 
