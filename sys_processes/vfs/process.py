@@ -40,6 +40,8 @@ from sys_processes.vfs.core import (
     writes,
     writing,
 )
+from sys_processes.vfs.early import Drives
+from sys_processes.vfs.early_protocol import EarlyRequest, decode_early
 from sys_processes.vfs.protocol import (
     LARGEST_READ,
     MIME,
@@ -101,7 +103,7 @@ _PIECE = 1 << 20
 """Bytes of a file that are in memory while it is hashed."""
 _NEEDS_PAYLOAD = (Write, WriteAll, WriteAt, Append, AddZip)
 
-_Asked: TypeAlias = VfsRequest | ProcessExited
+_Asked: TypeAlias = VfsRequest | EarlyRequest | ProcessExited
 
 
 class _Refused(Exception):
@@ -129,11 +131,13 @@ class _Vfs:
         self._workers = workers
         self._queues: Queues[Answer] = Queues()
         self._positions = Positions()
+        self._early = Drives(disk, workers, _may_at, self._positions.forget_below)
 
     # -- from a message to its answer
 
     def decode(self, message: Message) -> _Asked:
-        return ProcessExited.from_message(message) or VFS_REQUEST.decode(message.ipc)
+        early = decode_early(message.ipc)
+        return early or ProcessExited.from_message(message) or VFS_REQUEST.decode(message.ipc)
 
     async def handle(self, message: Message, request: _Asked) -> Outcome:
         if isinstance(request, ProcessExited):
@@ -143,7 +147,11 @@ class _Vfs:
         if not self._queues.has_room(source, size):
             text = f"{MOST_REQUESTS} requests or {MOST_BYTES} bytes of {source} wait already: await their answers first"
             return _answer(Err(DiskError(text)))
-        return Later(self._queues.enter(source, size, partial(self._serve, source, request, payload)))
+        if isinstance(request, VfsRequest):
+            work = partial(self._serve, source, request, payload)
+        else:
+            work = partial(self._early.serve, source, request, payload)
+        return Later(self._queues.enter(source, size, work))
 
     async def _forget(self, process: ProcessId) -> Answer:
         self._positions.forget_process(process)
@@ -382,6 +390,10 @@ def _check_rights(source: ProcessId, place: DrivePath | Root, action: VfsAction)
     target = second_path(action)
     if target is not None and not _may(source, resolve_in_drive(target), write=True):
         raise _Refused(NoWriteCap())
+
+
+def _may_at(source: ProcessId, place: DrivePath, write: bool) -> bool:
+    return _may(source, place, write=write)
 
 
 def _may(source: ProcessId, place: DrivePath | Root, *, write: bool) -> bool:
