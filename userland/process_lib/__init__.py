@@ -2,8 +2,8 @@
 
 Every name of the reference's process library in snake_case (PROTOCOL section 5), the seed's names first; the names of
 later eras are aliases (`_aliases`). `homepage`, `http`, `kv`, `net`, `sqlite`, `state`, `timer` and `vfs` are
-sub-modules, `wit` holds the raw values, `testing` runs one process in a plain test, `tester` makes a process that tests
-others.
+sub-modules, `logging` keeps a log, `wit` holds the raw values, `testing` runs one process in a plain test, `tester`
+makes a process that tests others.
 """
 
 from kernel.address import (
