@@ -39,19 +39,20 @@ def _looks() -> Expired:
 class MemoryDatabases:
     """`sys_processes.devices.Databases` of a simulated node.
 
-    Each is a SQLite database in memory, whose durable image is taken at each commit. Pauses, `broken` and `damaged` as
-    those of `MemoryEngine`. SQL's chance and time are the node's own: `random()`, `CURRENT_TIMESTAMP`, `'now'`; its
-    local time is UTC.
+    Each is a SQLite database in memory, whose durable image is taken at each commit. Pauses, `broken`, `full` and
+    `damaged` as those of `MemoryEngine`. SQL's chance and time are the node's own: `random()`, `CURRENT_TIMESTAMP`,
+    `'now'`; its local time is UTC.
     """
 
     def __init__(
         self, chance: Chance, wall_clock: Callable[[], float], pause: Pause = trio.lowlevel.checkpoint
     ) -> None:
         self.broken: str | None = None
+        self.full = False
         self.damaged: dict[DatabaseName, str] = {}
         self._chance = chance
         self._wall_clock = wall_clock
-        self._pause = pause
+        self.pause = pause
         self._crashed = False
         self._images: dict[DatabaseName, bytes] = {}
         self._sessions: dict[DatabaseName, SqlSession] = {}
@@ -59,7 +60,8 @@ class MemoryDatabases:
 
     def crash(self) -> MemoryDatabases:
         """The databases as the next boot finds them. Calls to these ones raise `EngineFailed` from now on."""
-        found = MemoryDatabases(self._chance, self._wall_clock, self._pause)
+        found = MemoryDatabases(self._chance, self._wall_clock, self.pause)
+        found.full = self.full
         found.damaged = dict(self.damaged)
         found._images = dict(self._images)
         self.close()
@@ -76,6 +78,7 @@ class MemoryDatabases:
     async def make(self, name: DatabaseName) -> None:
         await self._reach(name)
         if name not in self._images:
+            self._check_room(name)
             self._images[name] = b""
         await self._done(name)
 
@@ -101,6 +104,7 @@ class MemoryDatabases:
     async def write(self, name: DatabaseName, statements: Sequence[Statement]) -> None:
         await self._reach(name)
         session = self._session(name)
+        self._check_room(name)
         session.write(statements)
         self._images[name] = session.connection.serialize()
         await self._done(name)
@@ -164,13 +168,17 @@ class MemoryDatabases:
 
         return call
 
+    def _check_room(self, name: DatabaseName) -> None:
+        if self.full:
+            raise EngineFailed(f"{name}: the disk is full", of_disk=True)
+
     async def _reach(self, name: DatabaseName | PackageId) -> None:
         self._check(name)
-        await self._pause()
+        await self.pause()
         self._check(name)
 
     async def _done(self, name: DatabaseName) -> None:
-        await self._pause()
+        await self.pause()
         self._check_power(name)
 
     def _check(self, name: DatabaseName | PackageId) -> None:

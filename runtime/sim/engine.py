@@ -16,19 +16,22 @@ class MemoryEngine:
 
     Each call takes one `pause` before it happens, in one step; one that changes something takes another one before it
     returns, so that a crash may come between the change and the news of it. While `broken` holds a text, every call
-    raises it as `EngineFailed`: a full disk, a dead controller. `damaged` does so for some databases.
+    raises it as `EngineFailed`: a dead controller. While `full`, every change does, and nothing of it happens; what is
+    there can be read, and removed. `damaged` is why some databases cannot be used. The `pause` may be replaced.
     """
 
     def __init__(self, pause: Pause = trio.lowlevel.checkpoint) -> None:
         self.broken: str | None = None
+        self.full = False
         self.damaged: dict[DatabaseName, str] = {}
-        self._pause = pause
+        self.pause = pause
         self._crashed = False
         self._kept: dict[DatabaseName, dict[bytes, bytes]] = {}
 
     def crash(self) -> MemoryEngine:
         """The engine as the next boot finds it. Calls to this one raise `EngineFailed` from now on."""
-        found = MemoryEngine(self._pause)
+        found = MemoryEngine(self.pause)
+        found.full = self.full
         found.damaged = dict(self.damaged)
         found._kept = {name: dict(pairs) for name, pairs in self._kept.items()}
         self._crashed = True
@@ -36,6 +39,8 @@ class MemoryEngine:
 
     async def make(self, name: DatabaseName) -> None:
         await self._reach(name)
+        if name not in self._kept:
+            self._check_room(name)
         self._kept.setdefault(name, {})
         await self._done(name)
 
@@ -54,6 +59,7 @@ class MemoryEngine:
     async def write(self, name: DatabaseName, batch: Sequence[KeyWrite]) -> None:
         await self._reach(name)
         pairs = self._pairs(name)
+        self._check_room(name)
         for key, value in batch:
             if value is None:
                 pairs.pop(key, None)
@@ -74,13 +80,17 @@ class MemoryEngine:
             raise EngineFailed(f"{name}: {self.damaged[name]}")
         return self._kept[name]
 
+    def _check_room(self, name: DatabaseName) -> None:
+        if self.full:
+            raise EngineFailed(f"{name}: the disk is full", of_disk=True)
+
     async def _reach(self, name: DatabaseName | PackageId) -> None:
         self._check(name)
-        await self._pause()
+        await self.pause()
         self._check(name)
 
     async def _done(self, name: DatabaseName) -> None:
-        await self._pause()
+        await self.pause()
         if self._crashed:
             raise EngineFailed(f"{name}: the disk lost its power", of_disk=True)
 

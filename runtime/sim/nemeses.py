@@ -254,7 +254,7 @@ class Reorder(_Timed):
 
 @attrs.frozen
 class DiskFull(_Timed):
-    """A disk takes up to `room` bytes more, and its store nothing."""
+    """A disk takes up to `room` bytes more, and its store and databases nothing."""
 
     kind = "full disk"
     room: int = 4096
@@ -278,10 +278,12 @@ def full_disk(storm: Storm, name: str, room: int) -> Iterator[None]:
     def fill() -> None:
         node.disk.capacity = capacity
         node.store.broken = "the disk is full"
+        node.engine.full = node.databases.full = True
 
     def make_room() -> None:
         node.disk.capacity = None
         node.store.broken = None
+        node.engine.full = node.databases.full = False
 
     fault = storm.fault("full disk", f"{name}, {room} bytes left", node=name, room=room)
     with fault, storm.layered("full disk", name, fill, make_room):
@@ -291,7 +293,7 @@ def full_disk(storm: Storm, name: str, room: int) -> Iterator[None]:
 
 @attrs.frozen
 class SlowDisk(_Timed):
-    """Each call of a disk and its store takes up to `most` seconds."""
+    """Each call of a disk, its store and its databases takes up to `most` seconds, more than once for some."""
 
     kind = "slow disk"
     most: float = 1.0
@@ -308,15 +310,15 @@ class SlowDisk(_Timed):
 @contextmanager
 def slow_disk(storm: Storm, name: str, most: float) -> Iterator[None]:
     node = storm.target.nodes[name]
-    before = node.disk.pause, node.store.pause
+    before = node.disk.pause, node.store.pause, node.engine.pause, node.databases.pause
     slow = chosen_pause(storm.choices, "disk slow", most)
 
     # Of whatever life it is in by then.
     def slow_down() -> None:
-        node.disk.pause = node.store.pause = slow
+        node.disk.pause = node.store.pause = node.engine.pause = node.databases.pause = slow
 
     def speed_up() -> None:
-        node.disk.pause, node.store.pause = before
+        node.disk.pause, node.store.pause, node.engine.pause, node.databases.pause = before
 
     with (
         storm.fault("slow disk", name, node=name, most=most),

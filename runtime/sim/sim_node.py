@@ -81,11 +81,18 @@ class SimNode:
         self._installed = False
         """Whether its packages are on its disk."""
 
-    def _no_databases(self) -> tuple[MemoryEngine, MemoryDatabases]:
+    def _no_databases(
+        self, like: tuple[MemoryEngine, MemoryDatabases] | None = None
+    ) -> tuple[MemoryEngine, MemoryDatabases]:
+        """On the same disk as those others, which may be slow or full."""
         world = self._world
         pause = world.pause("work", world.WORK_SECONDS)
         chance = SeededChance(derived_seed("sql", world.seed, self.name))
-        return MemoryEngine(pause), MemoryDatabases(chance, self.clock.now, pause)
+        engine, databases = MemoryEngine(pause), MemoryDatabases(chance, self.clock.now, pause)
+        if like is not None:
+            engine.pause, databases.pause = like[0].pause, like[1].pause
+            engine.full, databases.full = like[0].full, like[1].full
+        return engine, databases
 
     def __repr__(self) -> str:
         return f"<SimNode {self.name} {'up' if self.is_up else 'down'}>"
@@ -210,10 +217,11 @@ class SimNode:
         if self._boot is not None and not self._boot.has_ended:
             self.crash()
         # What kv and sqlite have acknowledged is durable, and they have nothing else.
-        self.engine, self.databases = self.engine.crash(), self.databases.crash()
+        engine, databases = self.engine.crash(), self.databases.crash()
         if keep == "nothing":
             self._installed = False
-            self.engine, self.databases = self._no_databases()
+            engine, databases = self._no_databases(like=(engine, databases))
+        self.engine, self.databases = engine, databases
         self.store, self.disk = self.store.crash(keep), self.disk.crash(keep)
         await self.start_up()
 

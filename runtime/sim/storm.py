@@ -12,7 +12,9 @@ import trio
 
 from kernel.ports import StoreFailed
 from runtime.sim.choices import Choices
+from runtime.sim.databases import MemoryDatabases
 from runtime.sim.disk import MemoryDisk
+from runtime.sim.engine import MemoryEngine
 from runtime.sim.file_tree import Keep
 from runtime.sim.mover import NodeDown
 from runtime.sim.net import SimNet
@@ -32,7 +34,9 @@ class FaultyClock(Protocol):
 
 
 class FaultyNode(Protocol):
-    """`runtime.sim.sim_node.SimNode`, as faults see it. `disk` and `store` are those of its present life."""
+    """`runtime.sim.sim_node.SimNode`, as faults see it. `disk`, `store` and databases are those of its present
+    life.
+    """
 
     @property
     def is_up(self) -> bool:
@@ -52,6 +56,12 @@ class FaultyNode(Protocol):
 
     @property
     def store(self) -> MemoryStore: ...
+
+    @property
+    def engine(self) -> MemoryEngine: ...
+
+    @property
+    def databases(self) -> MemoryDatabases: ...
 
     def crash(self) -> None: ...
 

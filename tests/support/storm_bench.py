@@ -5,8 +5,11 @@ from __future__ import annotations
 import attrs
 import trio
 
+from runtime.sim.chance import SeededChance
 from runtime.sim.choices import Choice, Choices, SeedChoices, Source, TapeChoices
+from runtime.sim.databases import MemoryDatabases
 from runtime.sim.disk import MemoryDisk
+from runtime.sim.engine import MemoryEngine
 from runtime.sim.file_tree import Keep
 from runtime.sim.net import SimNet
 from runtime.sim.store import MemoryStore
@@ -31,6 +34,8 @@ class Machine:
     clock: Clock = attrs.Factory(Clock)
     disk: MemoryDisk = attrs.Factory(MemoryDisk)
     store: MemoryStore = attrs.Factory(MemoryStore)
+    engine: MemoryEngine = attrs.Factory(MemoryEngine)
+    databases: MemoryDatabases = attrs.Factory(lambda: MemoryDatabases(SeededChance(1), lambda: 0.0))
     is_up: bool = True
     boot: trio.Event | None = None
     is_paused: bool = False
@@ -47,6 +52,7 @@ class Machine:
     async def restart(self, keep: Keep | Choices) -> None:
         assert not self.is_up
         self.disk, self.store = self.disk.crash(keep), self.store.crash(keep)
+        self.engine, self.databases = self.engine.crash(), self.databases.crash()
         self.boot = trio.Event()
         await trio.sleep(BOOT_SECONDS)
         self.boot.set()
@@ -95,6 +101,8 @@ class Ground:
             and node.disk.pause is trio.lowlevel.checkpoint
             and node.store.broken is None
             and node.store.pause is trio.lowlevel.checkpoint
+            and not (node.engine.full or node.databases.full)
+            and node.engine.pause is node.databases.pause is trio.lowlevel.checkpoint
             for node in self.nodes.values()
         )
 

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 import pytest
 import trio
 
+from kernel.address import PackageId
 from kernel.ports import Put, StoreFailed
 from runtime.sim.nemeses import (
     ClockJump,
@@ -26,11 +27,14 @@ from runtime.sim.nemeses import (
     slow_disk,
 )
 from runtime.sim.storm import Nemesis
+from sys_processes.devices import DatabaseName, EngineFailed
 from tests.support.net_world import record_of
 from tests.support.storm_bench import BOOT_SECONDS, Chosen, Ground, seeded
 
 MOST = 1000
 """Of a choice in thousandths."""
+
+GAMES = DatabaseName(PackageId("chess", "nectar"), "games")
 
 
 async def strike(ground: Ground, nemesis: Nemesis) -> float:
@@ -158,9 +162,16 @@ async def test_a_full_disk_takes_as_much_as_is_left_and_its_store_nothing():
         node.store.apply([Put("t", "k", b"")])
         with pytest.raises(StoreFailed, match="the disk is full"):
             await node.store.flush()
+        with pytest.raises(EngineFailed, match="games of chess:nectar: the disk is full") as told:
+            await node.engine.make(GAMES)
+        assert told.value.of_disk
+        with pytest.raises(EngineFailed, match="the disk is full"):
+            await node.databases.make(GAMES)
         node.crash()
         await node.restart("flushed")
         assert node.disk.capacity is not None
+        assert node.engine.full
+        assert node.databases.full
     assert ground.is_calm()
     assert ground.lines() == ["0.000-1.000 full disk a, 2 bytes left"]
     assert [entry.note for entry in ground.trace.entries] == ["full but for 2 bytes", "no longer full"]
@@ -175,6 +186,7 @@ async def test_a_slow_disk_takes_its_time_until_it_is_over_whatever_life_its_nod
         began = trio.current_time()
         await node.disk.write("file", b"")
         assert trio.current_time() == pytest.approx(began + 0.75)
+        assert node.engine.pause is node.databases.pause is node.disk.pause
         node.crash()
         await node.restart("flushed")
     assert ground.is_calm()
