@@ -41,6 +41,7 @@ async def test_requests_and_answers_go_on_one_at_a_time_in_the_order_in_which_th
         turn_on(node.kernel.router)
         turn_on(node.kernel.router)
         asked = a.begin_ask(b, b"question", payload=Payload("a/b", b"with it"))
+        await node.settle()
         await c.send(b, b"told")
         await node.settle()
         assert held(node) == [b"question", b"told"]
@@ -77,6 +78,7 @@ async def test_modules_go_on_among_themselves_and_with_everybody_else():
         a = await node.puppet("a")
         turn_on(node.kernel.router)
         asked = a.begin_ask(module, b"from a user")
+        await node.settle()
         await other.send(module, b"from a module")
         await node.settle()
         assert await module.receive()
