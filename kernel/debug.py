@@ -16,6 +16,10 @@ MOST_KEPT = 10_000
 """Events, by a node that is traced."""
 MOST_SHOWN = 1_000
 """Messages in one answer."""
+LONGEST_LINE = 100_000
+"""Characters of what was printed."""
+MOST_PRINTED = 1_000_000
+"""Characters of what was printed, in one answer."""
 SHOWN_NEXT = 5
 """Messages that wait for a step."""
 
@@ -73,7 +77,20 @@ class AskStepping:
     step: U32 = 0
 
 
-Question = AskMayMessage | AskTrace | AskDeadLetters | AskTimeUsed | SetVerbosity | AskStepping
+@struct("Log")
+@attrs.frozen
+class AskLog:
+    """What was printed: by `process` (None: by anybody), of a verbosity up to `level`. The last `most` lines, or the
+    first `most` of those after the one with the number `after`.
+    """
+
+    process: ProcessId | None = None
+    level: U8 | None = None
+    after: U64 | None = None
+    most: U32 = MOST_SHOWN
+
+
+Question = AskMayMessage | AskTrace | AskDeadLetters | AskTimeUsed | SetVerbosity | AskStepping | AskLog
 
 # -- answers
 
@@ -175,7 +192,29 @@ class SteppingIs:
     next: tuple[LoggedMessage, ...]
 
 
-Answer = MayMessageIs | TraceIs | DeadLettersAre | TimeUsedIs | VerbositySet | SteppingIs
+@attrs.frozen
+class LoggedLine:
+    """`at` in seconds since the epoch; `source` is an address. A text beyond `LONGEST_LINE` is cut, and says so."""
+
+    at: float
+    source: str
+    verbosity: U8
+    text: str
+
+
+@struct("Log")
+@attrs.frozen
+class LogIs:
+    """`lines` oldest first; what is not in them comes after `upto`. `missed` counts lines that the answer had no room
+    for and, with `after`, those that the node keeps no more, whoever printed them.
+    """
+
+    lines: tuple[LoggedLine, ...]
+    upto: U64
+    missed: U64
+
+
+Answer = MayMessageIs | TraceIs | DeadLettersAre | TimeUsedIs | VerbositySet | SteppingIs | LogIs
 
 
 @attrs.define

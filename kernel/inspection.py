@@ -14,6 +14,7 @@ from kernel.address import ProcessId
 from kernel.admission import may_message, rule
 from kernel.events import Event, EventKind, Observer
 from kernel.kernel import Kernel
+from kernel.log import log_for
 from kernel.message import KernelMessage
 from kernel.process import Process
 from kernel.turn_times import TurnTimes
@@ -74,6 +75,8 @@ class Inspection:
                 return debug.VerbositySet()
             case debug.AskStepping(on, step):
                 return self._step(on, step)
+            case debug.AskLog():
+                return log_for(question, router.console.recent())
 
     def _processes(self) -> tuple[protocol.ProcessStatus, ...]:
         return tuple(

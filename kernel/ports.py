@@ -109,8 +109,26 @@ class Programs(Protocol):
         """
 
 
+@attrs.frozen
+class Line:
+    """One print; `time` in seconds since the epoch (in a world: virtual). `number` is one more than that of the line
+    that its console showed before, from 1 on.
+    """
+
+    time: float
+    verbosity: int
+    source: str
+    text: str
+    number: int = 0
+
+
 class Console(Protocol):
     """Where prints of processes and of the kernel go."""
 
-    def print(self, verbosity: int, source: Address, text: str) -> None:
-        """Show the text if the node's verbosity is at least this high (0 always shows). Never blocks, never raises."""
+    def print(self, verbosity: int, source: Address, text: str, *, always: bool = False) -> None:
+        """Show the text if the node's verbosity is at least this high (0 always shows); or `always`, because somebody
+        asked to see it. Never blocks, never raises.
+        """
+
+    def recent(self) -> list[Line]:
+        """The last lines that were shown, oldest first: a bounded number, and bounded in size but for the last one."""

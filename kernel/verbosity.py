@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kernel.address import Address, ProcessId
-from kernel.ports import Console
+from kernel.ports import Console, Line
 
 
 class ChosenVerbosity:
@@ -30,4 +30,8 @@ class ChosenVerbosity:
             return
         level = self._chosen[chosen]
         if level is not None and verbosity <= level:
-            self._console.print(0, source, text)
+            self._console.print(verbosity, source, text, always=True)
+
+    def recent(self) -> list[Line]:
+        """What was shown last, whoever chose it."""
+        return self._console.recent()

@@ -55,7 +55,11 @@ def _add_logs(parser: argparse.ArgumentParser) -> None:
         "-n", "--lines", metavar="N", type=_events, default=LINES, help="default: %(default)s"
     )
     parser.add_argument("--process", metavar="PROCESS", type=process_id, help="only what this one printed")
+    parser.add_argument(
+        "--verbosity", metavar="N", type=int, choices=range(4), help="only what is shown at 0, 1, 2 or 3"
+    )
     parser.add_argument("--home", type=Path, help=f"the home of the node; default: {default_home()}")
+    parser.add_argument("--url", help="ask the node that listens there for the lines it keeps")
     parser.add_argument("--json", action="store_true", help="one object for each line")
     parser.set_defaults(does=_logs)
 
@@ -107,12 +111,16 @@ def _trace(arguments: argparse.Namespace) -> None:
 
 
 def _logs(arguments: argparse.Namespace) -> None:
-    from runtime.log_command import show_logs  # noqa: PLC0415
+    from runtime.log_command import LogView, has_log, show_kept, show_logs  # noqa: PLC0415
 
-    show_logs(
-        arguments.home or default_home(),
-        arguments.process,
+    view = LogView(
+        process=arguments.process,
+        verbosity=arguments.verbosity,
         lines=arguments.lines,
         follow=arguments.follow,
         as_json=arguments.json,
     )
+    if arguments.url is None and (arguments.home is not None or has_log(default_home())):
+        show_logs(arguments.home or default_home(), view)
+    else:
+        show_kept(find_door(arguments), view)

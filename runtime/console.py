@@ -13,7 +13,6 @@ import os
 import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -24,6 +23,8 @@ import attrs
 
 from kernel import jsontext
 from kernel.address import Address
+from kernel.last_lines import LastLines
+from kernel.ports import Line
 
 FILE_BYTES = 10 * 1024 * 1024
 FILES = 5
@@ -39,19 +40,9 @@ class LogFormat(enum.StrEnum):
     Json = "json"
 
 
-@attrs.frozen
-class Line:
-    """One print; `time` in seconds since the epoch (in a world: virtual)."""
-
-    time: float
-    verbosity: int
-    source: str
-    text: str
-
-
 def as_text(line: Line) -> str:
     """Time, source and text; what could move a terminal's cursor is escaped, further lines are indented."""
-    return f"{_stamp(line.time)} {_writable(line.source)} {shown(_writable(line.text))}"
+    return f"{stamp(line.time)} {_writable(line.source)} {shown(_writable(line.text))}"
 
 
 def shown(text: str) -> str:
@@ -62,7 +53,7 @@ def shown(text: str) -> str:
 def as_json(line: Line) -> str:
     """One JSON object per line."""
     record = {
-        "time": _stamp(line.time),
+        "time": stamp(line.time),
         "verbosity": line.verbosity,
         "source": _writable(line.source),
         "text": _writable(line.text),
@@ -73,7 +64,8 @@ def as_json(line: Line) -> str:
 _FORMATS: dict[LogFormat, Callable[[Line], str]] = {LogFormat.Text: as_text, LogFormat.Json: as_json}
 
 
-def _stamp(seconds: float) -> str:
+def stamp(seconds: float) -> str:
+    """A time since the epoch as logs show it, in UTC."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -124,18 +116,19 @@ class LogConsole:
         self.lost = 0
         self._format = _FORMATS[log_format]
         self._write = write
-        self._recent: deque[Line] = deque(maxlen=recent)
+        self._recent = LastLines(recent)
+        self._lock = threading.Lock()
         self._file = None if folder is None else _RotatingFile(folder)
         self._queue: queue.Queue[Line | None] = queue.Queue(_QUEUED)
         self._closed = False
         self._thread = threading.Thread(target=self._write_all, name="nectar console", daemon=True)
         self._thread.start()
 
-    def print(self, verbosity: int, source: Address, text: str) -> None:
-        if verbosity > self.verbosity:
+    def print(self, verbosity: int, source: Address, text: str, *, always: bool = False) -> None:
+        if verbosity > self.verbosity and not always:
             return
-        line = Line(time.time(), verbosity, str(source), text)
-        self._recent.append(line)
+        with self._lock:
+            line = self._recent.add(time.time(), verbosity, source, text)
         if self._closed:
             return
         try:
@@ -145,7 +138,8 @@ class LogConsole:
 
     def recent(self) -> list[Line]:
         """The last lines, oldest first."""
-        return list(self._recent)
+        with self._lock:
+            return self._recent.all()
 
     def close(self, patience: float = 1.0) -> None:
         """Write what is queued, for at most `patience` seconds. Later prints only go to the ring."""

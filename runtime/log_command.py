@@ -1,9 +1,12 @@
-"""What `nectar logs` does: the lines of HOME/nectar.log and of the files that it was rotated into."""
+"""What `nectar logs` does: the lines of HOME/nectar.log and of the files that it was rotated into, or those that a
+running node keeps.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import sys
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -14,14 +17,18 @@ from typing import BinaryIO
 import attrs
 
 from kernel.address import ProcessId
+from kernel.debug import MOST_SHOWN, AskLog, LogIs, without_controls
 from kernel.jsontext import NotJson, dump, parse
 from runtime.cli_words import write
 from runtime.command_error import CommandError
-from runtime.console import FILES, LOG_FILE, shown
+from runtime.console import FILES, LOG_FILE, shown, stamp
 from runtime.home import LOGS
+from runtime.kernel_call import look
+from runtime.rpc_client import NodeDoor
 
 _TEXT = re.compile(r"(?P<time>\d{4}-\d\d-\d\dT[\d:.]+Z) (?P<source>\S+) ?(?P<text>.*)")
 _LOOK_AGAIN = 0.2
+_ASK_AGAIN = 0.5
 
 
 @attrs.frozen
@@ -34,33 +41,81 @@ class LogLine:
     verbosity: int | None = None
 
 
-def show_logs(home: Path, process: ProcessId | None, *, lines: int, follow: bool, as_json: bool) -> None:
-    """The last `lines` of a node, or of one process. Raises `CommandError`."""
-    folder = log_folder(home)
-    wanted = None if process is None else f"@{process}"
+@attrs.frozen(kw_only=True)
+class LogView:
+    """What of a log is shown: the last `lines` of it, or of one process, up to a verbosity; and what comes, too."""
+
+    process: ProcessId | None = None
+    verbosity: int | None = None
+    lines: int
+    follow: bool = False
+    as_json: bool = False
+
+    def takes(self, line: LogLine) -> bool:
+        """Raises `CommandError` when the line does not say enough."""
+        if self.process is not None and not line.source.endswith(f"@{self.process}"):
+            return False
+        if self.verbosity is None:
+            return True
+        if line.verbosity is None:
+            problem = "a log of text does not tell the verbosity of its lines"
+            raise CommandError(problem, "nectar logs --url URL --verbosity N, or nectar boot --log json")
+        return line.verbosity <= self.verbosity
+
+
+# -- of a file
+
+
+def has_log(home: Path) -> bool:
+    """Whether a node ever lived there."""
+    return (home / LOGS).is_dir()
+
+
+def show_logs(home: Path, view: LogView) -> None:
+    """Raises `CommandError`."""
+    if not has_log(home):
+        raise CommandError(f"{home} is not the home of a node", "nectar logs --home HOME")
+    folder = home / LOGS
     parser = _Parser()
-    kept: deque[LogLine] = deque(maxlen=lines)
+    kept: deque[LogLine] = deque(maxlen=view.lines)
     with closing(_Reader(folder / LOG_FILE)) as reader:
         for text in _all_text(folder, reader):
-            kept.extend(line for line in parser.feed(text) if wanted is None or line.source.endswith(wanted))
-        kept.extend(line for line in parser.rest() if wanted is None or line.source.endswith(wanted))
+            kept.extend(filter(view.takes, parser.feed(text)))
+        kept.extend(filter(view.takes, parser.rest()))
         for line in kept:
-            _show(line, as_json=as_json)
-        while follow:
+            _show(line, as_json=view.as_json)
+        while view.follow:
             time.sleep(_LOOK_AGAIN)
             there = [line for text in reader.more() for line in parser.feed(text)]
             # The last line is whole when nothing was added since: a long one is not written in one piece.
-            for line in there if reader.grew else parser.rest():
-                if wanted is None or line.source.endswith(wanted):
-                    _show(line, as_json=as_json)
+            for line in filter(view.takes, there if reader.grew else parser.rest()):
+                _show(line, as_json=view.as_json)
 
 
-def log_folder(home: Path) -> Path:
-    """Where a node of that home writes. Raises `CommandError`."""
-    folder = home / LOGS
-    if not folder.is_dir():
-        raise CommandError(f"{home} is not the home of a node", "nectar logs --home HOME")
-    return folder
+# -- of a running node
+
+
+def show_kept(door: NodeDoor, view: LogView) -> None:
+    """Raises `CommandError`, also when the node ends while it is followed."""
+    question = AskLog(view.process, view.verbosity, None, view.lines)
+    found = look(door, question, LogIs)
+    _show_answer(found, "earlier lines had no room in one answer", as_json=view.as_json)
+    while view.follow:
+        time.sleep(_ASK_AGAIN)
+        found = look(door, attrs.evolve(question, after=found.upto, most=MOST_SHOWN), LogIs)
+        _show_answer(found, "lines came and went between two looks", as_json=view.as_json)
+
+
+def _show_answer(found: LogIs, missed: str, *, as_json: bool) -> None:
+    if found.missed:
+        sys.stderr.write(f"{found.missed} {missed}\n")
+    for line in found.lines:
+        _show(
+            LogLine(stamp(line.at), without_controls(line.source), line.text, line.verbosity), as_json=as_json
+        )
+
+
+# -- shown
 
 
 def _show(line: LogLine, *, as_json: bool) -> None:

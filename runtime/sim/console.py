@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 import trio
 
 from kernel.address import Address
-from runtime.console import Line
+from kernel.last_lines import LastLines
+from kernel.ports import Line
 
 
 class MemoryConsole:
@@ -17,22 +16,22 @@ class MemoryConsole:
 
     def __init__(self, *, verbosity: int = 3, recent: int = 10_000) -> None:
         self.verbosity = verbosity
-        self._recent: deque[Line] = deque(maxlen=recent)
+        self._recent = LastLines(recent)
 
-    def print(self, verbosity: int, source: Address, text: str) -> None:
-        if verbosity > self.verbosity:
+    def print(self, verbosity: int, source: Address, text: str, *, always: bool = False) -> None:
+        if verbosity > self.verbosity and not always:
             return
         try:
             now = trio.current_time()
         except RuntimeError:
             now = 0.0  # printed before the world runs
-        self._recent.append(Line(now, verbosity, str(source), text))
+        self._recent.add(now, verbosity, source, text)
 
     def recent(self) -> list[Line]:
         """The last lines, oldest first."""
-        return list(self._recent)
+        return self._recent.all()
 
     @property
     def text(self) -> str:
         """The texts alone, a line each."""
-        return "\n".join(line.text for line in self._recent)
+        return "\n".join(line.text for line in self._recent.all())

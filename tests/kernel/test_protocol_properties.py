@@ -67,6 +67,13 @@ _COMMANDS: st.SearchStrategy[object] = st.one_of(
             st.builds(debug.AskTimeUsed, st.integers(0, 2**32 - 1)),
             st.builds(debug.AskStepping, st.none() | st.booleans(), st.integers(0, 2**32 - 1)),
             st.builds(
+                debug.AskLog,
+                st.none() | strategies.process_ids(),
+                st.none() | st.integers(0, 255),
+                st.none() | strategies.U64,
+                st.integers(0, 2**32 - 1),
+            ),
+            st.builds(
                 debug.SetVerbosity,
                 st.none() | strategies.process_ids(),
                 st.none() | st.integers(0, 255),

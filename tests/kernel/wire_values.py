@@ -157,6 +157,7 @@ shapes(
     ask_time_used=wire.Debug(debug.AskTimeUsed(6)),
     set_verbosity=wire.Debug(debug.SetVerbosity(CHESS, 2)),
     set_verbosity_of_all=wire.Debug(debug.SetVerbosity(None, None)),
+    ask_log=wire.Debug(debug.AskLog(CHESS, 1, 41, 50)),
     ask_stepping=wire.Debug(debug.AskStepping(on=True, step=3)),
 )
 shapes(
@@ -201,6 +202,9 @@ shapes(
     time_used=wire.DebugIs(debug.TimeUsedIs(12.5, {CHESS: 0.25})),
     verbosity_set=wire.DebugIs(debug.VerbositySet()),
     stepping=wire.DebugIs(debug.SteppingIs(True, (SEEN,), 1, (SEEN,))),
+    log=wire.DebugIs(
+        debug.LogIs((debug.LoggedLine(1700000000.5, "alice.uq@chess:chess:nectar", 1, "mate\n"),), 42, 3)
+    ),
     done=Ok(None),
     no_such_process=Err(wire.Refusal.NoSuchProcess),
     malformed_request=Err(wire.Refusal.MalformedRequest),

@@ -12,7 +12,8 @@ import pytest
 
 from kernel import jsontext
 from kernel.address import Address
-from runtime.console import LOG_FILE, Line, LogConsole, LogFormat, as_json, as_text
+from kernel.ports import Line
+from runtime.console import LOG_FILE, LogConsole, LogFormat, as_json, as_text
 
 ALICE = Address.from_str("alice.dev@echo:echo:nectar")
 WHEN = 1_700_000_000.25

@@ -160,3 +160,33 @@ def test_logs_of_one_process(asked: Person):
 def test_logs_of_what_is_no_home(person: Person, tmp_path: Path):
     said = person.nectar("logs", "--home", tmp_path)
     assert (said.code, "is not the home of a node" in said.err) == (1, True)
+
+
+def test_a_running_node_tells_what_it_printed(asked: Person, node: LiveNode):
+    asked.nectar("inject-message", APP, "odd\x1b[2J", "--url", node.url)
+    said = asked.nectar("logs", "--url", node.url, "--process", APP, "-n", "1")
+    assert re.fullmatch(rf"\S+Z fake\.dev@{APP} heard odd\\x1b\[2J\n    and more\n", said.out), said
+    line = json_of(
+        asked.nectar("logs", "--url", node.url, "--process", APP, "--verbosity", "0", "-n", "1", "--json").out
+    )
+    assert line == line | {"source": f"fake.dev@{APP}", "text": "heard odd\x1b[2J\nand more", "verbosity": 0}
+    same = asked.nectar("logs", "--home", "home", "--process", APP, "-n", "1", "--json")
+    assert json_of(same.out)["time"] == line["time"]
+
+
+def test_a_running_node_is_followed(asked: Person, node: LiveNode):
+    words = ("logs", "--url", node.url, "--process", APP, "-n", "1", "-f")
+    with subprocess.Popen(
+        [*NECTAR, *words], env=clean_environment(asked.home), stdout=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        assert "heard" in running.stdout.readline()
+        assert "and more" in running.stdout.readline()
+        asked.nectar("inject-message", APP, "later", "--url", node.url)
+        assert "heard later" in running.stdout.readline()
+        running.terminate()
+
+
+def test_logs_of_a_node_that_is_not_there(person: Person):
+    said = person.nectar("logs", "--url", "http://127.0.0.1:9")
+    assert (said.code, "no node listens at http://127.0.0.1:9" in said.err) == (1, True)

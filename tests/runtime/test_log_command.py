@@ -9,9 +9,11 @@ import pytest
 
 from kernel.address import ProcessId
 from kernel.jsontext import parse
-from runtime.console import LOG_FILE, Line, as_json, as_text
+from kernel.ports import Line
+from runtime.command_error import CommandError
+from runtime.console import LOG_FILE, as_json, as_text
 from runtime.home import LOGS
-from runtime.log_command import LogLine, show_logs
+from runtime.log_command import LogLine, LogView, show_logs
 
 WHO = "alice.uq@app:app:me"
 
@@ -31,7 +33,7 @@ def test_the_last_lines_of_all_files_in_order(log: Path, capsys, form):
     log.with_name(f"{LOG_FILE}.2").write_text(lines(range(2), form))
     log.with_name(f"{LOG_FILE}.1").write_text(lines(range(2, 4), form))
     log.write_text(lines(range(4, 6), form) + "torn")
-    show_logs(log.parent.parent, None, lines=3, follow=False, as_json=False)
+    show_logs(log.parent.parent, LogView(lines=3))
     shown = [line.split(" ", 1)[1] for line in capsys.readouterr().out.splitlines()]
     assert shown == [f"{WHO} line {number}" for number in (3, 4, 5)]
 
@@ -40,12 +42,26 @@ def test_only_one_process(log: Path, capsys):
     log.write_text(
         lines(range(3)) + lines(range(3), source="alice.uq@other:app:me") + "no line of a log\n{]\n{}\n"
     )
-    show_logs(log.parent.parent, ProcessId("other", "app", "me"), lines=2, follow=False, as_json=False)
+    show_logs(log.parent.parent, LogView(process=ProcessId("other", "app", "me"), lines=2))
     assert capsys.readouterr().out.count("other:app:me") == 2
 
 
+def test_only_up_to_a_verbosity(log: Path, capsys):
+    levels = (0, 2, 1, 3)
+    log.write_text("".join(as_json(Line(0.0, level, WHO, f"at {level}")) + "\n" for level in levels))
+    show_logs(log.parent.parent, LogView(lines=9, verbosity=1))
+    assert [line[-4:] for line in capsys.readouterr().out.splitlines()] == ["at 0", "at 1"]
+
+
+def test_a_log_of_text_cannot_be_filtered_by_verbosity_and_says_what_can(log: Path):
+    log.write_text(lines(range(1)))
+    with pytest.raises(CommandError, match="does not tell the verbosity") as refused:
+        show_logs(log.parent.parent, LogView(lines=9, verbosity=1))
+    assert "--url URL" in refused.value.next_command
+
+
 def test_a_node_that_printed_nothing_has_an_empty_log(log: Path, capsys):
-    show_logs(log.parent.parent, None, lines=3, follow=False, as_json=False)
+    show_logs(log.parent.parent, LogView(lines=3))
     assert capsys.readouterr().out == ""
 
 
@@ -54,14 +70,14 @@ def test_what_unicode_takes_for_the_end_of_a_line_is_none(log: Path, capsys, for
     odd = form(Line(0.0, 0, WHO, "one\u2028two\u2029three")) + "\n"
     log.with_name(f"{LOG_FILE}.1").write_text(odd)
     log.write_text(odd)
-    show_logs(log.parent.parent, None, lines=9, follow=False, as_json=True)
+    show_logs(log.parent.parent, LogView(lines=9, as_json=True))
     shown = [parse(line.encode()) for line in capsys.readouterr().out.split("\n")[:-1]]
     assert [line["text"] for line in shown] == ["one\u2028two\u2029three"] * 2
 
 
 def test_a_log_of_json_steers_no_terminal(log: Path, capsys):
     log.write_text(as_json(Line(0.0, 0, WHO, "\x1b[2Jone\ntwo\n")) + "\n")
-    show_logs(log.parent.parent, None, lines=9, follow=False, as_json=False)
+    show_logs(log.parent.parent, LogView(lines=9))
     assert capsys.readouterr().out == f"1970-01-01T00:00:00.000Z {WHO} \\x1b[2Jone\n    two\n"
 
 
@@ -80,7 +96,7 @@ def follow(log: Path, monkeypatch: pytest.MonkeyPatch, steps: Iterator[Callable[
 
     monkeypatch.setattr("runtime.log_command.time.sleep", later)
     with pytest.raises(_Enough):
-        show_logs(log.parent.parent, None, lines=3, follow=True, as_json=True)
+        show_logs(log.parent.parent, LogView(lines=3, follow=True, as_json=True))
 
 
 def test_a_line_of_several_is_followed_also_when_it_is_written_in_pieces(log: Path, capsys, monkeypatch):

@@ -81,7 +81,6 @@ class AsyncActor:
     def __init__(self, setup: Setup) -> None:
         self.our = setup.our
         self._setup = setup
-        self._screen = Screen()
         self._failures: list[Exception] = []
         self._record = Record(setup.our)
         self._server = HttpServer()
@@ -91,19 +90,23 @@ class AsyncActor:
         self._crashes_seen = 0
         self._process: Process | None = None
         self._program = Watched(setup.program)
-        started = trio.current_time()
+        self._started = trio.current_time()
+        self._screen = Screen(self._wall_clock)
         ports = Ports(
             chance=Draws(setup.seed),
             store=Memory(),
             keys=Seals(setup.our.node),
             programs=setup.folder,
             console=self._screen,
-            wall_clock=lambda: EPOCH + trio.current_time() - started,
+            wall_clock=self._wall_clock,
         )
         self._kernel = Kernel(setup.our.node, ports)
         self._nodes = OtherNodes(self._kernel)
 
     # -- the world around it
+
+    def _wall_clock(self) -> float:
+        return EPOCH + trio.current_time() - self._started
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256, sha512
 
 import attrs
 
 from kernel.address import Address
-from kernel.ports import Put, Write
+from kernel.last_lines import LastLines
+from kernel.ports import Line, Put, Write
+
+RECENT = 1000
 
 
 class Draws:
@@ -82,10 +85,19 @@ class Printed:
 
 
 class Screen:
-    """`Console` that keeps every line."""
+    """`Console` that keeps every line, and shows whoever asks the kernel the last `recent` of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, wall_clock: Callable[[], float], *, verbosity: int = 3, recent: int = RECENT) -> None:
         self.lines: list[Printed] = []
+        self._wall_clock = wall_clock
+        self._verbosity = verbosity
+        self._recent = LastLines(recent)
 
-    def print(self, verbosity: int, source: Address, text: str) -> None:
+    def print(self, verbosity: int, source: Address, text: str, *, always: bool = False) -> None:
+        if verbosity > self._verbosity and not always:
+            return
         self.lines.append(Printed(source, verbosity, text))
+        self._recent.add(self._wall_clock(), verbosity, source, text)
+
+    def recent(self) -> list[Line]:
+        return self._recent.all()
