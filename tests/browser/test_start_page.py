@@ -82,6 +82,7 @@ def test_each_example_opens_in_the_look_of_its_node_and_leads_home(start: Tab):
         start.page.get_by_role("link", name=label).click()
         expect(start.page.get_by_role("heading", level=1)).to_have_text(label)
         expect(start.page.get_by_role("main")).to_have_count(1)
+        start.page.wait_for_load_state("load")  # the stylesheet may come after the words
         assert start.run(BACKGROUND) == paper
         assert start.run("() => document.documentElement.scrollWidth <= window.innerWidth")
         start.page.get_by_role("link", name="Home").click()
