@@ -9,10 +9,10 @@ from kernel.admission import lacks_messaging, may_message
 from kernel.capability import KERNEL
 from kernel.errors import BadCapability
 from kernel.events import EventKind
-from kernel.exited import PROCESS_EXITED, EndedBy, ProcessExited
 from kernel.exits import ExitCause
 from kernel.message import KernelMessage, Request
 from kernel.process import Process
+from kernel.process_exited import PROCESS_EXITED, EndedBy, ProcessExited
 from kernel.router import Router
 
 

@@ -134,17 +134,27 @@ class Kernel:
         missing = [record for record in records if record.id not in self.router.processes]
         restored = [await self._restore_one(record) for record in missing]
         created = [process for process in restored if process is not None]
-        return [process for process in created if self._restore_parent(process)]
+        self._restore_families(created)
+        return [process for process in created if self.router.processes.get(process.pid) is process]
 
-    def _restore_parent(self, process: Process) -> bool:
-        """A child process whose parent was not saved ended with it."""
-        parent = self.router.processes.get(process.parent) if process.parent is not None else None
-        if parent is not None:
-            offspring.attach(parent, process)
-        elif process.parent is not None:
-            self.lifecycle.ask_end(process, ExitCause.KILLED)
-            return False
-        return True
+    def _restore_families(self, created: list[Process]) -> None:
+        """A child process whose parent was not saved ended with it; one whose parent cannot be started waits, as that
+        does, for a repair.
+        """
+        processes = self.router.processes
+        orphans: list[Process] = []
+        for process in created:
+            parent = processes.get(process.parent) if process.parent is not None else None
+            if parent is not None:
+                offspring.attach(parent, process)
+            elif process.parent is not None:
+                orphans.append(process)
+        for orphan in orphans:
+            self.lifecycle.ask_end(orphan, ExitCause.KILLED)
+        for parent in [process for process in created if process.state is ProcessState.ENDED]:
+            for child in offspring.descendants(processes, parent):
+                child.enter(ProcessState.ENDED)
+                child.last_error = child.last_error or f"its parent {child.parent} cannot be started"
 
     async def _restore_one(self, record: ProcessRecord) -> Process | None:
         program: Program | None = None

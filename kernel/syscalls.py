@@ -122,7 +122,7 @@ class Syscalls(Protocol):
 
     def watch(self, process: ProcessId) -> bool:
         """Ask to be told, once, when that local process ends (or this run of it): a Request of the kernel,
-        `kernel.exited.ProcessExited`, behind everything that it had sent us.
+        `kernel.process_exited.ProcessExited`, behind everything that it had sent us.
 
         False when there is no such process: nothing comes then. Raises `BadCapability` when we may not message it, and
         ValueError for ourselves.
@@ -197,7 +197,7 @@ class Syscalls(Protocol):
         """Whether a message of `size` bytes (ipc and payload) sent in this same step would fit that local mailbox."""
 
     def watch_exits(self, ended: Callable[[ProcessId], None]) -> None:
-        """From now on the kernel sends us `kernel.exited.ProcessExited` for every process that ends.
+        """From now on the kernel sends us `kernel.process_exited.ProcessExited` for every process that ends.
 
         It comes behind everything that the process had sent us. `ended` is called earlier, in the very step of the end,
         so that what we hold for this run of the process does not go to its next one. It must not make syscalls.

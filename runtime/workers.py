@@ -1,5 +1,5 @@
-"""Blocking work in threads. A call costs about half of one through `trio.to_thread`, which every request to a database
-feels: threads wait at one queue, and who is next is decided in the event loop, without locks.
+"""Blocking work in threads. A call costs about two thirds of one through `trio.to_thread`, which every request to a
+database feels: threads wait at one queue, and who is next is decided in the event loop, without locks.
 """
 
 from __future__ import annotations

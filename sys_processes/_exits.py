@@ -7,7 +7,7 @@ from kernel.syscalls import current
 
 
 def hear_of_exits() -> None:
-    """From now on the kernel sends this process a `kernel.exited.ProcessExited` for each."""
+    """From now on the kernel sends this process a `kernel.process_exited.ProcessExited` for each."""
     current().watch_exits(_the_notice_is_soon_enough)
 
 

@@ -15,9 +15,9 @@ import attrs
 from kernel.address import Address, ProcessId
 from kernel.codec import Err, Malformed
 from kernel.errors import StateError
-from kernel.exited import ProcessExited
 from kernel.message import Message, Payload, Request, SendError
 from kernel.ports import Init
+from kernel.process_exited import ProcessExited
 from kernel.syscalls import current
 from sys_processes._look import STYLE
 from sys_processes._serve import Answer, Later, Outcome, serve

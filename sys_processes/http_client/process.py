@@ -9,9 +9,9 @@ import trio
 
 from kernel.address import Address
 from kernel.codec import Err, Malformed
-from kernel.exited import ProcessExited
 from kernel.message import Message, Payload
 from kernel.ports import Init
+from kernel.process_exited import ProcessExited
 from kernel.syscalls import current
 from sys_processes._exits import hear_of_exits
 from sys_processes._queues import Queues

@@ -11,9 +11,9 @@ import trio
 
 from kernel.address import Address, ProcessId
 from kernel.capability import KERNEL
-from kernel.exited import EndedBy, ProcessExited
 from kernel.message import Message, Payload, Reason, Response, SendError
 from kernel.ports import Init
+from kernel.process_exited import EndedBy, ProcessExited
 from kernel.syscalls import current
 from sys_processes.devices import ByteStream
 from sys_processes.http_server import era0

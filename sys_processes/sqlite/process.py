@@ -12,9 +12,9 @@ from typing import TypeAlias
 
 from kernel.address import Address, ProcessId
 from kernel.codec import Err, Malformed
-from kernel.exited import ProcessExited
 from kernel.message import Message, Payload
 from kernel.ports import Init
+from kernel.process_exited import ProcessExited
 from kernel.syscalls import current
 from sys_processes._crew import serve_in_turns
 from sys_processes._database_desk import TROUBLES, Desk, common_error

@@ -49,6 +49,7 @@ from sys_processes.vfs.early_protocol import (
     WriteOffset,
     ZipArchive,
 )
+from sys_processes.vfs.on_disk import size_of_file
 from sys_processes.vfs.protocol import LARGEST_READ, MIME
 
 TOP = "top"
@@ -229,11 +230,11 @@ class Drives:
         match action:
             case WriteOffset(path, offset):
                 place = self._file(asker, path, write=True)
-                await self._size(place)
+                await size_of_file(self._disk, place)
                 await self._disk.write_at(place, offset, asker.content())
             case Append(path):
                 place = self._file(asker, path, write=True)
-                await self._disk.write_at(place, await self._size(place), asker.content())
+                await self._disk.write_at(place, await size_of_file(self._disk, place), asker.content())
             case SetSize(path, size):
                 await self._disk.set_len(self._file(asker, path, write=True), size)
 
@@ -248,17 +249,17 @@ class Drives:
                 return _answer(PathIs(None if known is None else early_path(known)))
             case GetHash(path):
                 place = self._file(asker, path, write=False)
-                await self._size(place)
+                await size_of_file(self._disk, place)
                 return _answer(HashIs(handle_of(place)))
             case GetEntry(path):
                 return await self._entry(asker, path)
             case GetFileChunk(path, offset, length):
                 place = self._file(asker, path, write=False)
-                rest = max(0, await self._size(place) - offset)
+                rest = max(0, await size_of_file(self._disk, place) - offset)
                 data = await self._disk.read_at(place, offset, _readable(min(length, rest))) if rest else b""
                 return _answer(ChunkIs(), data)
             case GetEntryLength(path):
-                return _answer(LengthIs(await self._size(self._file(asker, path, write=False))))
+                return _answer(LengthIs(await size_of_file(self._disk, self._file(asker, path, write=False))))
 
     async def _entry(self, asker: _Asker, path: str) -> Answer:
         place = await self._there(asker, path, write=False)
@@ -312,15 +313,8 @@ class Drives:
         except (FileNotFoundError, NotADirectoryError):
             return False
 
-    async def _size(self, place: str) -> int:
-        """Of a file. Raises OSError, also for what is none."""
-        info = await self._disk.info(place)
-        if info.file_type is not FileType.File:
-            raise IsADirectoryError(None, "Is not a file")
-        return info.size
-
     async def _whole(self, place: str) -> bytes:
-        _readable(await self._size(place))
+        _readable(await size_of_file(self._disk, place))
         return await self._disk.read(place)
 
 

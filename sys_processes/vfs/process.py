@@ -12,9 +12,9 @@ from kernel.address import Address, PackageId, ProcessId, ProcessIdParseError
 from kernel.capability import ROOT
 from kernel.codec import Err, Malformed
 from kernel.errors import BadCapability
-from kernel.exited import ProcessExited
 from kernel.message import Message, Payload
 from kernel.ports import Init
+from kernel.process_exited import ProcessExited
 from kernel.syscalls import current
 from sys_processes._crew import serve_in_turns
 from sys_processes._exits import hear_of_exits
@@ -42,6 +42,7 @@ from sys_processes.vfs.core import (
 )
 from sys_processes.vfs.early import Drives
 from sys_processes.vfs.early_protocol import EarlyRequest, decode_early
+from sys_processes.vfs.on_disk import size_of_file
 from sys_processes.vfs.protocol import (
     LARGEST_READ,
     MIME,
@@ -207,24 +208,17 @@ class _Vfs:
     async def _look(self, path: str, action: Read | Metadata | Len | Hash | ReadDir) -> Answer:
         match action:
             case Read():
-                _check_readable(await self._size(path))
+                _check_readable(await size_of_file(self._disk, path))
                 return _bytes(await self._disk.read(path))
             case Metadata():
                 info = await self._disk.info(path)
                 return _answer(FileMetadata(FileType(info.file_type.value), info.size))
             case Len():
-                return _answer(Length(await self._size(path)))
+                return _answer(Length(await size_of_file(self._disk, path)))
             case Hash():
                 return _answer(Digest(await self._hash(path)))
             case ReadDir():
                 return _answer(Entries(await self._list(path)))
-
-    async def _size(self, path: str) -> int:
-        """Of a file. Raises OSError, also for what is none."""
-        info = await self._disk.info(path)
-        if info.file_type is not DiskFileType.File:
-            raise IsADirectoryError(None, "Is not a file")
-        return info.size
 
     async def _hash(self, path: str) -> bytes:
         digest, offset = hashlib.sha256(), 0
@@ -253,14 +247,14 @@ class _Vfs:
             case OpenFile(create=True):
                 await self._disk.touch(path)
             case OpenFile():
-                await self._size(path)
+                await size_of_file(self._disk, path)
         self._positions.forget(source, path)
         return _OK
 
     async def _read_on(
         self, source: ProcessId, path: str, action: ReadToEnd | ReadToString | ReadExact | Seek
     ) -> Answer:
-        position, size = self._positions.get(source, path), await self._size(path)
+        position, size = self._positions.get(source, path), await size_of_file(self._disk, path)
         if isinstance(action, Seek):
             position = sought(action, position, size)
             self._positions.put(source, path, position)
@@ -295,7 +289,9 @@ class _Vfs:
                 await self._disk.write(path, data)
             case _:
                 is_last = isinstance(action, Append)
-                offset = await self._size(path) if is_last else self._positions.get(source, path)
+                offset = (
+                    await size_of_file(self._disk, path) if is_last else self._positions.get(source, path)
+                )
                 await self._disk.write_at(path, offset, data)
         self._positions.put(source, path, offset + len(data))
         return _OK

@@ -8,9 +8,9 @@ import trio
 from kernel.address import Address
 from kernel.capability import KERNEL
 from kernel.errors import BadCapability
-from kernel.exited import PROCESS_EXITED, EndedBy, ProcessExited
 from kernel.mailbox import Limits
 from kernel.message import Message, OnExit
+from kernel.process_exited import PROCESS_EXITED, EndedBy, ProcessExited
 from tests.kernel.test_exits import crash, done, kill, overstay
 from tests.support.kernel_node import NODE, KernelNode, Puppet, kernel_node, pid_of
 from tests.support.law_node import law_node

@@ -283,6 +283,37 @@ async def test_children_of_a_parent_that_does_not_come_back_are_gone_as_well():
         store = store.crash()
 
 
+async def test_of_a_parent_that_cannot_be_loaded_the_children_wait_as_well():
+    store = await family(MemoryStore())
+    async with kernel_node(store) as node:
+        for path in ("/child.py", "/grandchild.py", "/free.py"):
+            node.programs.at[path] = Code(idle)
+        await node.kernel.restore()
+        node.kernel.start_all()
+        await node.settle()
+        states = {name: node.state(pid_of(name)) for name in ("parent", "child", "grandchild", "free")}
+        assert states == {"parent": "ended", "child": "ended", "grandchild": "ended", "free": "running"}
+        errors = {str(s.id): s.last_error for s in node.kernel.standings()}
+        assert errors["grandchild:test:test"] == "its parent child:test:test cannot be started"
+    async with kernel_node(store.crash()) as node:
+        assert len(await boot(node)) == 4, "all of them are there for the repair"
+
+
+@pytest.mark.parametrize("names", [("child", "grandchild"), ("x", "a")])
+async def test_no_orphan_is_left_whichever_name_comes_first(names: tuple[str, str]):
+    store = MemoryStore()
+    async with kernel_node(store) as node:
+        parent = await node.puppet("parent")
+        child = await spawned(node, parent, names[0], OnExit.restart())
+        await spawned(node, child, names[1], OnExit.restart())
+        await node.kernel.records.flush()
+    async with kernel_node(store.crash()) as node:
+        for name in names:
+            node.programs.at[f"/{name}.py"] = Code(idle)
+        assert await node.kernel.restore() == []
+        assert node.kernel.standings() == []
+
+
 async def test_only_a_record_of_one_that_ends_with_its_parent_names_that_one():
     """Whatever wrote the others before could not know of parents."""
     store = await family(MemoryStore())

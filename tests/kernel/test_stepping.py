@@ -29,6 +29,12 @@ def held(node: KernelNode) -> list[bytes]:
     return [envelope.message.ipc for envelope in stepping.next(100)]
 
 
+def fill(node: KernelNode) -> None:
+    """It holds as many messages as it may."""
+    turn_on(node.kernel.router)
+    node.kernel.router.stepping._held.extend([(None, 0, lambda: None)] * MOST_MESSAGES)
+
+
 async def ipcs(puppet: Puppet) -> list[bytes]:
     found = await puppet.unread()
     assert all(isinstance(one, Message) for one in found), found
@@ -185,8 +191,7 @@ async def test_the_rights_of_a_message_are_those_of_its_send():
 async def test_it_holds_no_more_than_it_can():
     async with kernel_node() as node:
         a, b = await node.puppets("a", "b")
-        turn_on(node.kernel.router)
-        node.kernel.router.stepping._held.extend([(None, 0, lambda: None)] * MOST_MESSAGES)
+        fill(node)
         await a.send(b, b"one more")
         [refused] = await a.unread()
         assert isinstance(refused, SendError)
@@ -199,8 +204,7 @@ async def test_an_answer_for_which_there_is_no_room_goes_on_at_once():
         a, b = await node.puppets("a", "b")
         asked = a.begin_ask(b, b"question", expects=100)
         await b.receive()
-        turn_on(node.kernel.router)
-        node.kernel.router.stepping._held.extend([(None, 0, lambda: None)] * MOST_MESSAGES)
+        fill(node)
         await b.respond(b"answer")
         assert (await asked.result()).ipc == b"answer"
 

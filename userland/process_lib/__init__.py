@@ -29,8 +29,8 @@ from kernel.errors import (
     SpawnErrorKind,
     StateError,
 )
-from kernel.exited import EndedBy, ProcessExited
 from kernel.message import Message, Payload, Reason, SendError, SendErrorKind
+from kernel.process_exited import EndedBy, ProcessExited
 from userland.process_lib import _address as _address
 from userland.process_lib import homepage, http, kv, net, sqlite, state, timer, vfs, wit
 from userland.process_lib._builders import BuildError, BuildErrorKind, Request, Response

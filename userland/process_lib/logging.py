@@ -14,7 +14,6 @@ from collections.abc import Mapping
 import attrs
 import trio
 
-from kernel.errors import ProcessEnded
 from kernel.jsontext import dump
 from kernel.message import SendError
 from kernel.syscalls import current
@@ -52,7 +51,7 @@ class Logger:
 
     _file_level: Level
     _terminal_level: Level
-    _remote: tuple[Target, Level] | None
+    _remote: tuple[Request, Level] | None
     _verbosity: Mapping[Level, int]
     _file: _LogFile
 
@@ -80,7 +79,7 @@ class Logger:
             shown = "".join(f" {name}={dump(value).decode()}" for name, value in fields.items())
             print_to_terminal(self._verbosity[level], f"{level.name} {message}{shown}")
         if self._remote is not None and level <= self._remote[1]:
-            Request().target(self._remote[0]).ipc(dump({"Log": line.decode()})).send()
+            self._remote[0].ipc(dump({"Log": line.decode()})).send()
 
     async def flush(self) -> None:
         """Return when all that was logged up to now is durable in the file, or lost, which the terminal was told."""
@@ -127,8 +126,6 @@ class _LogFile:
                 )
             try:
                 await self._write(b"".join(line + b"\n" for line in lines))
-            except ProcessEnded:
-                raise
             except (vfs.VfsError, SendError) as error:
                 print_to_terminal(0, f"{len(lines)} lines of the log are not in {self._path}: {error}")
             del self._lines[: len(lines) - bool(lost)]
@@ -157,7 +154,7 @@ async def init_logging(
 
     `terminal_levels_mapping` is the verbosity at which errors, warnings, infos, and the rest are printed: 0, 1, 2, 3. A
     file that would exceed `max_log_file_size` bytes (8 MiB) becomes `{process}.log.1`, in the place of the one before.
-    Raises `VfsError`, `SendError` when there can be no file, ValueError for a level that is none.
+    Raises `VfsError`, `SendError` when there can be no file, ValueError for a level or a target that is none.
     """
     our = current().our
     levels = terminal_levels_mapping or (0, 1, 2, 3)
@@ -168,7 +165,7 @@ async def init_logging(
     return Logger(
         _level(file_level),
         _level(terminal_level),
-        None if remote is None else (remote.target, _level(remote.level)),
+        None if remote is None else (Request().target(remote.target), _level(remote.level)),
         dict(zip(Level, (*levels, levels[3]), strict=True)),
         file,
     )

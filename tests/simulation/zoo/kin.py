@@ -21,33 +21,16 @@ from userland.process_lib import (
 )
 
 NODE = "a.nec"
-PARENT = """
+MEMBER = """
 from userland.process_lib import OnExit, Response, SendError, SpawnError, await_message, spawn
 
-async def init(our):
-    try:
-        await spawn("child", "/child.py", OnExit.restart(), public=True)
-    except SpawnError:
-        pass  # It came back with its node.
-    while True:
-        try:
-            message = await await_message()
-        except SendError:
-            continue
-        if message.ipc == b"fall":
-            raise RuntimeError("as asked")
-        if message.ipc == b"end":
-            return
-        if message.wants_response:
-            Response().ipc(b"here").send()
-"""
-CHILD = """
-from userland.process_lib import OnExit, Response, SendError, SpawnError, await_message, spawn
+CHILD = {"parent": "child", "child": "grandchild"}
 
 async def init(our):
-    if our.process.process == "child":
+    child = CHILD.get(our.process.process)
+    if child is not None:
         try:
-            await spawn("grandchild", "/child.py", OnExit.restart(), public=True)
+            await spawn(child, "/parent.py", OnExit.restart(), public=True)
         except SpawnError:
             pass  # It came back with its node.
     while True:
@@ -57,9 +40,12 @@ async def init(our):
             continue
         if message.ipc == b"fall":
             raise RuntimeError("as asked")
+        if message.ipc == b"end" and our.process.process == "parent":
+            return
         if message.wants_response:
             Response().ipc(b"here").send()
 """
+"""Of three generations."""
 FAMILY = [ProcessId(name, "parent", "me") for name in ("parent", "child", "grandchild")]
 
 
@@ -126,7 +112,7 @@ class Kin:
 async def kin(w: World) -> None:
     world = Kin(w)
     world.forget_lives()
-    family = package(PARENT, name="parent") | {"pkg/child.py": CHILD.encode()}
+    family = package(MEMBER, name="parent")
     node = await w.node(NODE, [family, world.unruly, world.watcher])
     await outlast(w)
     await in_the_end(w, "a family of three", lambda: _all_there(node))

@@ -38,10 +38,10 @@ class ProcessExited:
     def from_message(cls, message: Message) -> ProcessExited | None:
         """The notice that the kernel of this node sent; None for every other message. Raises `Malformed`."""
         if (
-            message.source.process == KERNEL
+            message.ipc.startswith(b'{"ProcessExited"')
+            and message.source.process == KERNEL
             and message.is_local()
             and message.is_request()
-            and message.ipc.startswith(b'{"ProcessExited"')
         ):
             return PROCESS_EXITED.decode(message.ipc)
         return None
