@@ -47,6 +47,7 @@ from runtime.node import (
     sole_error,
 )
 from runtime.node_file import PEER_FILE, NodeFile, remove_node_file, write_node_file
+from runtime.open_files import SystemOpenFiles
 from runtime.options import DEV_NAME, BootOptions
 from runtime.packages import read_package
 from runtime.password import has_terminal
@@ -271,6 +272,7 @@ async def _open_devices(
         most_fetched=opened.settings.http_client.max_body,
         engine=engine,
         databases=databases,
+        open_files=SystemOpenFiles(),
     )
 
 

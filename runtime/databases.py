@@ -79,6 +79,13 @@ class SqliteDatabases:
         await workers.run(folders.prepare)
         return cls(folders, workers, seconds, most_pages, most_open)
 
+    @property
+    def closings(self) -> int:
+        return self._handles.closings
+
+    async def keep_open(self, most: int) -> None:
+        await self._handles.keep_open(most)
+
     async def aclose(self) -> None:
         """Close all databases once nobody uses them; what comes afterwards opens them again."""
         await self._handles.aclose()

@@ -44,6 +44,8 @@ class Handles(Generic[HandleT]):
         self._open_one = open_one
         self._close_one = close_one
         self._most = most
+        self.closings = 0
+        """How often one was closed because there were too many."""
         # In the order of last use.
         self._places: dict[DatabaseName, _Place[HandleT]] = {}
 
@@ -69,6 +71,12 @@ class Handles(Generic[HandleT]):
                 yield
         finally:
             self._leave(name, place)
+
+    async def keep_open(self, most: int) -> None:
+        """No more than so many that nobody uses, from now on."""
+        self._most = most
+        while await self._close_longest_idle():
+            pass
 
     async def aclose(self) -> None:
         """Close all of them, each when nobody uses it any more."""
@@ -99,8 +107,8 @@ class Handles(Generic[HandleT]):
         place.users -= 1
         place.idle.set()
         self._leave(name, place)
-        if len(self._places) > self._most:
-            await self._close_longest_idle()
+        if len(self._places) > self._most and await self._close_longest_idle():
+            self.closings += 1
 
     def _enter(self, name: DatabaseName) -> _Place[HandleT]:
         place = self._places.pop(name, None) or _Place()
@@ -127,13 +135,15 @@ class Handles(Generic[HandleT]):
             with trio.CancelScope(shield=True):
                 await self._workers.run(self._close_one, handle)
 
-    async def _close_longest_idle(self) -> None:
+    async def _close_longest_idle(self) -> bool:
+        """Whether there were too many, one of them idle."""
         opened = [
             name for name, place in self._places.items() if place.handle is not None and not place.leaving
         ]
         idle = [name for name in opened if not self._places[name].wanted]
         if len(opened) <= self._most or not idle:
-            return
+            return False
         self._places[idle[0]].leaving = True
         async with self.closed(idle[0]):
             pass
+        return True

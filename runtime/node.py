@@ -37,11 +37,14 @@ from sys_processes.devices import (
     LinkDoor,
     Links,
     Listener,
+    OpenFiles,
     Registry,
     Workers,
 )
 from sys_processes.eth import process as eth
 from sys_processes.eth.protocol import ETH
+from sys_processes.fd_manager import process as fd_manager
+from sys_processes.fd_manager.protocol import FD_MANAGER
 from sys_processes.homepage import process as homepage
 from sys_processes.homepage.protocol import HOMEPAGE
 from sys_processes.http_client import process as http_client
@@ -75,7 +78,7 @@ DRAIN_SECONDS = 1.0
 class Devices:
     """The outside world of one node. `wall_clock` gives seconds since the epoch; `guard` is what packages see of the
     standard library. Without an `engine` there is no kv, without `databases` no sqlite, without a `dialer` no
-    http_client.
+    http_client, without `open_files` no fd_manager.
     """
 
     chance: Chance
@@ -91,6 +94,7 @@ class Devices:
     """Bytes of a body that comes through the `dialer`."""
     engine: Engine | None = attrs.field(default=None, kw_only=True)
     databases: Databases | None = attrs.field(default=None, kw_only=True)
+    open_files: OpenFiles | None = attrs.field(default=None, kw_only=True)
 
 
 @attrs.frozen
@@ -197,6 +201,8 @@ class Node:
         kernel.add_module(VFS, vfs.make(devices.disk, devices.workers), public=True)
         kernel.add_module(TIMER, timer.make(), public=True)
         kernel.add_module(ETH, eth.make(), public=True)
+        if devices.open_files is not None:
+            kernel.add_module(FD_MANAGER, fd_manager.make(devices.open_files), public=False)
         if devices.dialer is not None:
             client = http_client.make(devices.dialer, devices.most_fetched)
             kernel.add_module(HTTP_CLIENT, client, public=False)
@@ -207,7 +213,8 @@ class Node:
         kernel.add_module(HTTP_SERVER, http_server.make(self._door), public=True)
         kernel.add_module(HOMEPAGE, homepage.make(), public=True)
         at_terminal = kernel.add_module(TERMINAL, terminal.make(), public=False)
-        kernel.grants.add(at_terminal, Capability(Address(self.name, VFS), ROOT))
+        for module in (VFS, FD_MANAGER):
+            kernel.grants.add(at_terminal, Capability(Address(self.name, module), ROOT))
         if self._network is not None:
             kernel.add_module(NET, self._carrier(self._network), public=False)
         store = app_store.make(self.packages, devices.workers)

@@ -109,11 +109,33 @@ class EngineFailed(Exception):
         self.of_disk = of_disk
 
 
+class OpenFiles(Protocol):
+    """How many files this node may have open, sockets included."""
+
+    def allowed(self) -> int: ...
+
+    def used(self) -> int: ...
+
+    async def wait_look(self, seconds: float) -> None:
+        """Return when it is time to look at them again: after so long, or, where it is known when they change, then."""
+
+
+class KeepsOpen(Protocol):
+    """What keeps databases open between their uses."""
+
+    @property
+    def closings(self) -> int:
+        """How often one was closed because there were too many."""
+
+    async def keep_open(self, most: int) -> None:
+        """From now on at most so many that nobody uses, 1 and more: those idle longest are closed."""
+
+
 KeyWrite = tuple[bytes, bytes | None]
 """A key and its value; None deletes the key."""
 
 
-class Engine(Protocol):
+class Engine(KeepsOpen, Protocol):
     """Databases of keys and values, any bytes, none included. One that is slow or broken concerns no other.
 
     A crash keeps every batch whose `write` returned, and each of the others whole or not at all.
@@ -143,7 +165,7 @@ Statement = tuple[str, Sequence[SqlValue]]
 """One SQL statement and its parameters."""
 
 
-class Databases(Protocol):
+class Databases(KeepsOpen, Protocol):
     """SQL databases in SQLite's language. One that is slow or broken concerns no other.
 
     A statement reaches nothing outside its database, whatever it says, and ends after a limit. A crash keeps every

@@ -30,6 +30,7 @@ from runtime.sim.engine import MemoryEngine
 from runtime.sim.listener import MemoryListener
 from runtime.sim.mover import MOVER, Mover, NodeDown
 from runtime.sim.net import SimNet
+from runtime.sim.open_files import SimOpenFiles
 from runtime.sim.registry import MemoryRegistry
 from runtime.sim.store import MemoryStore
 from runtime.sim.trace import Trace
@@ -86,6 +87,7 @@ class Machine:
     disk: MemoryDisk
     engine: MemoryEngine
     databases: MemoryDatabases
+    open_files: SimOpenFiles
     workers: InlineWorkers
     listener: MemoryListener
     dialer: SimDialer
@@ -102,6 +104,7 @@ class Machine:
             disk=self.disk,
             engine=self.engine,
             databases=self.databases,
+            open_files=self.open_files,
             workers=self.workers,
             listener=self.listener,
             console=self.console,

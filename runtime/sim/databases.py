@@ -12,6 +12,7 @@ import trio
 from kernel.address import PackageId
 from kernel.ports import Chance
 from runtime.databases import COMMON
+from runtime.sim.kept_open import KeptOpen
 from runtime.sim.workers import Pause
 from runtime.sql_session import MOST_PAGES, Expired, SqlSession
 from sys_processes.devices import DatabaseName, EngineFailed, NoDatabase, SqlRow, SqlValue, Statement
@@ -56,6 +57,7 @@ class MemoryDatabases:
         self._crashed = False
         self._images: dict[DatabaseName, bytes] = {}
         self._sessions: dict[DatabaseName, SqlSession] = {}
+        self._open = KeptOpen(self._close_one)
         self._clock = sqlite3.connect(":memory:")
 
     def crash(self) -> MemoryDatabases:
@@ -74,6 +76,13 @@ class MemoryDatabases:
             session.close()
         self._sessions.clear()
         self._clock.close()
+
+    @property
+    def closings(self) -> int:
+        return self._open.closings
+
+    async def keep_open(self, most: int) -> None:
+        self._open.keep(most)
 
     async def make(self, name: DatabaseName) -> None:
         await self._reach(name)
@@ -113,9 +122,8 @@ class MemoryDatabases:
         await self._reach(name)
         if name not in self._images:
             raise NoDatabase(name)
-        session = self._sessions.pop(name, None)
-        if session is not None:
-            session.close()
+        self._open.drop(name)
+        self._close_one(name)
         del self._images[name]
         await self._done(name)
 
@@ -126,9 +134,16 @@ class MemoryDatabases:
             raise NoDatabase(name)
         if name in self.damaged:
             raise EngineFailed(f"{name}: {self.damaged[name]}")
+        self._open.use(name)
         if name not in self._sessions:
             self._sessions[name] = self._opened(name, self._images[name])
         return self._sessions[name]
+
+    def _close_one(self, name: DatabaseName) -> None:
+        """What was committed is in its image."""
+        session = self._sessions.pop(name, None)
+        if session is not None:
+            session.close()
 
     def _opened(self, name: DatabaseName, image: bytes) -> SqlSession:
         connection = sqlite3.connect(":memory:", isolation_level=None)

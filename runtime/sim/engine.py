@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import trio
 
 from kernel.address import PackageId
+from runtime.sim.kept_open import KeptOpen
 from runtime.sim.workers import Pause
 from sys_processes.devices import DatabaseName, EngineFailed, KeyWrite, NoDatabase
 
@@ -27,6 +28,7 @@ class MemoryEngine:
         self.pause = pause
         self._crashed = False
         self._kept: dict[DatabaseName, dict[bytes, bytes]] = {}
+        self._open = KeptOpen(lambda name: None)
 
     def crash(self) -> MemoryEngine:
         """The engine as the next boot finds it. Calls to this one raise `EngineFailed` from now on."""
@@ -36,6 +38,13 @@ class MemoryEngine:
         found._kept = {name: dict(pairs) for name, pairs in self._kept.items()}
         self._crashed = True
         return found
+
+    @property
+    def closings(self) -> int:
+        return self._open.closings
+
+    async def keep_open(self, most: int) -> None:
+        self._open.keep(most)
 
     async def make(self, name: DatabaseName) -> None:
         await self._reach(name)
@@ -54,11 +63,14 @@ class MemoryEngine:
 
     async def get(self, name: DatabaseName, key: bytes) -> bytes | None:
         await self._reach(name)
-        return self._pairs(name).get(key)
+        pairs = self._pairs(name)
+        self._open.use(name)
+        return pairs.get(key)
 
     async def write(self, name: DatabaseName, batch: Sequence[KeyWrite]) -> None:
         await self._reach(name)
         pairs = self._pairs(name)
+        self._open.use(name)
         self._check_room(name)
         for key, value in batch:
             if value is None:
@@ -71,6 +83,7 @@ class MemoryEngine:
         await self._reach(name)
         self._pairs(name)
         del self._kept[name]
+        self._open.drop(name)
         await self._done(name)
 
     def _pairs(self, name: DatabaseName) -> dict[bytes, bytes]:

@@ -29,6 +29,7 @@ from runtime.sim.engine import MemoryEngine
 from runtime.sim.file_tree import Keep
 from runtime.sim.listener import MemoryListener
 from runtime.sim.mover import ASK_SECONDS, NodeDown, Step
+from runtime.sim.open_files import SimOpenFiles
 from runtime.sim.registry import MemoryRegistry
 from runtime.sim.store import MemoryStore
 from runtime.sim.stream import MemoryStream
@@ -78,6 +79,7 @@ class SimNode:
         """What its next boot finds; so is `disk`. Another one after each `restart`."""
         self.disk = MemoryDisk()
         self.engine, self.databases = self._no_databases()
+        self.open_files = SimOpenFiles()
         self._installed = False
         """Whether its packages are on its disk."""
 
@@ -155,6 +157,7 @@ class SimNode:
             self.disk,
             self.engine,
             self.databases,
+            self.open_files,
             InlineWorkers(world.pause("work", world.WORK_SECONDS)),
             MemoryListener(f"http://{self.name}:8080"),
             self._dialer(),

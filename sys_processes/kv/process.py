@@ -19,8 +19,10 @@ from kernel.syscalls import current
 from sys_processes._crew import serve_in_turns
 from sys_processes._database_desk import TROUBLES, Desk, common_error
 from sys_processes._databases import Transactions, database
-from sys_processes._serve import Answer, Outcome
+from sys_processes._serve import Answer, Later, Outcome
+from sys_processes._share_of_files import ShareOfFiles, ask_for_share, fds_limit_of
 from sys_processes.devices import DatabaseName, Engine, KeyWrite, NoDatabase
+from sys_processes.fd_manager.protocol import FdsLimit
 from sys_processes.kv.core import early_failure, is_early, key_of, kind_of_right, missing, too_large
 from sys_processes.kv.protocol import (
     EARLY_FAILURE,
@@ -50,7 +52,7 @@ from sys_processes.kv.protocol import (
     Set,
 )
 
-_Asked: TypeAlias = KvRequest | ProcessExited
+_Asked: TypeAlias = KvRequest | ProcessExited | FdsLimit
 
 
 def _answer(response: KvResponse, payload: Payload | None = None) -> Answer:
@@ -64,13 +66,18 @@ class _Kv:
     def __init__(self, engine: Engine, desk: Desk[KeyWrite]) -> None:
         self._engine = engine
         self._desk = desk
+        self._share = ShareOfFiles(engine)
 
     def decode(self, message: Message) -> _Asked:
-        return ProcessExited.from_message(message) or KV_REQUEST.decode(message.ipc)
+        notice = ProcessExited.from_message(message) or fds_limit_of(message)
+        return notice or KV_REQUEST.decode(message.ipc)
 
     async def handle(self, message: Message, request: _Asked) -> Outcome:
         if isinstance(request, ProcessExited):
             return self._desk.gone(request.id)
+        if isinstance(request, FdsLimit):
+            return Later(partial(self._share.take, request))
+        self._share.look()
         work = partial(self._serve, message.source.process, request, message.payload())
         entered = self._desk.enter(message, work)
         return _refusal(request.action, entered) if isinstance(entered, DiskError) else entered
@@ -167,6 +174,7 @@ def make(engine: Engine) -> Init:
     async def init(our: Address) -> None:
         desk = Desk(transactions)
         desk.open()
+        ask_for_share()
         await serve_in_turns(_Kv(engine, desk))
 
     return init

@@ -19,8 +19,10 @@ from kernel.syscalls import current
 from sys_processes._crew import serve_in_turns
 from sys_processes._database_desk import TROUBLES, Desk, common_error
 from sys_processes._databases import Transactions, database
-from sys_processes._serve import Answer, Outcome
+from sys_processes._serve import Answer, Later, Outcome
+from sys_processes._share_of_files import ShareOfFiles, ask_for_share, fds_limit_of
 from sys_processes.devices import DatabaseName, Databases, NoDatabase, Statement
+from sys_processes.fd_manager.protocol import FdsLimit
 from sys_processes.sqlite.core import (
     BadParameters,
     early_failure,
@@ -63,7 +65,7 @@ from sys_processes.sqlite.protocol import (
     Write,
 )
 
-_Asked: TypeAlias = SqliteRequest | ProcessExited
+_Asked: TypeAlias = SqliteRequest | ProcessExited | FdsLimit
 
 
 def _answer(response: SqliteResponse, payload: Payload | None = None) -> Answer:
@@ -77,13 +79,18 @@ class _Sqlite:
     def __init__(self, databases: Databases, desk: Desk[Statement]) -> None:
         self._databases = databases
         self._desk = desk
+        self._share = ShareOfFiles(databases)
 
     def decode(self, message: Message) -> _Asked:
-        return ProcessExited.from_message(message) or SQLITE_REQUEST.decode(message.ipc)
+        notice = ProcessExited.from_message(message) or fds_limit_of(message)
+        return notice or SQLITE_REQUEST.decode(message.ipc)
 
     async def handle(self, message: Message, request: _Asked) -> Outcome:
         if isinstance(request, ProcessExited):
             return self._desk.gone(request.id)
+        if isinstance(request, FdsLimit):
+            return Later(partial(self._share.take, request))
+        self._share.look()
         work = partial(self._serve, message.source.process, request, message.payload())
         entered = self._desk.enter(message, work)
         return _refusal(request.action, entered) if isinstance(entered, DiskError) else entered
@@ -170,6 +177,7 @@ def make(databases: Databases) -> Init:
     async def init(our: Address) -> None:
         desk = Desk(transactions)
         desk.open()
+        ask_for_share()
         await serve_in_turns(_Sqlite(databases, desk))
 
     return init

@@ -394,3 +394,25 @@ async def test_the_databases_in_files_agree_with_a_dict_through_crashes(
         await follow(bench, steps)
     finally:
         await bench.aclose()
+
+
+async def test_no_more_are_kept_open_than_was_said_and_nothing_is_lost_by_it(bench: Bench) -> None:
+    databases = await bench.open()
+    names = [DatabaseName(GAMES.package, f"db{number}") for number in range(4)]
+    await databases.keep_open(2)
+    for number, name in enumerate(names):
+        await with_table(databases, name)
+        await databases.write(name, [("INSERT INTO t VALUES (1, ?)", (number,))])
+    assert databases.closings == 2
+    assert [await rows(databases, "SELECT v FROM t", name=name) for name in names] == [
+        [(n,)] for n in range(4)
+    ]
+    assert databases.closings == 6
+    await databases.keep_open(4)
+    for name in (*names, *names):
+        await rows(databases, "SELECT v FROM t", name=name)
+    await databases.keep_open(1)
+    assert databases.closings == 6
+    assert await rows(databases, "SELECT v FROM t", name=names[3]) == [(3,)]
+    assert databases.closings == 6
+    await bench.aclose()

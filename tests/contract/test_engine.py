@@ -240,3 +240,23 @@ async def test_the_engine_on_rocksdb_agrees_with_a_dict_through_crashes(
         await follow(bench, steps)
     finally:
         await bench.aclose()
+
+
+async def test_no_more_are_kept_open_than_was_said_and_nothing_is_lost_by_it(bench: Bench) -> None:
+    engine = await bench.open()
+    names = [DatabaseName(GAMES.package, f"db{number}") for number in range(4)]
+    await engine.keep_open(2)
+    for name in names:
+        await engine.make(name)
+        await engine.write(name, [(b"k", name.db.encode())])
+    assert engine.closings == 2
+    assert [await engine.get(name, b"k") for name in names] == [name.db.encode() for name in names]
+    assert engine.closings == 6
+    await engine.keep_open(4)
+    for name in (*names, *names):
+        await engine.get(name, b"k")
+    await engine.keep_open(1)
+    assert engine.closings == 6
+    assert await engine.get(names[3], b"k") == b"db3"
+    assert engine.closings == 6
+    await bench.aclose()

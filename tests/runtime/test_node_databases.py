@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 from kernel.address import PackageId
 from runtime.node import open_node
 from runtime.sim.listener import MemoryListener
+from runtime.sim.open_files import SimOpenFiles
 from tests.support.sim_home import SimHome, package
 from tests.support.web_node import devices, secrets
 
@@ -88,3 +91,42 @@ async def test_a_node_without_engines_has_neither() -> None:
         ids = {str(standing.id) for standing in node.kernel.standings()}
         assert "timer:sys:nectar" in ids
         assert not ids & {"kv:sys:nectar", "sqlite:sys:nectar"}
+
+
+MANY = """
+import json
+from userland.process_lib import *
+
+async def init(our):
+    fds = Address(our.node, ProcessId("fd_manager", "sys", "nectar"))
+    while True:
+        count = int((await await_message()).ipc)
+        for number in range(count):
+            keys = await kv.open(our.package_id, f"db{number}")
+            await keys.set("n", str(number))
+        got = [await (await kv.open(our.package_id, f"db{n}")).get("n") for n in range(count)]
+        state = (await Request().target(fds).ipc('"GetState"').send_and_await_response(5)).ipc
+        Response().try_ipc([got == [b"%d" % n for n in range(count)], json.loads(state)["GetState"]]).send()
+"""
+
+
+async def test_who_keeps_more_databases_open_than_its_share_hits_its_limit() -> None:
+    """PROTOCOL 7.9."""
+    home = SimHome(open_files=SimOpenFiles(allowed=60, used=0))
+    async with home.booted(package(MANY, request_capabilities=["fd_manager:sys:nectar"])) as node:
+        few, standings = json.loads(await node.ask("app:app:me", "9"))
+        assert few
+        assert standings == {
+            "kv:sys:nectar": {"limit": 12, "hit_count": 0},
+            "sqlite:sys:nectar": {"limit": 12, "hit_count": 0},
+        }
+        many, standings = json.loads(await node.ask("app:app:me", "14"))
+        assert many
+        assert standings == {
+            "kv:sys:nectar": {"limit": 18, "hit_count": 1},
+            "sqlite:sys:nectar": {"limit": 6, "hit_count": 0},
+        }
+        before = home.engine.closings
+        await node.ask("app:app:me", "18")
+        assert home.engine.closings == before
+    home.databases.close()

@@ -22,6 +22,7 @@ from runtime.sim.databases import MemoryDatabases
 from runtime.sim.disk import MemoryDisk
 from runtime.sim.engine import MemoryEngine
 from runtime.sim.listener import MemoryListener
+from runtime.sim.open_files import SimOpenFiles
 from runtime.sim.store import MemoryStore
 from runtime.sim.workers import InlineWorkers
 from tests.support.web_app import NODE
@@ -89,6 +90,7 @@ class SimHome:
     disk: MemoryDisk = attrs.Factory(MemoryDisk)
     engine: MemoryEngine = attrs.Factory(MemoryEngine)
     databases: MemoryDatabases = attrs.Factory(lambda: MemoryDatabases(SeededChance(1), _wall_clock))
+    open_files: SimOpenFiles = attrs.Factory(SimOpenFiles)
     _crashed: bool = attrs.field(default=False, init=False)
 
     def crash(self, keep: int = 0) -> SimHome:
@@ -97,7 +99,8 @@ class SimHome:
         Nothing that its node still does matters any more.
         """
         self._crashed = True
-        return SimHome(self.store.crash(keep), self.disk.crash(), self.engine.crash(), self.databases.crash())
+        crashed = self.store.crash(keep), self.disk.crash(), self.engine.crash(), self.databases.crash()
+        return SimHome(*crashed, self.open_files)
 
     @asynccontextmanager
     async def booted(
@@ -121,6 +124,7 @@ class SimHome:
             guard,
             engine=self.engine,
             databases=self.databases,
+            open_files=self.open_files,
         )
         known = secrets() if keys is None else attrs.evolve(secrets(), keys=keys)
         try:
