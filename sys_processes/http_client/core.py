@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
-from urllib.parse import urlsplit
 
 import attrs
 
 from kernel.codec import Err, Ok
+from kernel.message import Payload
 from sys_processes.http_client.protocol import (
     EARLY_ANSWER,
     EARLY_SOCKET_ANSWER,
@@ -38,19 +37,17 @@ from sys_processes.http_client.protocol import (
     WebSocketClose,
     WebSocketOpen,
     WebSocketPush,
+    refused,
+    refused_push,
 )
 
 SECONDS = 30
 """For a request that does not say how long its answer is awaited."""
 MOST_REDIRECTS = 10
 MOST_BODY = 10 << 20
-CONTROL_BYTES = 125
 MOST_CHANNELS = 1000
 """Open sockets of one process."""
 
-VERSIONS = ("HTTP/0.9", "HTTP/1.0", "HTTP/1.1", "HTTP/2.0", "HTTP/3.0")
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE = re.compile(r"[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?|")
 _OURS = frozenset({"connection", "content-length", "host", "transfer-encoding"})
 """Headers that say how the message is sent, which is not for the asker to say; Host is that of the URL."""
 
@@ -72,32 +69,28 @@ class Checked:
 
 def checked(request: OutgoingHttpRequest) -> Checked:
     """Raises `Refused`."""
-    if not _TOKEN.fullmatch(request.method):
-        raise Refused(BadMethod(request.method))
-    if request.version is not None and request.version not in VERSIONS:
-        raise Refused(BadVersion(request.version))
-    check_url(request.url, ("http", "https"))
-    return Checked(request.method.upper(), request.url, checked_headers(request.headers))
+    _refuse(refused(request))
+    return Checked(request.method.upper(), request.url, _sendable(request.headers))
 
 
-def check_url(url: str, schemes: Iterable[str]) -> None:
+def checked_headers(asked: WebSocketOpen) -> tuple[tuple[str, str], ...]:
+    """Those to open it with. Raises `Refused`."""
+    _refuse(refused(asked))
+    return _sendable(asked.headers)
+
+
+def check_push(asked: WebSocketPush, payload: Payload | None) -> None:
     """Raises `Refused`."""
-    try:
-        parts = urlsplit(url)
-        fine = parts.scheme in schemes and parts.hostname and (parts.port is None or parts.port > 0)
-    except ValueError:
-        fine = False
-    if not fine or not url.isprintable() or " " in url:
-        raise Refused(BadUrl(url))
+    _refuse(refused_push(asked, payload))
 
 
-def checked_headers(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """Without those that are not the asker's to say. Raises `Refused` (F-82)."""
-    for name, value in headers.items():
-        if not _TOKEN.fullmatch(name):
-            raise Refused(BuildRequestFailed(f"{name!r} is no name of a header"))
-        if not _VALUE.fullmatch(value):
-            raise Refused(BuildRequestFailed(f"{value!r} is no value of a header ({name})"))
+def _refuse(error: HttpClientError | None) -> None:
+    if error is not None:
+        raise Refused(error)
+
+
+def _sendable(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Without those that are not the asker's to say."""
     return tuple((name, value) for name, value in headers.items() if name.lower() not in _OURS)
 
 

@@ -6,10 +6,15 @@ E1 has a bare answer, the tagged one that of E3, and the socket words of E2's ru
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
 import attrs
 
 from kernel.address import ProcessId
 from kernel.codec import U16, U32, Err, Ok, Shape, newtype, struct, unit
+from kernel.message import Payload
 from sys_processes.http_server.protocol import WsMessageType
 
 HTTP_CLIENT = ProcessId("http_client", "sys", "nectar")
@@ -249,3 +254,56 @@ EARLY_SOCKET_ANSWER: Shape[EarlySocketAnswer] = Shape(EarlySocketAnswer)
 
 HttpClientRequest = WebSocketPush | WebSocketClose
 HTTP_CLIENT_REQUEST: Shape[HttpClientRequest] = Shape(HttpClientRequest)
+
+# -- what is refused before any server is asked (F-82)
+
+VERSIONS = ("HTTP/0.9", "HTTP/1.0", "HTTP/1.1", "HTTP/2.0", "HTTP/3.0")
+CONTROL_BYTES = 125
+CONTROLS = (WsMessageType.Ping, WsMessageType.Pong, WsMessageType.Close)
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?|")
+
+
+def refused(asked: OutgoingHttpRequest | WebSocketOpen) -> HttpClientError | None:
+    """What is wrong with it, if anything."""
+    schemes: tuple[str, ...] = ("ws", "wss")
+    if isinstance(asked, OutgoingHttpRequest):
+        schemes = ("http", "https")
+        if not _TOKEN.fullmatch(asked.method):
+            return BadMethod(asked.method)
+        if asked.version is not None and asked.version not in VERSIONS:
+            return BadVersion(asked.version)
+    if not _is_url(asked.url, schemes):
+        return BadUrl(asked.url)
+    return _bad_header(asked.headers)
+
+
+def refused_push(asked: WebSocketPush, payload: Payload | None) -> WsPushNoBlob | WsPushBadText | None:
+    if asked.message_type in CONTROLS:
+        return WsPushBadText() if payload is not None and len(payload.bytes) > CONTROL_BYTES else None
+    if payload is None:
+        return WsPushNoBlob()
+    if asked.message_type is WsMessageType.Text:
+        try:
+            payload.bytes.decode()
+        except UnicodeDecodeError:
+            return WsPushBadText()
+    return None
+
+
+def _is_url(url: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(url)
+        fine = parts.scheme in schemes and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+    return bool(fine) and url.isprintable() and " " not in url
+
+
+def _bad_header(headers: Mapping[str, str]) -> BuildRequestFailed | None:
+    for name, value in headers.items():
+        if not _TOKEN.fullmatch(name):
+            return BuildRequestFailed(f"{name!r} is no name of a header")
+        if not _VALUE.fullmatch(value):
+            return BuildRequestFailed(f"{value!r} is no value of a header ({name})")
+    return None

@@ -12,10 +12,9 @@ from kernel.message import Payload, Request
 from kernel.syscalls import current
 from sys_processes.devices import Dialer, DialFailed
 from sys_processes.http_client.core import (
-    CONTROL_BYTES,
     MOST_CHANNELS,
     Refused,
-    check_url,
+    check_push,
     checked_headers,
 )
 from sys_processes.http_client.protocol import (
@@ -27,8 +26,6 @@ from sys_processes.http_client.protocol import (
     WebSocketPush,
     WsCloseFailed,
     WsOpenFailed,
-    WsPushBadText,
-    WsPushNoBlob,
     WsPushUnknownChannel,
 )
 from sys_processes.http_client.websocket import OpenRefused, ServerSocket, SocketGone, opened
@@ -38,7 +35,6 @@ _UNDELIVERED = 64
 """Frames of one socket in its process's mailbox; then the socket is not read."""
 _CLOSE_SECONDS = 5.0
 _MIMES = {str: "text/plain", bytes: "application/octet-stream"}
-_CONTROLS = (WsMessageType.Ping, WsMessageType.Pong, WsMessageType.Close)
 
 
 @attrs.define(eq=False)
@@ -63,8 +59,7 @@ class Sockets:
 
     async def open(self, owner: Address, asked: WebSocketOpen, *, local: bool) -> None:
         """Returns when it is open. Raises `Refused`."""
-        check_url(asked.url, ("ws", "wss"))
-        headers = checked_headers(asked.headers)
+        headers = checked_headers(asked)
         if not current().can_message(owner):
             self._say(
                 f"{owner} cannot hear of a socket: its manifest needs "
@@ -140,18 +135,12 @@ class Sockets:
         channel = self._channels.get((owner, asked.channel_id))
         if channel is None or channel.socket is None:
             raise Refused(WsPushUnknownChannel(asked.channel_id))
-        if payload is None and asked.message_type not in _CONTROLS:
-            raise Refused(WsPushNoBlob())
-        data = payload.bytes if payload is not None else b""
-        if asked.message_type in _CONTROLS and len(data) > CONTROL_BYTES:
-            raise Refused(WsPushBadText())
+        check_push(asked, payload)
         if asked.message_type is WsMessageType.Close:
             await self._leave(channel)
             return
         try:
-            await channel.socket.send(asked.message_type, data)
-        except UnicodeDecodeError:
-            raise Refused(WsPushBadText()) from None
+            await channel.socket.send(asked.message_type, payload.bytes if payload is not None else b"")
         except SocketGone:
             raise Refused(WsPushUnknownChannel(asked.channel_id)) from None
         except trio.Cancelled:

@@ -19,12 +19,16 @@ Usually the first argument is the path of the actor's file, relative to the file
   the actor pushed to one.
 - `actor.on("our@chess:chess:nectar", answer)` scripts another process, also of another node; those that the actor
   asks as it starts are given as `ActorTest(..., on={"our@chess:chess:nectar": answer})`.
+- `actor.serve("https://api.example.org/", answer)` scripts a server that the actor asks through http_client, and
+  `actor.serve("wss://..", answer)` one for sockets; `actor.server_frames(id)` is what the actor sent there,
+  `actor.push_server_frame(id, "text")` and `.close_server_channel(id)` are what it hears. Those that it
+  asks as it starts are given as `ActorTest(..., servers={url: answer})`.
 - `actor.advance(60)` lets a minute pass, at once.
 - `actor.sent`, `.printed`, `.state`, `.bound`, `.on_homepage`, `.last_error` tell what it did. A crash fails the test
   at its end, unless the test looked at `last_error`.
 
-http_server, homepage, kv, sqlite, timer, state and vfs are there and behave; the drive `pkg` is the folder of the
-actor's file.
+http_client, http_server, homepage, kv, sqlite, timer, state and vfs are there and behave; the drive `pkg` is the folder
+of the actor's file.
 A test that runs on trio itself writes `async with ActorTest(...) as actor` and awaits the same calls.
 """
 
@@ -46,6 +50,7 @@ from userland.process_lib.testing._ports import Printed
 from userland.process_lib.testing._programs import FileProgram, Folder, FunctionProgram
 from userland.process_lib.testing._record import HttpAnswer, Sent
 from userland.process_lib.testing._scripted import Answer, Reply
+from userland.process_lib.testing._servers import HttpCall, Server
 from userland.process_lib.testing._sync import Actor
 from userland.process_lib.testing._thread import ActorStuck, TrioThread
 from userland.process_lib.testing._web import Frame
@@ -58,6 +63,7 @@ __all__ = [
     "AsyncActor",
     "Frame",
     "HttpAnswer",
+    "HttpCall",
     "Printed",
     "Sent",
 ]
@@ -71,7 +77,8 @@ class ActorTest:
 
     `program` is the path of a file with `async def init(our)`, relative to the calling file, or such a function.
     `our` is a process id or a whole address. `state` is what `get_state` finds; `seed` decides all that is random.
-    `on` scripts other processes before the actor starts, as `Actor.on` does later: `{target: answer}`.
+    `on` scripts other processes before the actor starts, as `Actor.on` does later: `{target: answer}`; so does
+    `servers`, as `Actor.serve`.
     The actor may message everybody; other capabilities are given as `capabilities`. A file that is missing, does not
     import or has no `init` raises `ProgramError`.
     """
@@ -86,6 +93,7 @@ class ActorTest:
         state: bytes | None = None,
         seed: int = 0,
         on: Mapping[Target, Answer | Reply] | None = None,
+        servers: Mapping[str, Server | Reply] | None = None,
     ) -> None:
         self._address = Address.from_str(our) if "@" in our else Address(NODE, ProcessId.from_str(our))
         if isinstance(program, str | Path):
@@ -104,6 +112,7 @@ class ActorTest:
             state,
             seed,
             dict(on or {}),
+            dict(servers or {}),
         )
         self._thread: TrioThread[AsyncActor] | None = None
         self._open: AbstractAsyncContextManager[AsyncActor] | None = None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import overload
 from urllib.parse import parse_qsl
 
@@ -20,6 +21,7 @@ from kernel.message import Request as RawRequest
 from kernel.process import Process, ProcessState
 from kernel.syscalls import current
 from sys_processes.homepage.protocol import HOMEPAGE, Add
+from sys_processes.http_client.protocol import HTTP_CLIENT
 from sys_processes.http_server.protocol import (
     HTTP_SERVER,
     METADATA_HTTP,
@@ -45,6 +47,7 @@ from userland.process_lib.testing._programs import FileProgram, Folder, Function
 from userland.process_lib.testing._record import HttpAnswer, Record, Sent, served
 from userland.process_lib.testing._remote import Carrier, OtherNodes
 from userland.process_lib.testing._scripted import Answer, Reply, Scripted, always, silence
+from userland.process_lib.testing._servers import Server, Servers
 from userland.process_lib.testing._web import Binding, Frame, HttpServer
 
 EPOCH = 1_700_000_000.0
@@ -70,6 +73,7 @@ class Setup:
     state: bytes | None
     seed: int
     on: Mapping[Target, Answer | Reply]
+    servers: Mapping[str, Server | Reply]
 
 
 class AsyncActor:
@@ -84,6 +88,7 @@ class AsyncActor:
         self._failures: list[Exception] = []
         self._record = Record(setup.our)
         self._server = HttpServer()
+        self._servers = Servers(self._failures)
         self._homepage = Homepage()
         self._states = States()
         self._scripted: dict[ProcessId, Scripted] = {}
@@ -115,9 +120,9 @@ class AsyncActor:
         failure: BaseException | None = None
         async with trio.open_nursery() as nursery:
             await nursery.start(self._kernel.run)
-            self._boot()
             # Kept out of the nursery, which would wrap it into a group.
             try:
+                self._boot()
                 await self.settle()
                 yield
             except BaseException as error:  # noqa: BLE001 - raised again below
@@ -133,6 +138,7 @@ class AsyncActor:
         if setup.state is not None:
             self._states.values[setup.our.process] = setup.state
         modules: dict[str, Answer] = {
+            "http_client": self._servers.answer,
             "http_server": self._server.answer,
             "kv": Keys(setup.our.package_id).answer,
             "sqlite": Tables(setup.our.package_id).answer,
@@ -146,6 +152,8 @@ class AsyncActor:
         self._add_module(NET, Carrier(self._nodes, self._kernel.ports.keys, self._failures))
         for target, script in setup.on.items():
             self.on(target, script)
+        for url, server in setup.servers.items():
+            self.serve(url, server)
         self._process = self._kernel.lifecycle.create(
             NewProcess(
                 setup.our.process,
@@ -191,6 +199,16 @@ class AsyncActor:
             self._speaker(address.process).answer = script
         else:
             self._nodes.script(address, script)
+
+    def serve(self, url: str, answer: Server | Reply) -> None:
+        """Let the server at that URL, and below it, answer what the actor asks through http_client.
+
+        For http and https, `answer(call)` is given an `HttpCall`; what it returns is the body, a whole
+        `http.FetchedResponse`, or an error of http_client; None never answers. For ws and wss there is a server that
+        takes every socket, and `answer(frame)` says what comes back for a frame, if anything. Either may be async and
+        `sleep`; what is no function is said to everything. Raises ValueError for what is no URL.
+        """
+        self._servers.serve(url, answer)
 
     # -- what it did
 
@@ -241,6 +259,10 @@ class AsyncActor:
     def frames(self, channel_id: int | None = None) -> list[Frame]:
         """What it pushed to the client of a channel, or to all."""
         return [frame for frame in self._server.frames if channel_id in {None, frame.channel_id}]
+
+    def server_frames(self, channel_id: int | None = None) -> list[Frame]:
+        """What it pushed to a server on a socket that it had opened, or on all."""
+        return [frame for frame in self._servers.frames if channel_id in {None, frame.channel_id}]
 
     # -- what is done to it
 
@@ -374,3 +396,18 @@ class AsyncActor:
     async def _push_ws(self, event: HttpServerRequest, payload: Payload | None) -> None:
         server = Address(self.our.node, HTTP_SERVER)
         await self._deliver(server, RawRequest(ipc=event.to_bytes(), metadata=METADATA_WS), payload)
+
+    async def push_server_frame(self, channel_id: int, data: Bytes) -> None:
+        """A server sends a text frame, or a binary one, on a socket that the actor has opened. Raises LookupError."""
+        await self._as_server(partial(self._servers.push, channel_id, data))
+
+    async def close_server_channel(self, channel_id: int) -> None:
+        """A server ends a socket that the actor has opened. Raises LookupError."""
+        await self._as_server(partial(self._servers.close, channel_id))
+
+    async def _as_server(self, deed: Callable[[], None]) -> None:
+        async def speak() -> None:
+            deed()
+
+        await self._scripted[HTTP_CLIENT].speak(speak)
+        await self.settle()

@@ -14,6 +14,7 @@ from userland.process_lib.testing._actor import AsyncActor
 from userland.process_lib.testing._ports import Printed
 from userland.process_lib.testing._record import HttpAnswer, Sent
 from userland.process_lib.testing._scripted import Answer, Reply
+from userland.process_lib.testing._servers import Server
 from userland.process_lib.testing._thread import TrioThread
 from userland.process_lib.testing._web import Binding, Frame
 
@@ -74,6 +75,10 @@ class Actor:
         """What it pushed to the client of a channel, or to all."""
         return self._actor.frames(channel_id)
 
+    def server_frames(self, channel_id: int | None = None) -> list[Frame]:
+        """What it pushed to a server on a socket that it had opened, or on all."""
+        return self._actor.server_frames(channel_id)
+
     def on(self, target: Target, answer: Answer | Reply) -> None:
         """Let the process at `target` answer each Request with what `answer(message)` gives, or with `answer` itself.
 
@@ -85,6 +90,16 @@ class Actor:
             self._actor.on(target, answer)
 
         self._thread.call(script)
+
+    def serve(self, url: str, answer: Server | Reply) -> None:
+        """Let the server at that URL, and below it, answer what the actor asks through http_client.
+
+        For http and https, `answer(call)` is given an `HttpCall`; what it returns is the body, a whole
+        `http.FetchedResponse`, or an error of http_client; None never answers. For ws and wss there is a server that
+        takes every socket, and `answer(frame)` says what comes back for a frame, if anything. Either may be async and
+        `sleep`; what is no function is said to everything. Raises ValueError for what is no URL.
+        """
+        self._actor.serve(url, answer)
 
     def advance(self, seconds: float) -> None:
         """Let time pass; whatever falls due happens at its time."""
@@ -174,3 +189,11 @@ class Actor:
     def close_channel(self, channel_id: int) -> None:
         """The client of a channel leaves."""
         self._thread.call(partial(self._actor.close_channel, channel_id))
+
+    def push_server_frame(self, channel_id: int, data: Bytes) -> None:
+        """A server sends a text frame, or a binary one, on a socket that the actor has opened. Raises LookupError."""
+        self._thread.call(partial(self._actor.push_server_frame, channel_id, data))
+
+    def close_server_channel(self, channel_id: int) -> None:
+        """A server ends a socket that the actor has opened. Raises LookupError."""
+        self._thread.call(partial(self._actor.close_server_channel, channel_id))
