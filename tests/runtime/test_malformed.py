@@ -28,6 +28,10 @@ MODULES = {
         "kernel:sys:nectar",
         "state:sys:nectar",
         "vfs:sys:nectar",
+        "kv:sys:nectar",
+        "sqlite:sys:nectar",
+        "http_client:sys:nectar",
+        "fd_manager:sys:nectar",
         "timer:sys:nectar",
         "eth:sys:nectar",
         "terminal:terminal:nectar",
@@ -36,7 +40,10 @@ MODULES = {
         "main:app_store:nectar",
     )
 }
-AREAS = ("kernel", "state", "vfs", "homepage", "app_store", "http_server", "terminal")
+AREAS = (
+    "kernel", "state", "vfs", "vfs_early", "kv", "sqlite", "http_client", "fd_manager", "homepage", "app_store",
+    "http_server", "terminal", "tester",
+)  # fmt: skip
 SHAPES = [*chain.from_iterable(golden_file(area).values() for area in AREAS), b'{"SetTimer":300}']
 ELSEWHERE = Address.from_str(f"bob.uq@{APP}")
 
@@ -97,6 +104,9 @@ def messages() -> st.SearchStrategy[Sent]:
     )
 
 
+STORED = b'{"package_id":{"package_name":"app","publisher_node":"alice.uq"},"db":"kept","action":%s}'
+
+
 async def ask(app: App, module: str, ipc: bytes) -> bytes:
     async def job() -> bytes:
         return (await current().send_and_await_response(MODULES[module], Request(False, 5, ipc))).ipc
@@ -111,6 +121,12 @@ async def check_all_answer(web: WebNode, app: App) -> None:
     assert {name: restarts[name] for name in MODULES} == dict.fromkeys(MODULES, (0, None))
     assert await ask(app, "state:sys:nectar", b'{"GetState":"%s"}' % APP.encode()) == b'"GetState"'
     assert b"IOError" in await ask(app, "vfs:sys:nectar", b'{"path":"/app:alice.uq/pkg/f","action":"Read"}')
+    for module in ("kv:sys:nectar", "sqlite:sys:nectar"):
+        for action in (b'"Open"', b'"BeginTx"', b'"RemoveDb"'):
+            assert b"Err" not in await ask(app, module, STORED % action)
+    asked = b'{"Http":{"method":"GET","url":"http://bob.uq/"}}'
+    assert b'{"Err":{"ExecuteRequestFailed"' in await ask(app, "http_client:sys:nectar", asked)
+    assert b'"kv:sys:nectar"' in await ask(app, "fd_manager:sys:nectar", b'"GetState"')
     assert await ask(app, "timer:sys:nectar", (10).to_bytes(8, "little")) == b""
     assert b"NoRpcForChain" in await ask(app, "eth:sys:nectar", b'{"Request":{}}')
     assert await ask(app, "terminal:terminal:nectar", b"top") == b'{"Ok":""}'
@@ -125,7 +141,7 @@ async def check_all_answer(web: WebNode, app: App) -> None:
 @given(st.lists(messages(), min_size=5, max_size=30))
 async def test_after_any_malformed_messages_every_module_does_its_work(sent: list[Sent]) -> None:
     """C-172."""
-    async with web_node() as web:
+    async with web_node(whole=True) as web:
         app = App()
         web.start(app, capabilities=[Capability.messaging(address) for address in MODULES.values()])
         await trio.testing.wait_all_tasks_blocked()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import attrs
 import trio
@@ -23,8 +25,12 @@ from runtime.record.recorder import Recorder
 from runtime.sim.chance import SeededChance
 from runtime.sim.clients import HttpClient, Reply, WsClient, open_websocket
 from runtime.sim.console import MemoryConsole
+from runtime.sim.databases import MemoryDatabases
+from runtime.sim.dialer import SimDialer
 from runtime.sim.disk import MemoryDisk
+from runtime.sim.engine import MemoryEngine
 from runtime.sim.listener import MemoryListener
+from runtime.sim.open_files import SimOpenFiles
 from runtime.sim.store import MemoryStore
 from runtime.sim.stream import MemoryStream
 from runtime.sim.workers import InlineWorkers
@@ -205,7 +211,19 @@ def devices(
     *,
     store: MemoryStore | None = None,
     disk: MemoryDisk | None = None,
+    whole: bool = False,
 ) -> Devices:
+    """Those of databases and of the outside world, where nobody is, only of a `whole` node."""
+    more: dict[str, Any] = {}
+    if whole:
+        databases = MemoryDatabases(SeededChance(seed), wall.now)
+        dialer = SimDialer(NODE, _nobody, lambda name: True)
+        more = {
+            "engine": MemoryEngine(),
+            "databases": databases,
+            "open_files": SimOpenFiles(),
+            "dialer": dialer,
+        }
     return Devices(
         chance=SeededChance(seed),
         store=store or MemoryStore(),
@@ -214,7 +232,12 @@ def devices(
         listener=listener,
         console=console,
         wall_clock=wall.now,
+        **more,
     )
+
+
+def _nobody(name: str) -> MemoryStream:
+    raise ConnectionRefusedError(errno.ECONNREFUSED, f"{name} is not there")
 
 
 @asynccontextmanager
@@ -229,6 +252,7 @@ async def node_behind(
     disk: MemoryDisk | None = None,
     carrier: Init | None = None,
     recorder: Recorder | None = None,
+    whole: bool = False,
 ) -> AsyncIterator[WebNode]:
     """Booted, with a `net:sys:nectar` that keeps what it is to carry, or the `carrier`."""
     console, wall = MemoryConsole(), Wall()
@@ -238,7 +262,7 @@ async def node_behind(
         while True:
             elsewhere.append((await current().receive()).envelope())
 
-    given = devices(listener, console, wall, seed, store=store, disk=disk)
+    given = devices(listener, console, wall, seed, store=store, disk=disk, whole=whole)
     async with trio.open_nursery() as nursery:
         opening = open_node(
             NODE,
@@ -252,6 +276,8 @@ async def node_behind(
         async with opening as node:
             node.kernel.add_module(ProcessId("net", "sys", "nectar"), carrier or net, public=False)
             yield WebNode(node, wall, listener, console, elsewhere, nursery)
+        if isinstance(given.databases, MemoryDatabases):
+            given.databases.close()
         nursery.cancel_scope.cancel()
 
 
@@ -268,6 +294,7 @@ async def web_node(
     disk: MemoryDisk | None = None,
     carrier: Init | None = None,
     recorder: Recorder | None = None,
+    whole: bool = False,
 ) -> AsyncIterator[WebNode]:
     """`node_behind` a door in memory, with what another node left on `store` and `disk`.
 
@@ -285,6 +312,7 @@ async def web_node(
         disk=disk,
         carrier=carrier,
         recorder=recorder,
+        whole=whole,
     )
     async with given as web:
         yield web
