@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch, WriteOptions
+import attrs
+from rocksdict import AccessType, BlockBasedOptions, Cache, Options, Rdict, WriteBatch, WriteOptions
 
 from kernel.address import PackageId
 from runtime.database_folders import DatabaseFolders
@@ -21,6 +23,8 @@ T = TypeVar("T")
 WRITE_BUFFER = 8 << 20
 # Shared by all of them.
 READ_CACHE = 32 << 20
+# RocksDB's words, and those of its Rust wrapper.
+_OF_DISK = re.compile(r"IO error|.*\(os error \d+\)$")
 FILES_EACH = 64
 LOG_BYTES = 1 << 20
 
@@ -46,17 +50,24 @@ def _synced() -> WriteOptions:
     return options
 
 
-def _close(rocks: Rdict) -> None:
-    # After a failed write it complains once more. It is closed all the same as soon as nobody refers to it.
-    with suppress(Exception):
-        rocks.close()
+@attrs.frozen(eq=False)
+class _Opened:
+    """`unwritable` is why it was opened for reading only, if it was."""
+
+    rocks: Rdict
+    unwritable: EngineFailed | None = None
+
+    def close(self) -> None:
+        # After a failed write it complains once more. It is closed all the same as soon as nobody refers to it.
+        with suppress(Exception):
+            self.rocks.close()
 
 
 class RocksEngine:
     """`sys_processes.devices.Engine` of a real node. Open with `open`, end with `aclose`.
 
     A database whose write failed is closed: RocksDB takes no more writes after one that failed, until it has read its
-    files again.
+    files again. Opening one writes, too: on a full disk it is opened for reading only, until somebody writes.
     """
 
     def __init__(self, folders: DatabaseFolders, workers: Workers, most_open: int) -> None:
@@ -64,7 +75,7 @@ class RocksEngine:
         self._workers = workers
         self._options = _options()
         self._synced = _synced()
-        self._handles: Handles[Rdict] = Handles(workers, self._open_one, _close, most_open)
+        self._handles: Handles[_Opened] = Handles(workers, self._open_one, _Opened.close, most_open)
 
     @classmethod
     async def open(cls, root: Path, workers: Workers, *, most_open: int = MOST_OPEN) -> RocksEngine:
@@ -97,21 +108,33 @@ class RocksEngine:
         return await self._workers.run(self._folders.names, package)
 
     async def get(self, name: DatabaseName, key: bytes) -> bytes | None:
-        rocks = self._handles.taken(name)
-        if rocks is None:
-            rocks = await self._handles.take(name)
+        opened = self._handles.taken(name)
+        if opened is None:
+            opened = await self._handles.take(name)
         try:
-            return await self._workers.run(self._get, name, rocks, key)
+            return await self._workers.run(self._get, name, opened.rocks, key)
         finally:
             await self._handles.give_back(name)
 
     async def write(self, name: DatabaseName, batch: Sequence[KeyWrite]) -> None:
         try:
-            async with self._handles.using(name) as rocks:
-                await self._do(name, self._write, rocks, batch)
+            if await self._written(name, batch) is not None:
+                # Perhaps there is room by now.
+                async with self._handles.closed(name):
+                    pass
+                failed = await self._written(name, batch)
+                if failed is not None:
+                    raise failed
         except EngineFailed:
             async with self._handles.closed(name):
                 raise
+
+    async def _written(self, name: DatabaseName, batch: Sequence[KeyWrite]) -> EngineFailed | None:
+        """Why not, where it is open for reading only."""
+        async with self._handles.using(name) as opened:
+            if opened.unwritable is None:
+                await self._do(name, self._write, opened.rocks, batch)
+            return opened.unwritable
 
     async def remove(self, name: DatabaseName) -> None:
         async with self._handles.closed(name):
@@ -119,9 +142,16 @@ class RocksEngine:
 
     # -- in a worker
 
-    def _open_one(self, name: DatabaseName) -> Rdict:
-        folder = self._told(name, self._folders.existing, name)
-        return self._told(name, Rdict, str(folder), self._options)
+    def _open_one(self, name: DatabaseName) -> _Opened:
+        folder = str(self._told(name, self._folders.existing, name))
+        try:
+            return _Opened(self._told(name, Rdict, folder, self._options))
+        except EngineFailed as failed:
+            if not failed.of_disk:
+                raise
+            with suppress(Exception):
+                return _Opened(Rdict(folder, self._options, access_type=AccessType.read_only()), failed)
+            raise
 
     def _fill(self, folder: Path) -> None:
         Rdict(str(folder), self._options).close()
@@ -160,4 +190,4 @@ class RocksEngine:
             return EngineFailed(f"{name}: {error.strerror or error}", of_disk=True)
         # Rocksdict raises plain Exceptions; the text says of what kind they are, and where the files lie.
         text = str(error).replace(f"{self._folders.of(name)}/", "")
-        return EngineFailed(f"{name}: {text}", of_disk=text.startswith("IO error"))
+        return EngineFailed(f"{name}: {text}", of_disk=_OF_DISK.match(text) is not None)

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import trio
 
 from kernel.address import PackageId
 from runtime.engine import RocksEngine
@@ -139,6 +140,46 @@ def test_a_full_disk_is_an_error_and_no_more(tmp_path: Path) -> None:
     assert failure.startswith("True games of chess:nectar: IO error")
     assert "File too large" in failure
     assert found == "b'1' b'1' None"
+
+
+OPENED_WHEN_FULL = """
+import resource, sys, trio
+from pathlib import Path
+from runtime.engine import RocksEngine
+from runtime.workers import ThreadWorkers
+from sys_processes.devices import EngineFailed
+from tests.support.database_writer import NAME
+
+async def main():
+    said = []
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Enough for the few bytes that RocksDB writes over in place, and not for a new file of it.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60, hard))
+    engine = await RocksEngine.open(Path(sys.argv[1]), ThreadWorkers())
+    said.append(len(await engine.get(NAME, b"1")))
+    for _ in range(2):
+        try:
+            await engine.write(NAME, [(b"after", b"1")])
+        except EngineFailed as error:
+            said.append((error.of_disk, str(error)[:33]))
+        said.append(len(await engine.get(NAME, b"4999")))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    await engine.write(NAME, [(b"after", b"1")])
+    said.append(await engine.get(NAME, b"after"))
+    await engine.aclose()
+    print(said)
+
+trio.run(main)
+"""
+
+
+def test_on_a_full_disk_a_database_can_be_read_and_written_once_there_is_room(tmp_path: Path) -> None:
+    trio.run(filled, tmp_path)
+    command = [sys.executable, "-c", OPENED_WHEN_FULL, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    refused = (True, "games of chess:nectar: IO error: ")
+    assert done.stdout.strip() == str([200, refused, 200, refused, 200, b"1"])
 
 
 @pytest.mark.real_clock

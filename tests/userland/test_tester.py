@@ -37,6 +37,18 @@ def ask(request, *tests):
         return json.loads(actor.send(json.dumps(request), expects_response=100).ipc)
 
 
+def test_nothing_that_is_sent_to_it_stops_it():
+    """C-172."""
+
+    async def init(our):
+        await run_tests(passes)
+
+    with ActorTest(init, our="t:t:me") as actor:
+        for ipc in (b"", b"\xff", b"{}", b'{"Run":{"input_node_names":[1],"test_timeout":60}}', b"[" * 3000):
+            actor.send(ipc)
+        assert actor.send(json.dumps(EARLY), expects_response=100).ipc == b'"Pass"'
+
+
 @pytest.mark.parametrize(("request_", "answer"), [(EARLY, "Pass"), (LATER, {"Run": {"Ok": None}})])
 def test_all_are_run_with_the_names_of_the_nodes(request_, answer):
     assert ask(request_, passes, passes) == answer
