@@ -57,6 +57,18 @@ class _Opened:
     rocks: Rdict
     unwritable: EngineFailed | None = None
 
+    def in_memory(self, key: bytes) -> bytes | None:
+        """The value, if it can be had without waiting for the disk; never an empty one.
+
+        Nothing else that is heard of a key in this way is to be relied on: a database that is open for reading only
+        calls every value empty, and what cannot be read missing.
+        """
+        if self.unwritable is not None:
+            return None
+        # The declared type knows the form without `fetch` only.
+        found: tuple[bool, bytes | None] = self.rocks.key_may_exist(key, fetch=True)  # type: ignore[assignment]
+        return found[1]
+
     def close(self) -> None:
         # After a failed write it complains once more. It is closed all the same as soon as nobody refers to it.
         with suppress(Exception):
@@ -112,7 +124,7 @@ class RocksEngine:
         if opened is None:
             opened = await self._handles.take(name)
         try:
-            return await self._workers.run(self._get, name, opened.rocks, key)
+            return opened.in_memory(key) or await self._workers.run(self._get, name, opened.rocks, key)
         finally:
             await self._handles.give_back(name)
 

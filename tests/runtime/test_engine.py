@@ -8,7 +8,9 @@ import resource
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import pytest
 import trio
@@ -21,6 +23,9 @@ from sys_processes.devices import DatabaseName, EngineFailed, NoDatabase
 from tests.support.database_writer import FILLING, NAME
 from tests.support.killed_writer import acknowledged_until_killed
 from tests.support.live_process import ROOT
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 OTHER = DatabaseName(PackageId("chess", "nectar"), "other")
 
@@ -56,6 +61,33 @@ async def test_damage_is_an_error_of_that_database_and_of_no_other(tmp_path: Pat
     assert await engine.get(OTHER, b"1") is not None
     await engine.remove(NAME)
     await engine.make(NAME)
+    assert await engine.get(NAME, b"1") is None
+    await engine.aclose()
+
+
+class CountedWorkers(InlineWorkers):
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        self.calls += 1
+        return await super().run(work, *args, **kwargs)
+
+
+async def test_only_what_is_not_in_memory_takes_a_worker(tmp_path: Path) -> None:
+    await filled(tmp_path)
+    workers = CountedWorkers()
+    engine = await RocksEngine.open(tmp_path, workers)
+    first = await engine.get(NAME, b"1")
+    for read, by_workers in ((b"1", 0), (b"none", 1), (b"none", 1), (b"4999", 1), (b"4999", 0)):
+        before = workers.calls
+        found = await engine.get(NAME, read)
+        assert workers.calls - before == by_workers, read
+        assert found == (first if read == b"1" else found)
+        assert (found is None) == (read == b"none")
+    await engine.write(NAME, [(b"empty", b""), (b"1", None)])
+    assert await engine.get(NAME, b"empty") == b""
     assert await engine.get(NAME, b"1") is None
     await engine.aclose()
 
