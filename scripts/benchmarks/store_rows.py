@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -25,10 +26,25 @@ def _row(name: str, unit: str, kind: str, count: int) -> Row:
     return Row(name, unit, 0.5, ours, partial(in_python, "bare_stores", kind, count))
 
 
+def _warm_up() -> None:
+    """Write as much as is measured, and forget it. Memory that a virtual machine has not used for a while has to be
+    fetched from its host, which takes longer than the work; whoever comes first would pay for both.
+    """
+    with tempfile.TemporaryFile() as file:
+        for _ in range(MIBS):
+            file.write(bytes(1 << 20))
+
+
+def _plain_files() -> Measured:
+    _warm_up()
+    return in_python("bare_stores", "files", MIBS)
+
+
 def _files() -> Measured:
     with running(patient=True) as node:
         node.work("files", 1)
         before = node.peak()
+        _warm_up()
         found = node.work("files", MIBS)
         return replace(found, notes={"beyond_mib": (node.peak() - before) / (1 << 20)})
 
@@ -39,7 +55,7 @@ def store_rows() -> list[Row]:
         _row("kv get", "gets/s", "gets", GETS),
         _row("sqlite read of one row", "reads/s", "reads", GETS),
         Row(
-            "vfs: 256 MiB written and read", "MiB/s", 0.5, _files, partial(in_python, "bare_stores", "files", MIBS),
+            "vfs: 256 MiB written and read", "MiB/s", 0.5, _files, _plain_files,
             {"ours.beyond_mib": MOST_MEMORY},
         ),
         Row(

@@ -233,9 +233,13 @@ def sought(seek: Seek, position: int, size: int) -> int:
     return found
 
 
+def length_of(action: ReadExact) -> int:
+    return action.length.length if isinstance(action.length, ExactLength) else action.length
+
+
 def exact_length(action: ReadExact, position: int, size: int) -> int:
     """Raises `BadOffset` when the file has not so many bytes from there (F-85)."""
-    length = action.length.length if isinstance(action.length, ExactLength) else action.length
+    length = length_of(action)
     rest = max(0, size - position)
     if length > rest:
         raise BadOffset(f"{length} bytes were asked for, and the file has {rest} from offset {position} on")
