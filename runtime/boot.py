@@ -29,7 +29,7 @@ from runtime.databases import SqliteDatabases
 from runtime.dialer import TcpDialer
 from runtime.disk import FolderDisk
 from runtime.engine import RocksEngine
-from runtime.files import replace_file
+from runtime.files import is_full, replace_file
 from runtime.home import Home, HomeError, hold_home, temporary_home
 from runtime.keyfile import BadPassword, Identity, Keyfile, KeyfileBroken, WrongPassword
 from runtime.keyfile import create as create_keyfile
@@ -75,7 +75,8 @@ def run_node(options: BootOptions) -> int:
     except CannotListen as error:
         raise CommandError(str(error), advice.on_a_free_port(options)) from error
     except (HomeError, StoreFailed, BadNodeName, KeyfileBroken) as error:
-        raise CommandError(str(error), advice.elsewhere(options)) from error
+        then = advice.command if is_full(error.__cause__) else advice.elsewhere
+        raise CommandError(str(error), then(options)) from error
     except (WrongPassword, BadPassword) as error:
         raise CommandError(str(error), advice.asking(options)) from error
     except ConfigError as error:
@@ -86,7 +87,10 @@ def run_node(options: BootOptions) -> int:
         # Of a rename the second name is the one that somebody knows.
         path = error.filename2 or error.filename
         where = "" if path is None else f"{path}: "
-        raise CommandError(f"{where}{error.strerror or error}", advice.elsewhere(options)) from error
+        problem = f"{where}{error.strerror or error}"
+        if is_full(error):
+            raise CommandError(f"{problem}; free some space on its disk", advice.command(options)) from error
+        raise CommandError(problem, advice.elsewhere(options)) from error
     return 0
 
 

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sqlite3
 from pathlib import Path
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Whether it says that a disk is, or what of it we may use."""
+    if isinstance(error, OSError):
+        return error.errno in {errno.ENOSPC, errno.EDQUOT}
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
 
 
 def replace_file(path: Path, data: bytes, *, mode: int = 0o600) -> None:
@@ -18,8 +27,11 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o600) -> None:
             file.flush()
             os.fsync(descriptor)
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            # What is written to a descriptor fails without a name.
+            error.filename = str(path)
         raise
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

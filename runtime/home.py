@@ -18,7 +18,7 @@ from pathlib import Path
 
 import attrs
 
-from runtime.files import replace_file
+from runtime.files import is_full, replace_file
 
 FORMAT = 1
 FORMAT_FILE = "FORMAT"
@@ -131,7 +131,8 @@ def temporary_home() -> Iterator[Home]:
 def _unusable(path: Path, error: OSError) -> HomeError:
     where = f" at {error.filename}" if error.filename and error.filename != str(path) else ""
     reason = error.strerror or str(error)
-    return HomeError(f"{path} cannot be a home: {reason}{where}; give a folder that we may write in")
+    then = "free some space on its disk" if is_full(error) else "give a folder that we may write in"
+    return HomeError(f"{path} cannot be a home: {reason}{where}; {then}")
 
 
 def _lock(home: Path) -> int:
