@@ -13,14 +13,12 @@ from sys_processes.fd_manager.protocol import (
     FD_MANAGER,
     FD_MANAGER_REQUEST,
     FDS_LIMIT,
+    HIT_SECONDS,
     FdManagerRequest,
     FdsLimit,
     FdsLimitHit,
     RequestFdsLimit,
 )
-
-TELL_SECONDS = 60.0
-"""A limit that is hit again and again is told of no more often."""
 
 
 def _tell(request: FdManagerRequest) -> None:
@@ -47,7 +45,7 @@ class ShareOfFiles:
     def __init__(self, kept: KeepsOpen) -> None:
         self._kept = kept
         self._closings = kept.closings
-        self._told_at = -TELL_SECONDS
+        self._told_at = -HIT_SECONDS
 
     async def take(self, limit: FdsLimit) -> Answer:
         await self._kept.keep_open(max(1, limit.files))
@@ -58,6 +56,6 @@ class ShareOfFiles:
         if self._kept.closings == self._closings:
             return
         now = trio.current_time()
-        if now >= self._told_at + TELL_SECONDS:
+        if now >= self._told_at + HIT_SECONDS:
             self._closings, self._told_at = self._kept.closings, now
             _tell(FdsLimitHit())

@@ -6,6 +6,7 @@ import attrs
 
 from kernel.address import ProcessId
 from sys_processes.fd_manager.protocol import (
+    HIT_SECONDS,
     FdManagerUpdate,
     ShareStanding,
     UpdateCullFractionDenominator,
@@ -22,6 +23,7 @@ MOST_SHARED = 180
 class _Share:
     limit: int = 0
     hits: int = 0
+    hit_at: float = -HIT_SECONDS
 
 
 class BadUpdate(ValueError):
@@ -47,9 +49,13 @@ class Shares:
         self._shares[process] = _Share()
         return True
 
-    def hit(self, process: ProcessId) -> None:
+    def hit(self, process: ProcessId, now: float) -> None:
+        """At that time of a clock, in seconds, that does not go back."""
         self.add(process)
-        self._shares[process].hits += 1
+        share = self._shares[process]
+        if now >= share.hit_at + HIT_SECONDS:
+            share.hits += 1
+            share.hit_at = now
 
     def forget(self, process: ProcessId) -> None:
         self._shares.pop(process, None)

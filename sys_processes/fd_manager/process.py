@@ -68,7 +68,7 @@ class _ShareDesk:
             case RequestFdsLimit():
                 return self._register(source, tell=not message.wants_response)
             case FdsLimitHit():
-                self._shares.hit(source)
+                self._shares.hit(source, trio.current_time())
                 self.spread()
             case GetState():
                 return _answer(SharesAnswer(self._shares.standings()))

@@ -9,6 +9,9 @@ from kernel.codec import Err, Shape, newtype, struct, unit
 
 FD_MANAGER = ProcessId("fd_manager", "sys", "nectar")
 
+HIT_SECONDS = 60.0
+"""Of the hits of one process in so long, one counts."""
+
 
 @newtype
 @attrs.frozen
@@ -30,7 +33,9 @@ class RequestFdsLimit:
 @unit
 @attrs.frozen
 class FdsLimitHit:
-    """The sender had to close something that it would have kept. It has a share from now on, if it had none."""
+    """The sender had to close something that it would have kept. It has a share from now on, if it had none. It counts
+    once in `HIT_SECONDS`.
+    """
 
 
 @newtype

@@ -35,8 +35,8 @@ def test_the_budget_is_a_part_of_what_is_allowed_less_a_reserve() -> None:
 
 def test_half_of_it_goes_by_hits() -> None:
     shares = two()
-    for process in (KV, KV, KV, SQLITE):
-        shares.hit(process)
+    for minute, process in enumerate((KV, KV, KV, SQLITE)):
+        shares.hit(process, 60.0 * minute)
     assert shares.spread(PLENTY, 0) == {KV: 45 + 67, SQLITE: 45 + 22}
     assert shares.standings() == {KV: ShareStanding(112, 3), SQLITE: ShareStanding(67, 1)}
 
@@ -54,15 +54,22 @@ def test_only_what_has_changed_is_told() -> None:
 
 def test_who_has_a_share_keeps_its_hits_when_it_asks_again() -> None:
     shares = two()
-    shares.hit(KV)
+    shares.hit(KV, 0)
     assert not shares.add(KV)
     assert shares.standings()[KV].hit_count == 1
 
 
 def test_a_hit_of_a_stranger_gives_it_a_share() -> None:
     shares = two()
-    shares.hit(OTHER)
+    shares.hit(OTHER, 0)
     assert shares.spread(PLENTY, 0)[OTHER] == 30 + 90
+
+
+def test_of_the_hits_of_a_minute_one_counts() -> None:
+    shares = two()
+    for now in (0, 1, 59.9, 60, 61, 119.9):
+        shares.hit(KV, now)
+    assert shares.standings()[KV].hit_count == 2
 
 
 def test_while_files_are_scarce_each_share_is_smaller() -> None:
@@ -112,8 +119,8 @@ def test_everybody_has_one_and_all_together_no_more_than_the_budget(
     shares.update(UpdateCullFractionDenominator(denominator))
     for number, count in enumerate(hits):
         shares.add(ProcessId(f"p{number}", "sys", "nectar"))
-        for _ in range(count):
-            shares.hit(ProcessId(f"p{number}", "sys", "nectar"))
+        for minute in range(count):
+            shares.hit(ProcessId(f"p{number}", "sys", "nectar"), 60.0 * minute)
     limits = list(shares.spread(allowed, used).values())
     assert len(limits) == len(hits)
     assert min(limits) >= 1

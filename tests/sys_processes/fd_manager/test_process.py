@@ -124,6 +124,7 @@ async def test_the_next_look_is_as_far_away_as_the_last_setting_says() -> None:
         await quiet()
 
     async with manager(Looks()) as (node, _):
+        await quiet()
         await node.as_process(CHESS, owner, OWNER)
     assert waits == [3600, 60]
 
