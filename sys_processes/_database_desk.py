@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from functools import partial
+from typing import Generic, TypeAlias, TypeVar
 
 import trio
 
 from kernel.address import ProcessId
 from kernel.capability import KERNEL, ROOT
+from kernel.codec import Shape
 from kernel.errors import BadCapability
-from kernel.message import Message
+from kernel.message import Message, Payload
+from kernel.process_exited import ProcessExited
 from kernel.syscalls import current
 from sys_processes._database_words import CommonError, DiskError, NoDb, NoTx
 from sys_processes._databases import BadName, NoSuchTransaction, TooMuch, Transactions, owns, right
 from sys_processes._exits import hear_of_exits
 from sys_processes._queues import MOST_BYTES, MOST_REQUESTS, Queues
-from sys_processes._serve import Answer, Later
-from sys_processes.devices import DatabaseName, EngineFailed, NoDatabase
+from sys_processes._serve import Answer, Later, Outcome
+from sys_processes._share_of_files import ShareOfFiles, fds_limit_of
+from sys_processes.devices import DatabaseName, EngineFailed, KeepsOpen, NoDatabase
+from sys_processes.fd_manager.protocol import FdsLimit
 
 StepT = TypeVar("StepT")
+RequestT = TypeVar("RequestT")
+
+Heard: TypeAlias = RequestT | ProcessExited | FdsLimit
+"""What comes to such a module: requests, and what kernel and fd_manager tell."""
 
 TROUBLES = (BadName, NoDatabase, NoSuchTransaction, TooMuch, EngineFailed)
 """What the work on a request may raise."""
@@ -40,37 +49,51 @@ def common_error(error: Exception) -> CommonError | None:
 class Desk(Generic[StepT]):
     """Of one run of the process. The transactions outlive it."""
 
-    def __init__(self, transactions: Transactions[StepT]) -> None:
+    def __init__(self, transactions: Transactions[StepT], kept: KeepsOpen) -> None:
         self._transactions = transactions
+        self._share = ShareOfFiles(kept)
         self._queues: Queues[Answer] = Queues()
         self._sweeping = False
 
     def open(self) -> None:
-        """Hear from now on of the end of those who leave transactions behind."""
+        """Hear from now on of the end of those who leave transactions behind, and how much may be open."""
         node = current()
         hear_of_exits()
+        self._share.ask()
         for owner in self._transactions.owners():
             if not node.is_running(owner):
                 self._transactions.drop_of(owner)
 
-    def enter(self, message: Message, work: Callable[[], Awaitable[Answer]]) -> Later | DiskError:
-        """Behind what the same process has sent before."""
+    @staticmethod
+    def decode(message: Message, shape: Shape[RequestT]) -> Heard[RequestT]:
+        """Raises `Malformed`."""
+        return ProcessExited.from_message(message) or fds_limit_of(message) or shape.decode(message.ipc)
+
+    def enter(
+        self,
+        message: Message,
+        heard: Heard[RequestT],
+        serve: Callable[[ProcessId, RequestT, Payload | None], Awaitable[Answer]],
+        refusal: Callable[[RequestT, DiskError], Answer],
+    ) -> Outcome:
+        """A request is served behind what the same process has sent before, or refused when that is too much."""
+        match heard:
+            case ProcessExited(process):
+                return Later(self._queues.enter(process, 0, partial(self._gone, process)))
+            case FdsLimit():
+                return Later(partial(self._share.take, heard))
+        self._share.look()
         payload = message.payload()
         source, size = message.source.process, len(message.ipc) + (len(payload.bytes) if payload else 0)
         if not self._queues.has_room(source, size):
-            return DiskError(
-                f"{MOST_REQUESTS} requests or {MOST_BYTES} bytes of {source} wait already: await their answers first"
-            )
-        return Later(self._queues.enter(source, size, work))
+            text = f"{MOST_REQUESTS} requests or {MOST_BYTES} bytes of {source} wait already: await their answers first"
+            return refusal(heard, DiskError(text))
+        return Later(self._queues.enter(source, size, partial(serve, source, heard, payload)))
 
-    def gone(self, process: ProcessId) -> Later:
-        """Behind what it had sent: roll back what it left open."""
-
-        async def forget() -> Answer:
-            self._transactions.drop_of(process)
-            return Answer(b"")
-
-        return Later(self._queues.enter(process, 0, forget))
+    async def _gone(self, process: ProcessId) -> Answer:
+        """Roll back what it left open."""
+        self._transactions.drop_of(process)
+        return Answer(b"")
 
     # -- rights
 

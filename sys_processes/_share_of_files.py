@@ -27,11 +27,6 @@ def _tell(request: FdManagerRequest) -> None:
         current().send_request(manager, Request(ipc=FD_MANAGER_REQUEST.encode(request)))
 
 
-def ask_for_share() -> None:
-    """What is heard of it comes as a request, see `fds_limit_of`."""
-    _tell(RequestFdsLimit())
-
-
 def fds_limit_of(message: Message) -> FdsLimit | None:
     """What fd_manager tells; None for every other message. Raises `Malformed`."""
     if message.source.process == FD_MANAGER and message.is_local() and message.is_request():
@@ -46,6 +41,11 @@ class ShareOfFiles:
         self._kept = kept
         self._closings = kept.closings
         self._told_at = -HIT_SECONDS
+
+    @staticmethod
+    def ask() -> None:
+        """What is heard of it comes as a request, see `fds_limit_of`."""
+        _tell(RequestFdsLimit())
 
     async def take(self, limit: FdsLimit) -> Answer:
         await self._kept.keep_open(max(1, limit.files))

@@ -7,22 +7,16 @@ sent right behind it.
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TypeAlias
-
 from kernel.address import Address, ProcessId
 from kernel.codec import Err, Malformed
 from kernel.message import Message, Payload
 from kernel.ports import Init
-from kernel.process_exited import ProcessExited
 from kernel.syscalls import current
 from sys_processes._crew import serve_in_turns
-from sys_processes._database_desk import TROUBLES, Desk, common_error
+from sys_processes._database_desk import TROUBLES, Desk, Heard, common_error
 from sys_processes._databases import Transactions, database
-from sys_processes._serve import Answer, Later, Outcome
-from sys_processes._share_of_files import ShareOfFiles, ask_for_share, fds_limit_of
+from sys_processes._serve import Answer, Outcome
 from sys_processes.devices import DatabaseName, Databases, NoDatabase, Statement
-from sys_processes.fd_manager.protocol import FdsLimit
 from sys_processes.sqlite.core import (
     BadParameters,
     early_failure,
@@ -65,8 +59,6 @@ from sys_processes.sqlite.protocol import (
     Write,
 )
 
-_Asked: TypeAlias = SqliteRequest | ProcessExited | FdsLimit
-
 
 def _answer(response: SqliteResponse, payload: Payload | None = None) -> Answer:
     return Answer(SQLITE_RESPONSE.encode(response), payload)
@@ -79,21 +71,12 @@ class _Sqlite:
     def __init__(self, databases: Databases, desk: Desk[Statement]) -> None:
         self._databases = databases
         self._desk = desk
-        self._share = ShareOfFiles(databases)
 
-    def decode(self, message: Message) -> _Asked:
-        notice = ProcessExited.from_message(message) or fds_limit_of(message)
-        return notice or SQLITE_REQUEST.decode(message.ipc)
+    def decode(self, message: Message) -> Heard[SqliteRequest]:
+        return self._desk.decode(message, SQLITE_REQUEST)
 
-    async def handle(self, message: Message, request: _Asked) -> Outcome:
-        if isinstance(request, ProcessExited):
-            return self._desk.gone(request.id)
-        if isinstance(request, FdsLimit):
-            return Later(partial(self._share.take, request))
-        self._share.look()
-        work = partial(self._serve, message.source.process, request, message.payload())
-        entered = self._desk.enter(message, work)
-        return _refusal(request.action, entered) if isinstance(entered, DiskError) else entered
+    async def handle(self, message: Message, heard: Heard[SqliteRequest]) -> Outcome:
+        return self._desk.enter(message, heard, self._serve, _too_many)
 
     async def _serve(self, source: ProcessId, request: SqliteRequest, payload: Payload | None) -> Answer:
         action = request.action
@@ -170,14 +153,17 @@ def _refusal(action: SqliteAction, error: SqliteError) -> Answer:
     return _answer(Err(error))
 
 
+def _too_many(request: SqliteRequest, error: DiskError) -> Answer:
+    return _refusal(request.action, error)
+
+
 def make(databases: Databases) -> Init:
     """The `init` of the process. Transactions outlive a restart of it."""
     transactions: Transactions[Statement] = Transactions()
 
     async def init(our: Address) -> None:
-        desk = Desk(transactions)
+        desk = Desk(transactions, databases)
         desk.open()
-        ask_for_share()
         await serve_in_turns(_Sqlite(databases, desk))
 
     return init
