@@ -9,13 +9,12 @@ from typing import TypeVar
 
 import trio
 
-from kernel.address import PackageId
 from kernel.ports import Chance
 from runtime.databases import COMMON
-from runtime.sim.kept_open import KeptOpen
+from runtime.sim.database_disk import DatabaseDisk
 from runtime.sim.workers import Pause
 from runtime.sql_session import MOST_PAGES, Expired, SqlSession
-from sys_processes.devices import DatabaseName, EngineFailed, NoDatabase, SqlRow, SqlValue, Statement
+from sys_processes.devices import DatabaseName, SqlRow, SqlValue, Statement
 
 T = TypeVar("T")
 
@@ -37,35 +36,27 @@ def _looks() -> Expired:
     return expired
 
 
-class MemoryDatabases:
+class MemoryDatabases(DatabaseDisk[bytes]):
     """`sys_processes.devices.Databases` of a simulated node.
 
-    Each is a SQLite database in memory, whose durable image is taken at each commit. Pauses, `broken`, `full` and
-    `damaged` as those of `MemoryEngine`. SQL's chance and time are the node's own: `random()`, `CURRENT_TIMESTAMP`,
-    `'now'`; its local time is UTC.
+    Each is a SQLite database in memory, whose durable image is taken at each commit. SQL's chance and time are the
+    node's own: `random()`, `CURRENT_TIMESTAMP`, `'now'`; its local time is UTC.
     """
 
     def __init__(
         self, chance: Chance, wall_clock: Callable[[], float], pause: Pause = trio.lowlevel.checkpoint
     ) -> None:
-        self.broken: str | None = None
-        self.full = False
-        self.damaged: dict[DatabaseName, str] = {}
+        super().__init__(pause)
         self._chance = chance
         self._wall_clock = wall_clock
-        self.pause = pause
-        self._crashed = False
-        self._images: dict[DatabaseName, bytes] = {}
         self._sessions: dict[DatabaseName, SqlSession] = {}
-        self._open = KeptOpen(self._close_one)
         self._clock = sqlite3.connect(":memory:")
 
     def crash(self) -> MemoryDatabases:
         """The databases as the next boot finds them. Calls to these ones raise `EngineFailed` from now on."""
         found = MemoryDatabases(self._chance, self._wall_clock, self.pause)
-        found.full = self.full
-        found.damaged = dict(self.damaged)
-        found._images = dict(self._images)
+        found._lies_on(self)
+        found._kept = dict(self._kept)
         self.close()
         return found
 
@@ -77,27 +68,8 @@ class MemoryDatabases:
         self._sessions.clear()
         self._clock.close()
 
-    @property
-    def closings(self) -> int:
-        return self._open.closings
-
-    async def keep_open(self, most: int) -> None:
-        self._open.keep(most)
-
     async def make(self, name: DatabaseName) -> None:
-        await self._reach(name)
-        if name not in self._images:
-            self._check_room(name)
-            self._images[name] = b""
-        await self._done(name)
-
-    async def exists(self, name: DatabaseName) -> bool:
-        await self._reach(name)
-        return name in self._images
-
-    async def names(self, package: PackageId) -> list[DatabaseName]:
-        await self._reach(package)
-        return sorted((name for name in self._images if name.package == package), key=str)
+        await self._make(name, b"")
 
     async def query(
         self, name: DatabaseName, statement: Statement, form: Callable[[Sequence[str], Sequence[SqlRow]], T]
@@ -115,28 +87,15 @@ class MemoryDatabases:
         session = self._session(name)
         self._check_room(name)
         session.write(statements)
-        self._images[name] = session.connection.serialize()
-        await self._done(name)
-
-    async def remove(self, name: DatabaseName) -> None:
-        await self._reach(name)
-        if name not in self._images:
-            raise NoDatabase(name)
-        self._open.drop(name)
-        self._close_one(name)
-        del self._images[name]
+        self._kept[name] = session.connection.serialize()
         await self._done(name)
 
     # -- sessions
 
     def _session(self, name: DatabaseName) -> SqlSession:
-        if name not in self._images:
-            raise NoDatabase(name)
-        if name in self.damaged:
-            raise EngineFailed(f"{name}: {self.damaged[name]}")
-        self._open.use(name)
+        image = self._used(name)
         if name not in self._sessions:
-            self._sessions[name] = self._opened(name, self._images[name])
+            self._sessions[name] = self._opened(name, image)
         return self._sessions[name]
 
     def _close_one(self, name: DatabaseName) -> None:
@@ -182,25 +141,3 @@ class MemoryDatabases:
             return found
 
         return call
-
-    def _check_room(self, name: DatabaseName) -> None:
-        if self.full:
-            raise EngineFailed(f"{name}: the disk is full", of_disk=True)
-
-    async def _reach(self, name: DatabaseName | PackageId) -> None:
-        self._check(name)
-        await self.pause()
-        self._check(name)
-
-    async def _done(self, name: DatabaseName) -> None:
-        await self.pause()
-        self._check_power(name)
-
-    def _check(self, name: DatabaseName | PackageId) -> None:
-        self._check_power(name)
-        if self.broken is not None:
-            raise EngineFailed(f"{name}: {self.broken}", of_disk=True)
-
-    def _check_power(self, name: DatabaseName | PackageId) -> None:
-        if self._crashed:
-            raise EngineFailed(f"{name}: the disk lost its power", of_disk=True)
