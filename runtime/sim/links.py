@@ -11,8 +11,8 @@ import trio
 from trio.lowlevel import ParkingLot, checkpoint
 
 from kernel.ports import Chance
-from runtime.sim.sealed_links import SealedLink, seal
-from sys_processes.devices import Channel, LinkFailed
+from runtime.sim.arrivals import Arrivals
+from sys_processes.devices import LinkFailed
 from sys_processes.net.protocol import IdentityRecord
 
 CAPACITY = 65536
@@ -166,57 +166,20 @@ class MemoryLink:
             raise trio.BrokenResourceError("the link was cut")
 
 
-class MemoryLinks:
+class MemoryLinks(Arrivals[MemoryLink]):
     """`sys_processes.devices.Links` of one simulated node. Made by `LinkNetwork.node`."""
 
     def __init__(self, network: LinkNetwork, key: bytes) -> None:
-        self.key = key
+        super().__init__(key, MemoryLink.cut)
         self._network = network
-        self._arrived: deque[MemoryLink] = deque()
-        self._plain: deque[MemoryLink] = deque()
-        self._waiting = ParkingLot()
-        self._closed = False
 
     async def dial(self, record: IdentityRecord) -> MemoryLink:
         await checkpoint()
         return await self._network.open(record)
 
-    async def accept(self) -> MemoryLink:
-        return await self._next(self._arrived)
-
     async def reach(self, record: IdentityRecord) -> MemoryLink:
         await checkpoint()
         return await self._network.open(record, plain=True)
-
-    async def accept_plain(self) -> MemoryLink:
-        return await self._next(self._plain)
-
-    async def secure(self, channel: Channel, *, server: bool) -> SealedLink:
-        return await seal(channel, self.key if server else None)
-
-    async def _next(self, arrived: deque[MemoryLink]) -> MemoryLink:
-        await checkpoint()
-        while not self._closed:
-            if arrived:
-                return arrived.popleft()
-            await self._waiting.park()
-        raise trio.ClosedResourceError("this node takes no more links")
-
-    @property
-    def closed(self) -> bool:
-        return self._closed
-
-    def close(self) -> None:
-        """Nobody reaches the node any more."""
-        self._closed = True
-        for arrived in (self._arrived, self._plain):
-            while arrived:
-                arrived.popleft().cut()
-        self._waiting.unpark_all()
-
-    def arrive(self, link: MemoryLink, *, plain: bool) -> None:
-        (self._plain if plain else self._arrived).append(link)
-        self._waiting.unpark_all()
 
 
 class LinkNetwork:

@@ -14,10 +14,9 @@ from typing import Protocol
 import trio
 from trio.lowlevel import ParkingLot, checkpoint
 
+from runtime.sim.arrivals import Arrivals
 from runtime.sim.packets import END, RESET, SIGNALS, Packet, Splitter
-from runtime.sim.sealed_links import SealedLink, seal
 from runtime.sim.wires import Wire
-from sys_processes.devices import Channel
 from sys_processes.net.protocol import IdentityRecord
 
 CAPACITY = 65536
@@ -196,65 +195,6 @@ class Way:
         self.wake()
 
 
-class SimLinks:
-    """`sys_processes.devices.Links` of one life of a simulated node. Made by `SimNet.links_of`."""
-
-    def __init__(self, net: Network, name: str, key: bytes) -> None:
-        self.name = name
-        self.key = key
-        self.is_dark = False
-        """Its machine is gone: nothing answers, not even a refusal."""
-        self._net = net
-        self._arrived: deque[SimLink] = deque()
-        self._plain: deque[SimLink] = deque()
-        self._waiting = ParkingLot()
-        self._closed = False
-
-    async def dial(self, record: IdentityRecord) -> SimLink:
-        await checkpoint()
-        return await self._net.open(self, record)
-
-    async def accept(self) -> SimLink:
-        return await self._next(self._arrived)
-
-    async def reach(self, record: IdentityRecord) -> SimLink:
-        """A way for bytes on which nothing is proven. Raises `LinkFailed`."""
-        await checkpoint()
-        return await self._net.open(self, record, plain=True)
-
-    async def accept_plain(self) -> SimLink:
-        """Who came by `reach`. Raises `trio.ClosedResourceError` once closed."""
-        return await self._next(self._plain)
-
-    async def secure(self, channel: Channel, *, server: bool) -> SealedLink:
-        """Between the two ends of what a router passes on."""
-        return await seal(channel, self.key if server else None)
-
-    async def _next(self, arrived: deque[SimLink]) -> SimLink:
-        await checkpoint()
-        while not self._closed:
-            if arrived:
-                return arrived.popleft()
-            await self._waiting.park()
-        raise trio.ClosedResourceError("this node takes no more links")
-
-    @property
-    def closed(self) -> bool:
-        return self._closed
-
-    def close(self) -> None:
-        """Nobody reaches the node any more; the links that it has go on."""
-        self._closed = True
-        for arrived in (self._arrived, self._plain):
-            while arrived:
-                self._net.give_up(arrived.popleft())
-        self._waiting.unpark_all()
-
-    def arrive(self, link: SimLink, *, plain: bool) -> None:
-        (self._plain if plain else self._arrived).append(link)
-        self._waiting.unpark_all()
-
-
 class Joint:
     """Both directions of a link, and both ends: `near` is that of who dialled."""
 
@@ -347,3 +287,23 @@ class SimLink:
         self._check()
         if self._incoming.has_ended:
             raise trio.BrokenResourceError("the other side has closed the link")
+
+
+class SimLinks(Arrivals[SimLink]):
+    """`sys_processes.devices.Links` of one life of a simulated node. Made by `SimNet.links_of`."""
+
+    def __init__(self, net: Network, name: str, key: bytes) -> None:
+        super().__init__(key, net.give_up)
+        self.name = name
+        self.is_dark = False
+        """Its machine is gone: nothing answers, not even a refusal."""
+        self._net = net
+
+    async def dial(self, record: IdentityRecord) -> SimLink:
+        await checkpoint()
+        return await self._net.open(self, record)
+
+    async def reach(self, record: IdentityRecord) -> SimLink:
+        """A way for bytes on which nothing is proven. Raises `LinkFailed`."""
+        await checkpoint()
+        return await self._net.open(self, record, plain=True)
