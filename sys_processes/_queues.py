@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
 import attrs
@@ -18,38 +18,45 @@ MOST_BYTES = 64 << 20
 
 
 @attrs.define(eq=False)
-class _Queue:
-    """The events are those of the requests that wait, in order; the one whose turn it is has none."""
+class _Held:
+    """What a process has waiting or under way. Of each of its lanes, the events are those of the requests that wait, in
+    order; the one whose turn it is has none.
+    """
 
     requests: int = 0
-    held: int = 0
-    waiting: deque[trio.Event] = attrs.Factory(deque)
+    size: int = 0
+    lanes: dict[Hashable, deque[trio.Event]] = attrs.Factory(dict)
 
 
 class Queues(Generic[T]):
-    """A queue for each process, with room for `MOST_REQUESTS` and `MOST_BYTES` of them."""
+    """A queue for each process, or for each lane of it, with room for `MOST_REQUESTS` and `MOST_BYTES` of a process."""
 
     def __init__(self) -> None:
-        self._queues: dict[ProcessId, _Queue] = {}
+        self._held: dict[ProcessId, _Held] = {}
 
     def has_room(self, process: ProcessId, size: int) -> bool:
-        """An empty queue takes anything."""
-        queue = self._queues.get(process)
-        return queue is None or (queue.requests < MOST_REQUESTS and queue.held + size <= MOST_BYTES)
+        """Who has nothing there may bring anything."""
+        held = self._held.get(process)
+        return held is None or (held.requests < MOST_REQUESTS and held.size + size <= MOST_BYTES)
 
     def enter(
-        self, process: ProcessId, size: int, work: Callable[[], Awaitable[T]]
+        self, process: ProcessId, size: int, work: Callable[[], Awaitable[T]], *, lane: Hashable = None
     ) -> Callable[[], Awaitable[T]]:
-        """Take the next place. What is returned does the work when its turn comes; it must be called, once."""
-        queue = self._queues.get(process)
+        """Take the next place. What is returned does the work when its turn comes; it must be called, once. If it is
+        cancelled before, its place is given up.
+        """
+        held = self._held.get(process)
+        if held is None:
+            held = self._held[process] = _Held()
         turn: trio.Event | None = None
-        if queue is None:
-            queue = self._queues[process] = _Queue()
+        waiting = held.lanes.get(lane)
+        if waiting is None:
+            waiting = held.lanes[lane] = deque()
         else:
             turn = trio.Event()
-            queue.waiting.append(turn)
-        queue.requests += 1
-        queue.held += size
+            waiting.append(turn)
+        held.requests += 1
+        held.size += size
 
         async def in_turn() -> T:
             try:
@@ -57,14 +64,18 @@ class Queues(Generic[T]):
                     await turn.wait()
                 return await work()
             finally:
-                self._leave(process, queue, size)
+                if turn is not None and not turn.is_set():
+                    waiting.remove(turn)
+                elif waiting:
+                    waiting.popleft().set()
+                else:
+                    del held.lanes[lane]
+                self._leave(process, held, size)
 
         return in_turn
 
-    def _leave(self, process: ProcessId, queue: _Queue, size: int) -> None:
-        queue.requests -= 1
-        queue.held -= size
-        if queue.waiting:
-            queue.waiting.popleft().set()
-        else:
-            del self._queues[process]
+    def _leave(self, process: ProcessId, held: _Held, size: int) -> None:
+        held.requests -= 1
+        held.size -= size
+        if not held.requests:
+            del self._held[process]

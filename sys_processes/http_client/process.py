@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeAlias
 
@@ -56,32 +57,33 @@ class _HttpClient:
         return ProcessExited.from_message(message) or ANY_REQUEST.decode(message.ipc)
 
     async def handle(self, message: Message, request: _Asked) -> Outcome:
-        """Requests run beside each other; what is said of sockets happens in the order in which a process says it."""
+        """Requests run beside each other; what is said of one socket happens in the order in which its process says it."""
         if isinstance(request, ProcessExited):
             for leave in self._sockets.gone(Address(message.source.node, request.id)):
                 current().start_soon(leave)
             return None
         plain, payload = modern(request), message.payload()
-        work = partial(self._answer, message, request, plain, payload)
+        work = partial(self._do, message.source, request, plain, payload)
         if isinstance(plain, OutgoingHttpRequest):
             if self._under_way >= MOST_REQUESTS:
                 text = f"{MOST_REQUESTS} requests are under way on this node: ask again later"
                 return Answer(refusal(request, ExecuteRequestFailed(text)))
-            return Later(work)
+            return Later(partial(self._answer, message, request, plain, work))
         source, size = message.source.process, len(payload.bytes) if payload else 0
         if not self._queues.has_room(source, size):
             return Answer(refusal(request, _too_late(plain)))
-        return Later(self._queues.enter(source, size, work))
+        in_turn = self._queues.enter(source, size, work, lane=plain.channel_id)
+        return Later(partial(self._answer, message, request, plain, in_turn))
 
     async def _answer(
-        self, message: Message, request: AnyRequest, plain: _Plain, payload: Payload | None
+        self, message: Message, request: AnyRequest, plain: _Plain, work: Callable[[], Awaitable[Answer]]
     ) -> Answer:
         self._under_way += 1
         seconds = message.expects_response or SECONDS
         try:
             # A little less, so that the answer comes before the asker's time is up.
             with trio.move_on_after(seconds * 0.95):
-                return await self._do(message.source, request, plain, payload)
+                return await work()
             return Answer(refusal(request, _too_late(plain, seconds)))
         except Refused as refused:
             return Answer(refusal(request, refused.error))

@@ -30,7 +30,7 @@ async def test_each_process_is_served_in_order_and_none_waits_for_another() -> N
             nursery.start_soon(turn)
     at = [(name, number, round(when - start)) for name, number, when in done]
     assert at == [("black", 0, 1), ("white", 0, 3), ("white", 1, 4), ("white", 2, 6)]
-    assert queues._queues == {}
+    assert queues._held == {}
 
 
 async def test_work_that_fails_lets_the_next_one_go_on() -> None:
@@ -64,7 +64,7 @@ async def test_one_whose_caller_is_cancelled_gives_up_its_place() -> None:
     with trio.move_on_after(1):
         await first()
     await second()
-    assert queues._queues == {}
+    assert queues._held == {}
 
 
 async def test_a_queue_has_room_for_so_many_requests_and_bytes() -> None:
@@ -80,3 +80,43 @@ async def test_a_queue_has_room_for_so_many_requests_and_bytes() -> None:
     assert queues.has_room(WHITE, 0)
     await last()
     assert queues.has_room(WHITE, 1)
+
+
+async def test_lanes_of_one_process_go_side_by_side_and_share_its_room() -> None:
+    queues: Queues[None] = Queues()
+    ended: list[float] = []
+
+    async def work() -> None:
+        await trio.sleep(1)
+        ended.append(trio.current_time() - start)
+
+    start = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        for lane in (1, 1, 2):
+            nursery.start_soon(queues.enter(WHITE, MOST_BYTES // 3, work, lane=lane))
+        assert not queues.has_room(WHITE, MOST_BYTES // 3)
+    assert [round(when) for when in ended] == [1, 1, 2]
+    assert queues._held == {}
+
+
+async def test_who_gives_up_while_it_waits_is_nobody_s_turn() -> None:
+    queues: Queues[None] = Queues()
+    done: list[int] = []
+
+    async def work(number: int) -> None:
+        await trio.sleep(3)
+        done.append(number)
+
+    first, second, third = (queues.enter(WHITE, 1, lambda n=number: work(n)) for number in range(3))
+
+    async def impatient() -> None:
+        with trio.move_on_after(1):
+            await second()
+
+    start = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        for turn in (first, impatient, third):
+            nursery.start_soon(turn)
+    assert done == [0, 2]
+    assert round(trio.current_time() - start) == 6
+    assert queues._held == {}

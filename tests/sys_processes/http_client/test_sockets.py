@@ -271,6 +271,40 @@ async def test_a_server_that_says_nothing_is_given_up():
         await node.as_process(CHESS, letting_it_speak(script))
 
 
+async def test_a_server_that_says_nothing_holds_up_its_own_socket_only():
+    server, silent = EchoServer(), MemoryListener("http://silent:80")
+    doors = {"server": server.listener, "silent": silent}
+    made = http_client.make(SimDialer(NODE, lambda name: doors[name].connect(), lambda name: True))
+    began = trio.current_time()
+
+    async def sends(context: bytes, action: JsonValue, data: bytes | None = None) -> None:
+        payload = None if data is None else Payload(None, data)
+        current().send_request(module("http_client"), Request(False, 10, dump(action)), context, payload)
+
+    async def script() -> None:
+        await sends(b"silent", opening(2, "ws://silent/"))
+        await sends(b"behind it", pushing("Text", 2), b"hello")
+        await sends(b"beside it", opening(1))
+        await sends(b"behind that", pushing("Text", 1), b"hello")
+        answers = {}
+        while len(answers) < 4:
+            message = await current().receive()
+            if not message.is_request():
+                answers[message.context] = (parse(message.ipc), trio.current_time() - began)
+        assert answers == {
+            b"beside it": (ACK, pytest.approx(0)),
+            b"behind that": (ACK, pytest.approx(0)),
+            b"silent": ({"Err": {"WsOpenFailed": {"url": "ws://silent/"}}}, pytest.approx(9.5)),
+            b"behind it": ({"Err": {"WsPushUnknownChannel": {"channel_id": 2}}}, pytest.approx(9.5)),
+        }
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.run)
+        async with module_node({"http_client": (made, True)}) as node:
+            await node.as_process(CHESS, letting_it_speak(script))
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_process_that_does_not_read_holds_up_its_own_socket_only():
     """Frames wait at the server, not in memory without end."""
     count = 400
