@@ -57,7 +57,7 @@ class _HttpClient:
         return ProcessExited.from_message(message) or ANY_REQUEST.decode(message.ipc)
 
     async def handle(self, message: Message, request: _Asked) -> Outcome:
-        """Requests run beside each other; what is said of one socket happens in the order in which its process says it."""
+        """Requests run beside each other; what a process says of one socket happens in its order."""
         if isinstance(request, ProcessExited):
             for leave in self._sockets.gone(Address(message.source.node, request.id)):
                 current().start_soon(leave)

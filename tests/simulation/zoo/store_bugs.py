@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from kernel.syscalls import current
 from sys_processes._database_desk import Desk
-from sys_processes.devices import EngineFailed
+from sys_processes.devices import Databases, EngineFailed, Statement
 from sys_processes.kv.process import _OK as KV_OK
 from sys_processes.kv.process import _Kv
 from sys_processes.kv.protocol import Commit
@@ -93,7 +93,7 @@ def statement_by_statement():
 
 @SQLITE.bug(stored, "A transaction is written when the next one begins.")
 def written_with_the_next():
-    left: list[tuple[object, list[object]]] = []
+    left: list[tuple[Databases, list[Statement]]] = []
 
     def make(do):
         async def wrong(self, source, name, action, payload):

@@ -286,7 +286,7 @@ async def test_a_server_that_says_nothing_holds_up_its_own_socket_only():
         await sends(b"behind it", pushing("Text", 2), b"hello")
         await sends(b"beside it", opening(1))
         await sends(b"behind that", pushing("Text", 1), b"hello")
-        answers = {}
+        answers: dict[bytes | None, tuple[JsonValue, object]] = {}
         while len(answers) < 4:
             message = await current().receive()
             if not message.is_request():
