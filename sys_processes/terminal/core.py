@@ -82,7 +82,15 @@ class Echo:
 
 @attrs.frozen
 class Processes:
-    pass
+    """`process` None: all. With `capabilities`, what they hold instead of how they are."""
+
+    process: ProcessId | None = None
+    capabilities: bool = False
+
+
+@attrs.frozen
+class Overview:
+    """What node it is, and how much goes on there."""
 
 
 @attrs.frozen
@@ -98,6 +106,11 @@ class Peers:
 @attrs.frozen
 class Peer:
     name: str
+
+
+@attrs.frozen
+class NetDiagnostics:
+    pass
 
 
 @attrs.frozen
@@ -134,9 +147,11 @@ Command = (
     | Cat
     | Echo
     | Processes
+    | Overview
     | Kill
     | Peers
     | Peer
+    | NetDiagnostics
     | SetVerbosity
     | Step
     | RunScript
@@ -273,6 +288,14 @@ def _echo(rest: str, _kept: Kept) -> Command:
     return Echo(rest)
 
 
+def _top(rest: str, _kept: Kept) -> Command:
+    words = rest.split()
+    process = [word for word in words if word != "-c"]
+    if len(process) > 1:
+        raise _misused("top")
+    return Processes(_process(process[0], "top") if process else None, "-c" in words)
+
+
 def _kill(rest: str, _kept: Kept) -> Command:
     return Kill(_process(rest, "kill"))
 
@@ -326,10 +349,16 @@ COMMANDS: Mapping[str, Word] = {
     ),
     "app": Word("app [ADDRESS | clear]", "the process that `message` means when it names none", _app),
     "hi": Word("hi NODE TEXT", "say something to another node, to see whether it can be reached", _hi),
-    "top": Word("top", "the processes of this node", _plain(Processes())),
+    "top": Word(
+        "top [PROCESS] [-c]", "the processes of this node, or one; -c: the capabilities they hold", _top
+    ),
+    "kfetch": Word("kfetch", "which node this is, and how much goes on there", _plain(Overview())),
     "kill": Word("kill PROCESS", "end a process", _kill),
     "peers": Word("peers", "the other nodes that are known, and how it stands with them", _plain(Peers())),
     "peer": Word("peer NODE", "who another node is", _peer),
+    "net-diagnostics": Word(
+        "net-diagnostics", "what the carrier knows of its links", _plain(NetDiagnostics())
+    ),
     "cat": Word("cat PATH", "show a file: cat /chat:nectar/pkg/manifest.json", _cat),
     "echo": Word("echo TEXT", "show the text", _echo),
     "alias": Word(

@@ -8,15 +8,12 @@ from functools import partial
 
 from kernel import protocol as kernel_protocol
 from kernel.address import OUR, Address, ProcessId
-from kernel.capability import KERNEL
-from kernel.codec import Err, Malformed, Ok
+from kernel.codec import Err, Malformed
 from kernel.debug import AskStepping, SteppingIs
 from kernel.debug import SetVerbosity as KernelVerbosity
 from kernel.message import Message, Reason, Request, SendError
 from kernel.ports import Init, StoreFailed
-from kernel.protocol import KERNEL_ANSWER, KERNEL_COMMAND
 from kernel.syscalls import current
-from sys_processes._columns import columns
 from sys_processes._serve import Answer, Later, Outcome, serve
 from sys_processes.app_store.protocol import (
     APP_STORE,
@@ -29,20 +26,12 @@ from sys_processes.http_server.protocol import HTTP_SERVER
 from sys_processes.net.protocol import (
     DELIVERED,
     NET,
-    GetPeer,
-    GetStates,
-    NetAction,
-    NetResponse,
-    PeerFound,
-    States,
-    decode_response,
-    encode_action,
 )
-from sys_processes.terminal import core
-from sys_processes.terminal.protocol import KEPT, TERMINAL, TERMINAL_ANSWER, Kept
+from sys_processes.terminal import core, views
+from sys_processes.terminal.asking import ask, ask_kernel, failed, shown, text_of
+from sys_processes.terminal.protocol import KEPT, TERMINAL, Kept
 from sys_processes.vfs.protocol import VFS, VFS_REQUEST, VFS_RESPONSE, Read, VfsRequest
 
-_SECONDS = 10
 _KILL_SECONDS = 5
 SCRIPT_SECONDS = 10
 """Less than the RPC route waits for us (`http.timeout`)."""
@@ -59,32 +48,32 @@ class _Terminal:
     async def handle(self, message: Message, request: str) -> Outcome:
         if message.source.process not in _TRUSTED:
             current().print_to_terminal(0, f"{message.source} says: {request}")
-            return _shown("")
+            return shown("")
         try:
             command = core.parse(request, self._kept)
         except core.BadLine as error:
-            return _failed(str(error))
+            return failed(str(error))
         match command:
             case core.SetApp() | core.SetAlias():
                 return await self._keep(command)
             case core.Help(about):
                 return self._help(about)
             case core.ShowApp():
-                return _shown(self._kept.app or "no process is chosen: `app ADDRESS`")
+                return shown(self._kept.app or "no process is chosen: `app ADDRESS`")
             case core.ListAliases():
                 listed = [f"{name} = {meant}" for name, meant in sorted(self._kept.aliases.items())]
-                return _shown("\n".join(listed) or "no aliases: `alias NAME COMMAND`")
+                return shown("\n".join(listed) or "no aliases: `alias NAME COMMAND`")
             case core.Nothing():
-                return _shown("")
+                return shown("")
             case core.Echo(text):
-                return _shown(text)
+                return shown(text)
         return Later(partial(_done, command))
 
     def _help(self, about: str | None) -> Answer:
         try:
-            return _shown(core.help_text(about, self._kept.aliases))
+            return shown(core.help_text(about, self._kept.aliases))
         except core.BadLine as error:
-            return _failed(str(error))
+            return failed(str(error))
 
     async def _keep(self, command: core.SetApp | core.SetAlias) -> Answer:
         """Kept when it is answered."""
@@ -95,7 +84,7 @@ class _Terminal:
                 said = "no process is chosen" if app is None else f"`message BODY` goes to {app}"
             case core.SetAlias(name, None):
                 if aliases.pop(name, None) is None:
-                    return _failed(f"there is no alias {name!r}: `alias` lists them")
+                    return failed(f"there is no alias {name!r}: `alias` lists them")
                 said = f"forgot {name}"
             case core.SetAlias(name, str(meant)):
                 aliases[name] = meant
@@ -103,24 +92,16 @@ class _Terminal:
         kept = Kept(aliases, app)
         await current().set_state(KEPT.encode(kept))
         self._kept = kept
-        return _shown(said)
+        return shown(said)
 
     def malformed(self, error: Malformed) -> bytes:
-        return _failed(str(error)).ipc
+        return failed(str(error)).ipc
 
     def foreign(self) -> bytes:
-        return _failed("only this node's own people type here").ipc
+        return failed("only this node's own people type here").ipc
 
     def failed(self, error: Exception) -> bytes:
-        return _failed(f"{type(error).__name__}: {error}").ipc
-
-
-def _shown(text: str) -> Answer:
-    return Answer(TERMINAL_ANSWER.encode(Ok(text)))
-
-
-def _failed(text: str) -> Answer:
-    return Answer(TERMINAL_ANSWER.encode(Err(text)))
+        return failed(f"{type(error).__name__}: {error}").ipc
 
 
 async def _done(command: core.Command) -> Answer:
@@ -130,22 +111,20 @@ async def _done(command: core.Command) -> Answer:
             case core.Tell():
                 return await _tell(command)
             case core.Hi(node, text):
-                answer = await _ask(Address(node, NET), text.encode(), core.HI_SECONDS)
-                return _shown("delivered" if answer.ipc == DELIVERED else _text(answer.ipc))
+                answer = await ask(Address(node, NET), text.encode(), core.HI_SECONDS)
+                return shown("delivered" if answer.ipc == DELIVERED else text_of(answer.ipc))
             case core.Cat(path):
                 return await _cat(path)
-            case core.Processes():
-                return await _processes()
-            case core.Peers():
-                return await _peers()
-            case core.Peer(name):
-                return await _peer(name)
+            case core.Processes() | core.Overview():
+                return await views.of_this_node(command)
+            case core.Peers() | core.Peer() | core.NetDiagnostics():
+                return await views.of_other_nodes(command)
             case core.RunScript(script, arguments):
                 return await _run(script, arguments)
             case core.Kill() | core.SetVerbosity() | core.Step():
                 return await _by_kernel(command)
     except SendError as error:
-        return _failed(f"{error.target} did not answer: {error.detail or error.reason}")
+        return failed(f"{error.target} did not answer: {error.detail or error.reason}")
     raise AssertionError(command)
 
 
@@ -154,63 +133,63 @@ async def _tell(command: core.Tell) -> Answer:
     if command.seconds is None:
         # What is refused comes back as an error, and is printed.
         current().send_request(target, Request(ipc=command.body.encode()))
-        return _shown("sent")
-    answer = await _ask(target, command.body.encode(), command.seconds)
+        return shown("sent")
+    answer = await ask(target, command.body.encode(), command.seconds)
     payload = answer.payload()
     more = "" if payload is None else f"\n[{payload.mime or 'no mime type'}, {len(payload.bytes)} B]"
-    return _shown(_text(answer.ipc) + more)
+    return shown(text_of(answer.ipc) + more)
 
 
 async def _run(script: ProcessId, arguments: str) -> Answer:
     """Its process ends with the script; one that takes longer goes on without us."""
     store = Address(current().our.node, APP_STORE)
-    answer = await _ask(store, STORE_REQUEST.encode(StartScript(script)))
+    answer = await ask(store, STORE_REQUEST.encode(StartScript(script)))
     match STORE_ANSWER.decode(answer.ipc):
         case ScriptStarted(process):
             pass
         case Err(problem):
-            return _failed(str(problem))
+            return failed(str(problem))
         case other:
             raise AssertionError(other)
     try:
-        said = await _ask(Address(store.node, process), arguments.encode(), SCRIPT_SECONDS)
+        said = await ask(Address(store.node, process), arguments.encode(), SCRIPT_SECONDS)
     except SendError as error:
         if error.reason is Reason.deadline_passed:
-            return _failed(f"no answer within {SCRIPT_SECONDS} s; it goes on: `kill {process}` ends it")
-        return _failed(f"{script} did not answer: {error.detail or error.reason}")
-    return _shown(_text(said.ipc))
+            return failed(f"no answer within {SCRIPT_SECONDS} s; it goes on: `kill {process}` ends it")
+        return failed(f"{script} did not answer: {error.detail or error.reason}")
+    return shown(text_of(said.ipc))
 
 
 async def _cat(path: str) -> Answer:
-    answer = await _ask(Address(current().our.node, VFS), VFS_REQUEST.encode(VfsRequest(path, Read())))
+    answer = await ask(Address(current().our.node, VFS), VFS_REQUEST.encode(VfsRequest(path, Read())))
     match VFS_RESPONSE.decode(answer.ipc):
         case Read():
             payload = answer.payload()
-            return _shown("" if payload is None else _text(payload.bytes).rstrip("\n"))
+            return shown("" if payload is None else text_of(payload.bytes).rstrip("\n"))
         case other:
-            return _failed(f"{path} cannot be read: {VFS_RESPONSE.encode(other).decode()}")
+            return failed(f"{path} cannot be read: {VFS_RESPONSE.encode(other).decode()}")
 
 
 async def _by_kernel(command: core.Kill | core.SetVerbosity | core.Step) -> Answer:
     match command:
         case core.Kill(process):
-            await _ask_kernel(kernel_protocol.KillProcess(process), _KILL_SECONDS)
-            return _shown(f"killed {process}")
+            await ask_kernel(kernel_protocol.KillProcess(process), _KILL_SECONDS)
+            return shown(f"killed {process}")
         case core.SetVerbosity(process_or_all, level):
-            await _ask_kernel(kernel_protocol.Debug(KernelVerbosity(process_or_all, level)))
-            shown = "muted" if level is None else f"verbosity {level}"
-            return _shown(f"{process_or_all or 'the node'}: {shown}")
+            await ask_kernel(kernel_protocol.Debug(KernelVerbosity(process_or_all, level)))
+            how = "muted" if level is None else f"verbosity {level}"
+            return shown(f"{process_or_all or 'the node'}: {how}")
         case core.Step(on, count):
             return await _step(on, count)
 
 
 async def _step(on: bool | None, count: int) -> Answer:
-    answer = await _ask_kernel(kernel_protocol.Debug(AskStepping(on, count)))
+    answer = await ask_kernel(kernel_protocol.Debug(AskStepping(on, count)))
     assert isinstance(answer, kernel_protocol.DebugIs)
     found = answer.answer
     assert isinstance(found, SteppingIs)
     if not found.on and on is None:
-        return _failed("nothing is held: `step on` begins it")
+        return failed("nothing is held: `step on` begins it")
     lines = [message.line() for message in found.gone]
     if found.held:
         lines.append(f"{found.held} wait; the next ones:")
@@ -219,61 +198,11 @@ async def _step(on: bool | None, count: int) -> Answer:
         lines.append("nothing waits; what is sent from now on waits for `step`")
     else:
         lines.append("nothing is held any more")
-    return _shown("\n".join(lines))
-
-
-async def _processes() -> Answer:
-    answer = await _ask_kernel(kernel_protocol.Debug(kernel_protocol.AskProcesses()))
-    assert isinstance(answer, kernel_protocol.DebugIs)
-    assert isinstance(answer.answer, kernel_protocol.ProcessesAre)
-    rows = [
-        (p.id, p.state.value, p.mailbox, p.bytes, p.received, p.restarts, p.last_error)
-        for p in answer.answer.processes
-    ]
-    return _shown(columns(("ID", "STATE", "MAILBOX", "BYTES", "RECEIVED", "RESTARTS", "LAST ERROR"), rows))
-
-
-async def _peers() -> Answer:
-    match await _ask_net(GetStates()):
-        case States(states) if states:
-            rows = [(s.name, s.state, s.round_trip_ms, s.in_flight, s.waiting) for s in states]
-            return _shown(columns(("NAME", "STATE", "ROUND TRIP MS", "IN FLIGHT", "WAITING"), rows))
-    return _shown("no other node is known")
-
-
-async def _peer(name: str) -> Answer:
-    match await _ask_net(GetPeer(name)):
-        case PeerFound(peer) if peer is not None:
-            return _shown(f"{peer.name}\nkey {peer.networking_key}\n{peer.routing}")
-    return _failed(f"no node {name!r} is known: `peers` lists those that are")
-
-
-# -- asking
-
-
-async def _ask(target: Address, ipc: bytes, seconds: int = _SECONDS) -> Message:
-    """Raises `SendError`."""
-    return await current().send_and_await_response(target, Request(expects_response=seconds, ipc=ipc))
-
-
-async def _ask_kernel(
-    command: kernel_protocol.KernelCommand, seconds: int = _SECONDS
-) -> kernel_protocol.KernelAnswer:
-    answer = await _ask(Address(current().our.node, KERNEL), KERNEL_COMMAND.encode(command), seconds)
-    return KERNEL_ANSWER.decode(answer.ipc)
-
-
-async def _ask_net(action: NetAction) -> NetResponse:
-    answer = await _ask(Address(current().our.node, NET), encode_action(action, json=True))
-    return decode_response(answer.ipc)
+    return shown("\n".join(lines))
 
 
 def _ours(target: Address) -> Address:
     return Address(current().our.node, target.process) if target.node == OUR else target
-
-
-def _text(data: bytes) -> str:
-    return data.decode(errors="replace")
 
 
 async def _remembered() -> Kept:

@@ -120,6 +120,38 @@ async def test_processes_are_listed_and_ended():
         assert APP not in await node.ps()
 
 
+async def test_one_process_is_shown_and_what_it_holds():
+    async with SimHome().booted(package(ACTOR, request_capabilities=["http_client:sys:nectar"])) as node:
+        one = await typed(node, f"top {APP}")
+        assert isinstance(one, Ok)
+        assert [line.split()[0] for line in one.value.splitlines()] == ["ID", APP]
+        held = await typed(node, f"top {APP} -c")
+        assert isinstance(held, Ok)
+        assert [line.split() for line in held.value.splitlines()[1:]] == [
+            [APP, "everybody", '"messaging"', "http_client:sys:nectar"]
+        ]
+        everybody = await typed(node, "top -c")
+        assert isinstance(everybody, Ok)
+        assert held.value.splitlines()[1].split() in [line.split() for line in everybody.value.splitlines()]
+        assert await typed(node, "top no:such:process") == Err(
+            "there is no process no:such:process: `top` lists them"
+        )
+
+
+async def test_an_overview_counts_what_goes_on():
+    async with SimHome().booted(package(ACTOR)) as node:
+        await typed(node, f"m {APP} word -a 5")
+        shown = await typed(node, "kfetch")
+        assert isinstance(shown, Ok)
+        lines = dict(line.split(maxsplit=1) for line in shown.value.splitlines())
+        assert lines["node"] == "alice.uq"
+        count = len(node.node.kernel.standings())
+        assert lines["processes"] == f"{count}: {count} running"
+        assert lines["restarts"] == "0"
+        assert int(lines["received"].split()[0]) >= 2
+        assert lines["other"] == "nodes  0 known, 0 linked"
+
+
 async def test_what_one_process_prints_is_muted():
     noisy = ACTOR.replace(
         "match message.ipc", "println('heard ' + message.ipc.decode())\n            match message.ipc"
@@ -148,7 +180,7 @@ async def test_what_goes_wrong_is_told():
             assert why in answer.error
 
 
-@pytest.mark.parametrize("line", ["peers", "peer bob.uq"])
+@pytest.mark.parametrize("line", ["peers", "peer bob.uq", "net-diagnostics"])
 async def test_of_other_nodes_a_node_without_a_network_says_so(line: str):
     async with SimHome().booted() as node:
         assert isinstance(await typed(node, line), Err)
