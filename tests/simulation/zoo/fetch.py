@@ -51,13 +51,13 @@ async def converse(channel):
 
 async def ask(seconds):
     number = 0
-    while number * 0.3 < seconds:
+    while number < seconds:
         number += 1
         for part in range(3):
             start_soon(fetch, 10 * number + part)
-        if number % 7 == 0:
+        if number % 3 == 0:
             start_soon(converse, number)
-        await sleep(0.3)
+        await sleep(1)
 
 def hear(event, payload):
     channel = event.channel_id
