@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from kernel.address import ProcessId
+from kernel.aliases import seed_era
 from sys_processes.fd_manager.protocol import (
     HIT_SECONDS,
     FdManagerUpdate,
@@ -93,7 +94,8 @@ class Shares:
         return budget * (all_hits + count * hits) // (2 * count * all_hits)
 
     def limit_of(self, process: ProcessId) -> int | None:
-        share = self._shares.get(process)
+        """Also by the name that a later era has for it (PROTOCOL 0.3)."""
+        share = self._shares.get(process) or self._shares.get(seed_era(process) or process)
         return None if share is None else share.limit
 
     def standings(self) -> dict[ProcessId, ShareStanding]:

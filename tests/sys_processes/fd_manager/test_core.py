@@ -65,6 +65,13 @@ def test_a_hit_of_a_stranger_gives_it_a_share() -> None:
     assert shares.spread(PLENTY, 0)[OTHER] == 30 + 90
 
 
+def test_a_later_era_s_name_means_the_same_process() -> None:
+    shares = two()
+    shares.spread(PLENTY, 0)
+    assert shares.limit_of(ProcessId("kv", "distro", "sys")) == 90
+    assert shares.limit_of(ProcessId("vfs", "distro", "sys")) is None
+
+
 def test_of_the_hits_of_a_minute_one_counts() -> None:
     shares = two()
     for now in (0, 1, 59.9, 60, 61, 119.9):
