@@ -33,18 +33,21 @@ ON_DISK = (*COMMON, "trusted_schema = OFF", "mmap_size = 0")
 
 @attrs.define(eq=False)
 class _Opened:
-    """`readers` are those that nobody uses at the moment."""
+    """`readers` are those that nobody uses at the moment. Without a `writer`, `unwritable` is why there is none."""
 
     path: Path
-    writer: SqlSession
+    writer: SqlSession | None
+    unwritable: EngineFailed | None = None
     writing: trio.Lock = attrs.Factory(trio.Lock)
     reading: trio.Semaphore = attrs.Factory(lambda: trio.Semaphore(READERS))
     readers: list[SqlSession] = attrs.Factory(list)
 
     def close(self) -> None:
         # The last connection to be closed brings the write-ahead log home, which a reader cannot.
-        for session in (*self.readers, self.writer):
+        for session in self.readers:
             session.close()
+        if self.writer is not None:
+            self.writer.close()
 
 
 def _within(seconds: float) -> Expired:
@@ -53,7 +56,11 @@ def _within(seconds: float) -> Expired:
 
 
 class SqliteDatabases:
-    """`sys_processes.devices.Databases` of a real node. Open with `open`, end with `aclose`."""
+    """`sys_processes.devices.Databases` of a real node. Open with `open`, end with `aclose`.
+
+    Opening a database writes beside it. On a full disk one that was closed in order is opened for reading only, until
+    somebody writes.
+    """
 
     def __init__(
         self, folders: DatabaseFolders, workers: Workers, seconds: float, most_pages: int, most_open: int
@@ -133,11 +140,23 @@ class SqliteDatabases:
             opened.reading.release()
 
     async def _opened_reader(self, name: DatabaseName, opened: _Opened) -> SqlSession:
-        return await self._do(name, self._reader, name, opened.path)
+        return await self._do(name, self._reader, name, opened.path, alone=opened.writer is None)
 
     async def write(self, name: DatabaseName, statements: Sequence[Statement]) -> None:
+        if await self._written(name, statements) is not None:
+            # Perhaps there is room by now.
+            async with self._handles.closed(name):
+                pass
+            failed = await self._written(name, statements)
+            if failed is not None:
+                raise failed
+
+    async def _written(self, name: DatabaseName, statements: Sequence[Statement]) -> EngineFailed | None:
+        """Why not, where it is open for reading only."""
         async with self._handles.using(name) as opened, opened.writing:
-            await self._do(name, opened.writer.write, statements)
+            if opened.writer is not None:
+                await self._do(name, opened.writer.write, statements)
+            return opened.unwritable
 
     async def remove(self, name: DatabaseName) -> None:
         async with self._handles.closed(name):
@@ -147,7 +166,14 @@ class SqliteDatabases:
 
     def _open_one(self, name: DatabaseName) -> _Opened:
         path = self._told(name, self._folders.existing, name) / FILE
-        return _Opened(path, self._writer(name, path))
+        try:
+            return _Opened(path, self._writer(name, path))
+        except EngineFailed as failed:
+            log = path.with_name(f"{FILE}-wal")
+            # What is in the log is not in the file yet, and cannot be read without writing.
+            if not failed.of_disk or (log.exists() and log.stat().st_size):
+                raise
+            return _Opened(path, None, failed)
 
     def _fill(self, name: DatabaseName, folder: Path) -> None:
         path = folder / FILE
@@ -163,8 +189,9 @@ class SqliteDatabases:
         )
         return self._session(name, path, "rw", settings)
 
-    def _reader(self, name: DatabaseName, path: Path) -> SqlSession:
-        return self._session(name, path, "ro", (*ON_DISK, "query_only = ON"))
+    def _reader(self, name: DatabaseName, path: Path, *, alone: bool) -> SqlSession:
+        """`alone`: nobody writes to the file while it is open."""
+        return self._session(name, path, "ro&immutable=1" if alone else "ro", (*ON_DISK, "query_only = ON"))
 
     def _session(self, name: DatabaseName, path: Path, mode: str, settings: Sequence[str]) -> SqlSession:
         try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from runtime.workers import ThreadWorkers
 from sys_processes.devices import DatabaseName, EngineFailed
 from tests.support.database_writer import FILLING, NAME
 from tests.support.killed_writer import acknowledged_until_killed
+from tests.support.live_process import ROOT
 
 NUMBERS = "WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n) "
 OTHER = DatabaseName(PackageId("chess", "nectar"), "other")
@@ -124,6 +127,48 @@ async def test_readers_go_on_while_a_write_takes_its_time(tmp_path: Path) -> Non
         order.append("readers")
     assert order == ["readers", "slow"]
     await databases.aclose()
+
+
+OPENED_WHEN_FULL = """
+import resource, sys, trio
+from pathlib import Path
+from runtime.databases import SqliteDatabases
+from runtime.workers import ThreadWorkers
+from sys_processes.devices import EngineFailed
+from tests.runtime.test_databases import NAME, count_of
+
+ADD = ("INSERT INTO t (v) VALUES ('after')", ())
+
+async def main():
+    said = []
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60, hard))
+    databases = await SqliteDatabases.open(Path(sys.argv[1]), ThreadWorkers())
+    said.append(await count_of(databases, NAME))
+    for _ in range(2):
+        try:
+            await databases.write(NAME, [ADD])
+        except EngineFailed as error:
+            said.append((error.of_disk, str(error)))
+        said.append(await count_of(databases, NAME))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    await databases.write(NAME, [ADD])
+    said.append(await count_of(databases, NAME))
+    await databases.aclose()
+    print(said)
+
+trio.run(main)
+"""
+
+
+def test_on_a_full_disk_a_database_can_be_read_and_written_once_there_is_room(tmp_path: Path) -> None:
+    """A limit on the size of files stands for it."""
+    trio.run(filled, tmp_path)
+    command = [sys.executable, "-c", OPENED_WHEN_FULL, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    refused = (True, "games of chess:nectar: disk I/O error")
+    assert done.stdout.strip() == str([3000, refused, 3000, refused, 3000, 3001])
 
 
 @pytest.mark.real_clock
