@@ -99,7 +99,9 @@ class Shares:
         return None if share is None else share.limit
 
     def standings(self) -> dict[ProcessId, ShareStanding]:
-        return {process: ShareStanding(share.limit, share.hits) for process, share in self._shares.items()}
+        """In the order of their names."""
+        shares = sorted(self._shares.items(), key=lambda item: str(item[0]))
+        return {process: ShareStanding(share.limit, share.hits) for process, share in shares}
 
 
 _LARGEST = 2**32

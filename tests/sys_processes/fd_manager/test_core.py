@@ -41,6 +41,13 @@ def test_half_of_it_goes_by_hits() -> None:
     assert shares.standings() == {KV: ShareStanding(112, 3), SQLITE: ShareStanding(67, 1)}
 
 
+def test_they_are_listed_by_name_whoever_came_first() -> None:
+    shares = Shares()
+    for process in (SQLITE, OTHER, KV):
+        shares.add(process)
+    assert list(shares.standings()) == [KV, OTHER, SQLITE]
+
+
 def test_only_what_has_changed_is_told() -> None:
     shares = two()
     shares.spread(PLENTY, 0)
