@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from kernel.address import ProcessId
 from kernel.syscalls import current
 
 
-def hear_of_exits(ended: Callable[[ProcessId], None] | None = None) -> None:
-    """From now on the kernel sends this process a `kernel.process_exited.ProcessExited` for each; `ended` is called
-    earlier, see `Syscalls.watch_exits`.
-    """
-    current().watch_exits(ended or _the_notice_is_soon_enough)
+def hear_of_exits() -> None:
+    """From now on the kernel sends this process a `kernel.process_exited.ProcessExited` for each."""
+    current().watch_exits(_the_notice_is_soon_enough)
 
 
 def _the_notice_is_soon_enough(process: ProcessId) -> None:

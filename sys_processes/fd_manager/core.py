@@ -18,6 +18,8 @@ from sys_processes.fd_manager.protocol import (
 RESERVED = 30
 """Files that are nobody's share: standard ones, the store, the door."""
 MOST_SHARED = 180
+_LARGEST = 2**32
+"""Of a setting."""
 
 
 @attrs.define
@@ -50,16 +52,19 @@ class Shares:
         self._shares[process] = _Share()
         return True
 
-    def hit(self, process: ProcessId, now: float) -> None:
-        """At that time of a clock, in seconds, that does not go back."""
+    def hit(self, process: ProcessId, now: float) -> bool:
+        """At that time of a clock, in seconds, that does not go back. False when it does not count."""
         self.add(process)
         share = self._shares[process]
-        if now >= share.hit_at + HIT_SECONDS:
-            share.hits += 1
-            share.hit_at = now
+        if now < share.hit_at + HIT_SECONDS:
+            return False
+        share.hits += 1
+        share.hit_at = now
+        return True
 
-    def forget(self, process: ProcessId) -> None:
-        self._shares.pop(process, None)
+    def forget(self, process: ProcessId) -> bool:
+        """Whether it had a share."""
+        return self._shares.pop(process, None) is not None
 
     def update(self, update: FdManagerUpdate) -> None:
         """Raises `BadUpdate`."""
@@ -102,9 +107,6 @@ class Shares:
         """In the order of their names."""
         shares = sorted(self._shares.items(), key=lambda item: str(item[0]))
         return {process: ShareStanding(share.limit, share.hits) for process, share in shares}
-
-
-_LARGEST = 2**32
 
 
 def _positive(value: int, of: str) -> int:

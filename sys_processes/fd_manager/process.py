@@ -1,7 +1,7 @@
 """Shares the files that the node may have open among those who keep some open (PROTOCOL 7.9).
 
-Who has a share is told of each change of it by a request, `FdsLimit`. Shares are spread anew when somebody comes, goes
-or hits its limit, after an update, and when `OpenFiles` says so.
+Who has a share is told of each change of it by a request, `FdsLimit`. Shares are spread anew when somebody who has one
+comes, goes or hits its limit, after an update, and when `OpenFiles` says so: to count open files takes its time.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TypeAlias
 import trio
 
 from kernel.address import Address, ProcessId
-from kernel.capability import KERNEL, ROOT
+from kernel.capability import ROOT
 from kernel.codec import Err, Malformed
 from kernel.message import Message, Request
 from kernel.ports import Init
@@ -37,10 +37,10 @@ from sys_processes.fd_manager.protocol import (
     NotRegistered,
     Ok,
     RequestFdsLimit,
-    ShareOf,
+    ShareIs,
+    SharesAre,
     UpdateUpdateUlimitSecs,
 )
-from sys_processes.fd_manager.protocol import Shares as SharesAnswer
 
 _Asked: TypeAlias = FdManagerRequest | ProcessExited
 
@@ -62,34 +62,35 @@ class _ShareDesk:
     async def handle(self, message: Message, request: _Asked) -> Outcome:
         source = message.source.process
         match request:
-            case ProcessExited():
-                self.spread()
+            case ProcessExited(process):
+                if self._shares.forget(process):
+                    self._spread()
                 return None
             case RequestFdsLimit():
                 return self._register(source, tell=not message.wants_response)
             case FdsLimitHit():
-                self._shares.hit(source, trio.current_time())
-                self.spread()
+                if self._shares.hit(source, trio.current_time()):
+                    self._spread()
             case GetState():
-                return _answer(SharesAnswer(self._shares.standings()))
+                return _answer(SharesAre(self._shares.standings()))
             case GetProcessFdLimit(process):
                 limit = self._shares.limit_of(process)
-                return _answer(Err(NotRegistered(process)) if limit is None else ShareOf(limit))
+                return _answer(Err(NotRegistered(process)) if limit is None else ShareIs(limit))
             case update:
-                return self._update(source, update)
+                return self._update(update)
         return _answer(Ok())
 
     def _register(self, source: ProcessId, *, tell: bool) -> Answer:
         """Whoever asks hears its share, be it the one that it had; where it waits for an answer, by that."""
-        self._shares.add(source)
-        self.spread(but=source)
+        if self._shares.add(source):
+            self._spread(but=source)
         limit = FdsLimit(self._shares.limit_of(source) or 0)
         if tell:
             self._tell(source, limit.files)
         return _answer(limit)
 
-    def _update(self, source: ProcessId, update: FdManagerUpdate) -> Answer:
-        if source != KERNEL and not current().has_capability(ROOT):
+    def _update(self, update: FdManagerUpdate) -> Answer:
+        if not current().has_capability(ROOT):
             return _answer(Err(NoCap()))
         try:
             self._shares.update(update)
@@ -97,10 +98,10 @@ class _ShareDesk:
             return _answer(Err(BadRequest(str(error))))
         if isinstance(update, UpdateUpdateUlimitSecs):
             self._waiting.cancel()
-        self.spread()
+        self._spread()
         return _answer(Ok())
 
-    def spread(self, *, but: ProcessId | None = None) -> None:
+    def _spread(self, *, but: ProcessId | None = None) -> None:
         """Tell everybody whose share has changed, and whom we may message; the others may ask."""
         changed = self._shares.spread(self._open_files.allowed(), self._open_files.used())
         for process, files in changed.items():
@@ -116,7 +117,7 @@ class _ShareDesk:
         while True:
             with trio.CancelScope() as self._waiting:
                 await self._open_files.wait_look(self._shares.update_seconds)
-                self.spread()
+                self._spread()
 
     def malformed(self, error: Malformed) -> bytes:
         return _answer(Err(BadRequest(str(error)))).ipc
@@ -133,7 +134,7 @@ def make(open_files: OpenFiles) -> Init:
     shares = Shares()
 
     async def init(our: Address) -> None:
-        hear_of_exits(shares.forget)
+        hear_of_exits()
         for process in shares.standings():
             if not current().is_running(process):
                 shares.forget(process)

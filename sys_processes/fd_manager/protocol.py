@@ -89,13 +89,13 @@ class ShareStanding:
 
 @newtype("GetState")
 @attrs.frozen
-class Shares:
+class SharesAre:
     of: dict[ProcessId, ShareStanding]
 
 
 @newtype("GetProcessFdLimit")
 @attrs.frozen
-class ShareOf:
+class ShareIs:
     limit: int
 
 
@@ -126,5 +126,5 @@ class NotRegistered:
 
 
 FdManagerError = BadRequest | NoCap | NotRegistered
-FdManagerResponse = Shares | ShareOf | FdsLimit | Ok | Err[FdManagerError]
+FdManagerResponse = SharesAre | ShareIs | FdsLimit | Ok | Err[FdManagerError]
 FD_MANAGER_RESPONSE: Shape[FdManagerResponse] = Shape(FdManagerResponse)

@@ -81,8 +81,8 @@ def test_a_later_era_s_name_means_the_same_process() -> None:
 
 def test_of_the_hits_of_a_minute_one_counts() -> None:
     shares = two()
-    for now in (0, 1, 59.9, 60, 61, 119.9):
-        shares.hit(KV, now)
+    counted = [now for now in (0, 1, 59.9, 60, 61, 119.9) if shares.hit(KV, now)]
+    assert counted == [0, 60]
     assert shares.standings()[KV].hit_count == 2
 
 

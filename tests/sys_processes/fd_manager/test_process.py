@@ -111,6 +111,35 @@ async def test_what_the_system_allows_is_looked_at_again() -> None:
         assert told == ['{"FdsLimit":180}', '{"FdsLimit":60}', '{"FdsLimit":30}']
 
 
+async def test_files_are_counted_only_when_a_share_may_change() -> None:
+    counts: list[None] = []
+
+    class Counted(SimOpenFiles):
+        def used(self) -> int:
+            counts.append(None)
+            return super().used()
+
+    async def passes_by() -> None:
+        await say('"GetState"')
+
+    async def holds() -> None:
+        for _ in range(5):
+            await say('"RequestFdsLimit"')
+            await say('"FdsLimitHit"')
+
+    async with manager(Counted()) as (node, _):
+        await quiet()
+        assert len(counts) == 1
+        for _ in range(5):
+            await node.as_process("passer:chess:nectar", passes_by, [MESSAGING])
+        await quiet()
+        assert len(counts) == 1
+        await node.as_process(CHESS, holds, [MESSAGING])
+        await quiet()
+        # Its coming, its hit and its end.
+        assert len(counts) == 4
+
+
 async def test_the_next_look_is_as_far_away_as_the_last_setting_says() -> None:
     waits: list[float] = []
 
