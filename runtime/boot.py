@@ -29,7 +29,8 @@ from runtime.databases import SqliteDatabases
 from runtime.dialer import TcpDialer
 from runtime.disk import FolderDisk
 from runtime.engine import RocksEngine
-from runtime.files import is_full, replace_file
+from runtime.files import replace_file
+from runtime.full_disk import is_full
 from runtime.home import Home, HomeError, hold_home, temporary_home
 from runtime.keyfile import BadPassword, Identity, Keyfile, KeyfileBroken, WrongPassword
 from runtime.keyfile import create as create_keyfile

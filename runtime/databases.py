@@ -69,7 +69,7 @@ class SqliteDatabases:
         self._workers = workers
         self._limit = partial(_within, seconds)
         self._most_pages = most_pages
-        self._handles: Handles[_Opened] = Handles(workers, self._open_one, _Opened.close, most_open)
+        self._handles: Handles[_Opened] = Handles(workers, self._open_one, most_open)
 
     @classmethod
     async def open(
@@ -143,20 +143,9 @@ class SqliteDatabases:
         return await self._do(name, self._reader, name, opened.path, alone=opened.writer is None)
 
     async def write(self, name: DatabaseName, statements: Sequence[Statement]) -> None:
-        if await self._written(name, statements) is not None:
-            # Perhaps there is room by now.
-            async with self._handles.closed(name):
-                pass
-            failed = await self._written(name, statements)
-            if failed is not None:
-                raise failed
-
-    async def _written(self, name: DatabaseName, statements: Sequence[Statement]) -> EngineFailed | None:
-        """Why not, where it is open for reading only."""
-        async with self._handles.using(name) as opened, opened.writing:
-            if opened.writer is not None:
-                await self._do(name, opened.writer.write, statements)
-            return opened.unwritable
+        async with self._handles.writing(name) as opened, opened.writing:
+            assert opened.writer is not None
+            await self._do(name, opened.writer.write, statements)
 
     async def remove(self, name: DatabaseName) -> None:
         async with self._handles.closed(name):

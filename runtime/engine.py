@@ -87,7 +87,7 @@ class RocksEngine:
         self._workers = workers
         self._options = _options()
         self._synced = _synced()
-        self._handles: Handles[_Opened] = Handles(workers, self._open_one, _Opened.close, most_open)
+        self._handles: Handles[_Opened] = Handles(workers, self._open_one, most_open)
 
     @classmethod
     async def open(cls, root: Path, workers: Workers, *, most_open: int = MOST_OPEN) -> RocksEngine:
@@ -130,23 +130,11 @@ class RocksEngine:
 
     async def write(self, name: DatabaseName, batch: Sequence[KeyWrite]) -> None:
         try:
-            if await self._written(name, batch) is not None:
-                # Perhaps there is room by now.
-                async with self._handles.closed(name):
-                    pass
-                failed = await self._written(name, batch)
-                if failed is not None:
-                    raise failed
+            async with self._handles.writing(name) as opened:
+                await self._do(name, self._write, opened.rocks, batch)
         except EngineFailed:
             async with self._handles.closed(name):
                 raise
-
-    async def _written(self, name: DatabaseName, batch: Sequence[KeyWrite]) -> EngineFailed | None:
-        """Why not, where it is open for reading only."""
-        async with self._handles.using(name) as opened:
-            if opened.unwritable is None:
-                await self._do(name, self._write, opened.rocks, batch)
-            return opened.unwritable
 
     async def remove(self, name: DatabaseName) -> None:
         async with self._handles.closed(name):

@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import sqlite3
 from pathlib import Path
-
-
-def is_full(error: BaseException | None) -> bool:
-    """Whether it says that a disk is, or what of it we may use."""
-    if isinstance(error, OSError):
-        return error.errno in {errno.ENOSPC, errno.EDQUOT}
-    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
 
 
 def replace_file(path: Path, data: bytes, *, mode: int = 0o600) -> None:

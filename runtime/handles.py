@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import attrs
 import trio
 
-from sys_processes.devices import DatabaseName, Workers
+from sys_processes.devices import DatabaseName, EngineFailed, Workers
 
-HandleT = TypeVar("HandleT")
+
+class Opened(Protocol):
+    """Some files of a database."""
+
+    @property
+    def unwritable(self) -> EngineFailed | None:
+        """Why it is open for reading only, if it is."""
+
+    def close(self) -> None:
+        """Blocks."""
+
+
+HandleT = TypeVar("HandleT", bound=Opened)
 
 MOST_OPEN = 64
 
@@ -37,12 +49,10 @@ class Handles(Generic[HandleT]):
         self,
         workers: Workers,
         open_one: Callable[[DatabaseName], HandleT],
-        close_one: Callable[[HandleT], None],
         most: int = MOST_OPEN,
     ) -> None:
         self._workers = workers
         self._open_one = open_one
-        self._close_one = close_one
         self._most = most
         self.closings = 0
         """How often one was closed because there were too many."""
@@ -57,6 +67,23 @@ class Handles(Generic[HandleT]):
             yield handle
         finally:
             await self.give_back(name)
+
+    @asynccontextmanager
+    async def writing(self, name: DatabaseName) -> AsyncIterator[HandleT]:
+        """`using`, to write. What is open for reading only is opened anew, for there may be room by now; raises why
+        when that was in vain.
+        """
+        if self._is_unwritable(name):
+            async with self.closed(name):
+                pass
+        async with self.using(name) as handle:
+            if handle.unwritable is not None:
+                raise handle.unwritable
+            yield handle
+
+    def _is_unwritable(self, name: DatabaseName) -> bool:
+        place = self._places.get(name)
+        return place is not None and place.handle is not None and place.handle.unwritable is not None
 
     @asynccontextmanager
     async def closed(self, name: DatabaseName) -> AsyncIterator[None]:
@@ -133,7 +160,7 @@ class Handles(Generic[HandleT]):
         if handle is not None:
             # A handle that is forgotten while it is open keeps its files locked.
             with trio.CancelScope(shield=True):
-                await self._workers.run(self._close_one, handle)
+                await self._workers.run(handle.close)
 
     async def _close_longest_idle(self) -> bool:
         """Whether there were too many, one of them idle."""

@@ -18,7 +18,8 @@ from pathlib import Path
 
 import attrs
 
-from runtime.files import is_full, replace_file
+from runtime.files import replace_file
+from runtime.full_disk import is_full
 
 FORMAT = 1
 FORMAT_FILE = "FORMAT"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,8 +16,8 @@ from runtime.sim.workers import InlineWorkers
 from runtime.workers import ThreadWorkers
 from sys_processes.devices import DatabaseName, EngineFailed
 from tests.support.database_writer import FILLING, NAME
+from tests.support.in_python import said_by
 from tests.support.killed_writer import acknowledged_until_killed
-from tests.support.live_process import ROOT
 
 NUMBERS = "WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n) "
 OTHER = DatabaseName(PackageId("chess", "nectar"), "other")
@@ -164,11 +162,8 @@ trio.run(main)
 def test_on_a_full_disk_a_database_can_be_read_and_written_once_there_is_room(tmp_path: Path) -> None:
     """A limit on the size of files stands for it."""
     trio.run(filled, tmp_path)
-    command = [sys.executable, "-c", OPENED_WHEN_FULL, str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
     refused = (True, "games of chess:nectar: disk I/O error")
-    assert done.stdout.strip() == str([3000, refused, 3000, refused, 3000, 3001])
+    assert said_by(OPENED_WHEN_FULL, tmp_path) == str([3000, refused, 3000, refused, 3000, 3001])
 
 
 @pytest.mark.real_clock

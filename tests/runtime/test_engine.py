@@ -6,8 +6,6 @@ import errno
 import os
 import resource
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -21,8 +19,8 @@ from runtime.sim.workers import InlineWorkers
 from runtime.workers import ThreadWorkers
 from sys_processes.devices import DatabaseName, EngineFailed, NoDatabase
 from tests.support.database_writer import FILLING, NAME
+from tests.support.in_python import said_by
 from tests.support.killed_writer import acknowledged_until_killed
-from tests.support.live_process import ROOT
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -160,15 +158,7 @@ trio.run(main)
 def test_a_full_disk_is_an_error_and_no_more(tmp_path: Path) -> None:
     """A limit on the size of files stands for it: the write comes back with an error half-way."""
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[1] == resource.RLIM_INFINITY
-    done = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, str(tmp_path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    failure, found = done.stdout.splitlines()
+    failure, found = said_by(FULL_DISK, tmp_path).splitlines()
     assert failure.startswith("True games of chess:nectar: IO error")
     assert "File too large" in failure
     assert found == "b'1' b'1' None"
@@ -207,11 +197,8 @@ trio.run(main)
 
 def test_on_a_full_disk_a_database_can_be_read_and_written_once_there_is_room(tmp_path: Path) -> None:
     trio.run(filled, tmp_path)
-    command = [sys.executable, "-c", OPENED_WHEN_FULL, str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
     refused = (True, "games of chess:nectar: IO error: ")
-    assert done.stdout.strip() == str([200, refused, 200, refused, 200, b"1"])
+    assert said_by(OPENED_WHEN_FULL, tmp_path) == str([200, refused, 200, refused, 200, b"1"])
 
 
 @pytest.mark.real_clock

@@ -5,14 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from runtime.files import is_full, replace_file
-from tests.support.live_process import ROOT
+from runtime.files import replace_file
+from runtime.full_disk import is_full
+from tests.support.in_python import said_by
 
 
 def test_a_file_is_replaced_whole_with_its_mode(tmp_path: Path) -> None:
@@ -41,9 +40,7 @@ def test_what_cannot_be_written_names_the_file_and_leaves_it_as_it_was(tmp_path:
     """A limit on the size of files stands for a full disk."""
     path = tmp_path / "peer.toml"
     path.write_bytes(b"kept")
-    command = [sys.executable, "-c", NO_ROOM, str(path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == f"{path}\n"
+    assert said_by(NO_ROOM, path) == str(path)
     assert path.read_bytes() == b"kept"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -1,34 +1,51 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
+import attrs
 import pytest
 import trio
 
 from kernel.address import PackageId
 from runtime.handles import Handles
 from runtime.sim.workers import InlineWorkers
-from sys_processes.devices import DatabaseName
+from sys_processes.devices import DatabaseName, EngineFailed
 
 A, B, C = (DatabaseName(PackageId("chess", "nectar"), db) for db in "abc")
 
 
+@attrs.frozen(eq=False)
+class Handle:
+    db: str
+    close: Callable[[], None]
+    unwritable: EngineFailed | None = None
+
+
 class Opened:
-    """What is open, and what happened."""
+    """What is open, and what happened. While there is no `room`, what is opened is for reading only."""
 
     def __init__(self) -> None:
         self.now: list[str] = []
         self.ever: list[str] = []
-        self.handles: Handles[str] = Handles(InlineWorkers(), self._open, self.now.remove, most=2)
+        self.room = True
+        self.handles: Handles[Handle] = Handles(InlineWorkers(), self._open, most=2)
 
-    def _open(self, name: DatabaseName) -> str:
+    def _open(self, name: DatabaseName) -> Handle:
         assert name.db not in self.now
         self.now.append(name.db)
         self.ever.append(name.db)
-        return name.db
+        why = None if self.room else EngineFailed(f"no room {len(self.ever)}")
+        return Handle(name.db, partial(self.now.remove, name.db), why)
 
     async def use(self, name: DatabaseName) -> None:
         async with self.handles.using(name) as handle:
-            assert handle == name.db
+            assert handle.db == name.db
             await trio.sleep(1)
+
+    async def write(self, name: DatabaseName) -> None:
+        async with self.handles.writing(name) as handle:
+            assert handle.unwritable is None
 
 
 async def test_all_who_use_one_at_once_share_it() -> None:
@@ -74,12 +91,12 @@ async def test_closing_waits_for_users_and_lets_nobody_in_meanwhile() -> None:
 
 
 async def test_one_that_cannot_be_opened_is_tried_again() -> None:
-    def fails(name: DatabaseName) -> str:
+    def fails(name: DatabaseName) -> Handle:
         tries.append(name.db)
         raise OSError(str(len(tries)))
 
     tries: list[str] = []
-    handles: Handles[str] = Handles(InlineWorkers(), fails, tries.remove)
+    handles: Handles[Handle] = Handles(InlineWorkers(), fails)
     for number in (1, 2):
         with pytest.raises(OSError, match=str(number)):
             async with handles.using(A):
@@ -96,3 +113,26 @@ async def test_everything_is_closed_at_the_end_and_may_be_opened_again() -> None
     assert opened.now == []
     await opened.use(A)
     assert opened.now == ["a"]
+
+
+async def test_what_is_open_for_reading_only_is_opened_anew_by_each_who_writes() -> None:
+    opened = Opened()
+    opened.room = False
+    await opened.use(A)
+    for number in (2, 3):
+        with pytest.raises(EngineFailed, match=f"no room {number}"):
+            await opened.write(A)
+        await opened.use(A)
+    opened.room = True
+    await opened.write(A)
+    await opened.write(A)
+    assert opened.ever == ["a"] * 4
+    assert opened.now == ["a"]
+
+
+async def test_who_writes_first_opens_it_once() -> None:
+    opened = Opened()
+    opened.room = False
+    with pytest.raises(EngineFailed, match="no room 1"):
+        await opened.write(A)
+    assert opened.ever == ["a"]
