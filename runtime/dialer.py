@@ -11,6 +11,7 @@ import trio
 
 from runtime.stream import TcpStream
 from sys_processes.devices import ByteStream, DialFailed
+from sys_processes.http_client.protocol import not_for_processes
 
 _EACH_SECONDS = 10.0
 """For one address of a name, when there are others."""
@@ -43,10 +44,7 @@ class TcpDialer:
         addresses = await _resolved(host, port)
         allowed = [address for address in addresses if local or not leads_home(address)]
         if not allowed:
-            raise DialFailed(
-                f"{host} is this machine ({addresses[0]}), which is not asked for processes: such a request carries "
-                '"local": true, and its sender holds the capability {"local": true} of http_client:sys:nectar'
-            )
+            raise DialFailed(not_for_processes(f"{host} ({addresses[0]})"))
         why = ""
         for address in allowed:
             # The address that was looked at is the one that is dialled: the name may mean another one by then.

@@ -8,6 +8,7 @@ import trio
 
 from runtime.sim.workers import Pause
 from sys_processes.devices import ByteStream, DialFailed
+from sys_processes.http_client.protocol import not_for_processes
 
 Connect = Callable[[str], ByteStream]
 """To the door of the node of that name. Raises OSError, also when there is none."""
@@ -32,10 +33,7 @@ class SimDialer:
         await self._pause()
         own = host in {self._name, "localhost", "127.0.0.1"}
         if own and not local:
-            raise DialFailed(
-                f"{host} is this machine, which is not asked for processes: such a request carries "
-                '"local": true, and its sender holds the capability {"local": true} of http_client:sys:nectar'
-            )
+            raise DialFailed(not_for_processes(host))
         target = self._name if own else host
         if not own and not self._is_open(target):
             # As in a real network: nobody says no.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import attrs
 
@@ -41,8 +41,6 @@ from sys_processes.http_client.protocol import (
     refused_push,
 )
 
-SECONDS = 30
-"""For a request that does not say how long its answer is awaited."""
 MOST_REDIRECTS = 10
 MOST_BODY = 10 << 20
 MOST_CHANNELS = 1000
@@ -92,14 +90,6 @@ def _refuse(error: HttpClientError | None) -> None:
 def _sendable(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """Without those that are not the asker's to say."""
     return tuple((name, value) for name, value in headers.items() if name.lower() not in _OURS)
-
-
-def head_of(status: int, headers: Iterable[tuple[str, str]]) -> Head:
-    found: dict[str, str] = {}
-    for name, value in headers:
-        title = "-".join(part.capitalize() for part in name.split("-"))
-        found[title] = f"{found[title]}, {value}" if title in found else value
-    return Head(status, found)
 
 
 # -- in the words of the request

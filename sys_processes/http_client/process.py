@@ -18,11 +18,12 @@ from sys_processes._exits import hear_of_exits
 from sys_processes._queues import Queues
 from sys_processes._serve import Answer, Later, Outcome, serve
 from sys_processes.devices import Dialer
-from sys_processes.http_client.core import MOST_BODY, SECONDS, Refused, checked, in_words, modern, refusal
+from sys_processes.http_client.core import MOST_BODY, Refused, checked, in_words, modern, refusal
 from sys_processes.http_client.protocol import (
     ANY_REQUEST,
     HTTP_CLIENT_ANSWER,
     LOCAL,
+    SECONDS,
     AnyRequest,
     ExecuteRequestFailed,
     HttpClientError,

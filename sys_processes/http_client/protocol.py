@@ -7,7 +7,7 @@ E1 has a bare answer, the tagged one that of E3, and the socket words of E2's ru
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 import attrs
@@ -21,6 +21,17 @@ HTTP_CLIENT = ProcessId("http_client", "sys", "nectar")
 
 LOCAL = '{"local":true}'
 """The params of the capability to reach this machine itself."""
+SECONDS = 30
+"""For a request that does not say how long its answer is awaited."""
+
+
+def not_for_processes(machine: str) -> str:
+    """What is said of a server on the machine itself. `machine` is how it was called."""
+    return (
+        f"{machine} is this machine, which is not asked for processes: such a request carries "
+        f'"local": true, and its sender holds the capability {LOCAL} of {HTTP_CLIENT}'
+    )
+
 
 # -- requests
 
@@ -107,6 +118,14 @@ class Head:
 
     status: U16
     headers: dict[str, str]
+
+    @classmethod
+    def of(cls, status: int, headers: Iterable[tuple[str, str]]) -> Head:
+        found: dict[str, str] = {}
+        for name, value in headers:
+            title = "-".join(part.capitalize() for part in name.split("-"))
+            found[title] = f"{found[title]}, {value}" if title in found else value
+        return cls(status, found)
 
 
 @newtype("Http")

@@ -13,7 +13,7 @@ import httpcore
 import httpx
 
 from sys_processes.devices import ByteStream, Dialer, DialFailed
-from sys_processes.http_client.core import MOST_REDIRECTS, Checked, Refused, head_of
+from sys_processes.http_client.core import MOST_REDIRECTS, Checked, Refused
 from sys_processes.http_client.protocol import BadUrl, BuildRequestFailed, ExecuteRequestFailed, Head
 
 _READ: Final = 64 * 1024
@@ -182,7 +182,7 @@ async def _read(state: _Fetch, response: httpx.Response, most: int) -> tuple[Hea
             pieces.append(piece)
     if state.enough:
         raise _too_large(str(response.url), most)
-    return head_of(response.status_code, _headers(response)), b"".join(pieces)
+    return Head.of(response.status_code, _headers(response)), b"".join(pieces)
 
 
 def _too_large(url: str, most: int) -> Refused:

@@ -22,6 +22,7 @@ from sys_processes.http_client.protocol import (
     HTTP_CLIENT_ANSWER,
     HTTP_CLIENT_REQUEST,
     LOCAL,
+    SECONDS,
     ExecuteRequestFailed,
     Head,
     Http,
@@ -37,6 +38,7 @@ from sys_processes.http_client.protocol import (
     WsCloseFailed,
     WsOpenFailed,
     WsPushUnknownChannel,
+    not_for_processes,
     refused,
     refused_push,
 )
@@ -45,8 +47,6 @@ from userland.process_lib._builders import Bytes, Response, serialize, to_bytes
 from userland.process_lib._http_client import FetchedResponse
 from userland.process_lib.testing._scripted import Reply
 from userland.process_lib.testing._web import Frame
-
-SECONDS = 30
 
 
 @attrs.frozen
@@ -146,7 +146,7 @@ class Servers:
         if isinstance(found, HttpClientError):
             return _refusal(found)
         response = _fetched(found)
-        head = Head(response.status, {_titled(name): value for name, value in response.headers.items()})
+        head = Head.of(response.status, response.headers.items())
         answer = HTTP_CLIENT_ANSWER.encode(Ok(HttpAnswer(head)))
         return Response().ipc(answer).payload(Payload(None, response.body))
 
@@ -236,14 +236,7 @@ def _not_for_processes(asked: OutgoingHttpRequest | WebSocketOpen) -> ExecuteReq
     host = urlsplit(asked.url).hostname or ""
     if (asked.local and current().has_capability(LOCAL)) or not _is_this_machine(host):
         return None
-    return ExecuteRequestFailed(
-        f"{asked.url}: {host} is this machine, which is not asked for processes: such a request carries "
-        '"local": true, and its sender holds the capability {"local": true} of http_client:sys:nectar'
-    )
-
-
-def _titled(name: str) -> str:
-    return "-".join(part.capitalize() for part in name.split("-"))
+    return ExecuteRequestFailed(f"{asked.url}: {not_for_processes(host)}")
 
 
 def _is_this_machine(host: str) -> bool:
